@@ -1,0 +1,125 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+IMAGE ?= longhaul
+FUZZTIME ?= 10s
+LINT := go tool -modfile=tools/go.mod golangci-lint
+
+.PHONY: help
+help: ## list these targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: ## summarize this repository's own pages; needs no key and no Redis
+	@go run ./cmd/enqueue summarize --dev docs README.md
+
+.PHONY: test
+test: deps ## every test, with the race detector, against a real redis-server
+	@CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout=30m ./...
+
+.PHONY: check
+check: format tidy vet fix lint build ## everything that CI checks before it runs the tests
+
+.PHONY: ci
+ci: ## what CI runs: check and test, each phase timed
+	@bash .ci/run
+
+.PHONY: build
+build: ## compile everything, and both commands into bin/
+	@go build ./...
+	mkdir -p bin
+	go build -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
+
+.PHONY: fmt
+fmt: ## format, order imports and modernize in place
+	@go fix ./...
+	$(LINT) fmt
+
+.PHONY: lint
+lint: ## golangci-lint, built from source on first use (some minutes)
+	@$(LINT) config verify
+	$(LINT) run
+
+.PHONY: e2e
+e2e: deps ## only the end-to-end tests: real commands, killed and restarted
+	@CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout=30m -v ./internal/e2e/...
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@mapfile -t targets < <(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort)
+	if [[ $${#targets[@]} -eq 0 ]]; then
+		echo 'no fuzz target found' >&2
+		exit 1
+	fi
+	for target in "$${targets[@]}"; do
+		file=$${target%%:*}
+		name=$${target##* }
+		printf '%s %s\n' "$$(dirname "$$file")" "$$name"
+		go test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) "$$(dirname "$$file")"
+	done
+
+.PHONY: bench
+bench: deps ## the measurements that the pages under docs/ cite
+	@go test ./internal/bench/... -run='^$$' -bench=. -benchtime=1x -v
+
+.PHONY: image
+image: ## the container image; needs a running Docker engine
+	@if ! docker info >/dev/null 2>&1; then
+		echo 'make image: no Docker engine answers on this machine, so no image can be built here' >&2
+		exit 1
+	fi
+	docker build --build-arg VERSION=$(VERSION) --tag $(IMAGE):$(VERSION) .
+
+# The steps of check, without which CI fails.
+
+.PHONY: format
+format:
+	@unformatted=$$(gofmt -l .)
+	if [[ -n $$unformatted ]]; then
+		printf 'not formatted (run make fmt):\n%s\n' "$$unformatted" >&2
+		exit 1
+	fi
+
+.PHONY: tidy
+tidy:
+	@go mod tidy -diff
+	cd tools
+	go mod tidy -diff
+
+.PHONY: vet
+vet:
+	@go vet ./...
+
+.PHONY: fix
+fix:
+	@go fix -diff ./...
+
+# What the tests need beside Go: a redis-server to run against, and for the race
+# detector a C compiler with its headers. Nothing is skipped for want of them.
+.PHONY: deps
+deps:
+	@missing=()
+	if ! command -v redis-server >/dev/null; then
+		missing+=(redis-server)
+	fi
+	if ! "$$(go env CC)" -x c -o /dev/null - <<<$$'#include <stdlib.h>\nint main(void) { return 0; }' 2>/dev/null; then
+		missing+=(gcc libc6-dev)
+	fi
+	if [[ $${#missing[@]} -eq 0 ]]; then
+		exit 0
+	fi
+	if [[ $$(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
+		printf 'The tests need: %s\n' "$${missing[*]}" >&2
+		printf 'On Debian or Ubuntu: sudo apt-get install %s\n' "$${missing[*]}" >&2
+		printf 'On macOS: brew install redis, xcode-select --install\n' >&2
+		exit 1
+	fi
+	printf 'installing what the tests need: %s\n' "$${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null
