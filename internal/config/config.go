@@ -1,0 +1,156 @@
+// Package config is the configuration of both binaries: what can be set, where
+// a value comes from, and whether the values make sense together. It owns the
+// table of keys (see keys.go), from which the defaults, the flags, the names of
+// the environment variables and the tables of docs/configuration.md all follow,
+// and it is the only reader of the environment beside the commands.
+//
+// It knows nothing of what the values are used for: it opens no connection,
+// looks up no host and imports no package that reads a [Config]. A [Config]
+// that [Load] returned is complete and valid; nobody changes it afterwards.
+package config
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config is the whole configuration. Everything that reads it may rely on what
+// the table of keys promises: durations are within their bounds, the lane
+// "default" exists, names are names.
+type Config struct {
+	Redis     Redis     `mapstructure:"redis"`
+	OpenAI    OpenAI    `mapstructure:"openai"`
+	Poll      Poll      `mapstructure:"poll"`
+	Jobs      Jobs      `mapstructure:"jobs"`
+	Watchdog  Watchdog  `mapstructure:"watchdog"`
+	Effects   Effects   `mapstructure:"effects"`
+	HTTP      HTTP      `mapstructure:"http"`
+	Log       Log       `mapstructure:"log"`
+	Shutdown  Shutdown  `mapstructure:"shutdown"`
+	Simulator Simulator `mapstructure:"simulator"`
+
+	// Lanes are the lanes that a worker serves, by name. Copies of a Config
+	// share the map, so it is for reading only.
+	Lanes map[string]Lane `mapstructure:"lanes"`
+
+	// sources says where each value came from, by key, for [Config.Table].
+	sources map[string]string
+}
+
+// Redis says where the records are kept.
+type Redis struct {
+	// URL reveals an address that begins with redis://, rediss:// or unix://.
+	// Shown, it has no password.
+	URL Secret `mapstructure:"url"`
+	// Prefix begins every Redis key.
+	Prefix string `mapstructure:"prefix"`
+	// PoolSize is the most connections of one process, 0 for the client
+	// library's own default.
+	PoolSize int `mapstructure:"pool_size"`
+}
+
+// OpenAI says who answers requests, and as whom we ask.
+type OpenAI struct {
+	// Endpoint is the name under which records remember this provider.
+	Endpoint string `mapstructure:"endpoint"`
+	// BaseURL has no trailing slash and neither query nor credentials.
+	BaseURL string `mapstructure:"base_url"`
+	// APIKey may be empty: a process that only hands jobs over needs none.
+	APIKey Secret `mapstructure:"api_key"`
+	// Organization and Project are sent as headers if they are not empty.
+	Organization string `mapstructure:"organization"`
+	Project      string `mapstructure:"project"`
+	// Model is that of a request which names none.
+	Model string `mapstructure:"model"`
+	// CreateTimeout bounds one POST, LookTimeout one GET.
+	CreateTimeout time.Duration `mapstructure:"create_timeout"`
+	LookTimeout   time.Duration `mapstructure:"look_timeout"`
+}
+
+// Lane is what a worker gives to one stream of work.
+type Lane struct {
+	// Concurrency is how many submits of the lane one worker makes at once.
+	Concurrency int `mapstructure:"concurrency"`
+	// Window is how many jobs of the lane may be in Asynq at once; it is never
+	// below Concurrency.
+	Window int `mapstructure:"window"`
+}
+
+// Poll says how responses are watched.
+type Poll struct {
+	// Floor and Ceiling are the shortest and the longest wait between two looks.
+	Floor   time.Duration `mapstructure:"floor"`
+	Ceiling time.Duration `mapstructure:"ceiling"`
+	// Concurrency is how many looks one worker makes at once.
+	Concurrency int `mapstructure:"concurrency"`
+	// Tick is how often a worker asks for looks that are due.
+	Tick time.Duration `mapstructure:"tick"`
+	// Lease is how long a claimed look belongs to its worker.
+	Lease time.Duration `mapstructure:"lease"`
+	// NotFoundGrace is how long a response may be unknown to the provider
+	// before it counts as lost.
+	NotFoundGrace time.Duration `mapstructure:"not_found_grace"`
+	// StopGrace is how long a stopped job waits for its response to end.
+	StopGrace time.Duration `mapstructure:"stop_grace"`
+}
+
+// Jobs bounds what is stored.
+type Jobs struct {
+	MaxRequestBytes  int `mapstructure:"max_request_bytes"`
+	MaxResponseBytes int `mapstructure:"max_response_bytes"`
+	// CompressBytes is the size above which bodies are compressed.
+	CompressBytes int `mapstructure:"compress_bytes"`
+}
+
+// Watchdog says when a debt is overdue and a worker dead.
+type Watchdog struct {
+	SubmitAfter time.Duration `mapstructure:"submit_after"`
+	CheckEvery  time.Duration `mapstructure:"check_every"`
+	Heartbeat   time.Duration `mapstructure:"heartbeat"`
+	DeadAfter   time.Duration `mapstructure:"dead_after"`
+	AuditEvery  time.Duration `mapstructure:"audit_every"`
+}
+
+// Effects bounds what is done after a look.
+type Effects struct {
+	Concurrency int `mapstructure:"concurrency"`
+}
+
+// HTTP says where a worker listens.
+type HTTP struct {
+	// Addr is host:port, or empty for no listener.
+	Addr string `mapstructure:"addr"`
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	Level  slog.Level `mapstructure:"level"`
+	Format LogFormat  `mapstructure:"format"`
+}
+
+// LogFormat is how log records are written.
+type LogFormat string
+
+// The log formats.
+const (
+	LogAuto LogFormat = "auto" // text on a terminal, JSON otherwise
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+// Shutdown bounds the drain.
+type Shutdown struct {
+	// Grace is how long work under way may take to finish.
+	Grace time.Duration `mapstructure:"grace"`
+}
+
+// Simulator shapes the stand-in provider of `worker dev` and `worker simulate`.
+type Simulator struct {
+	Addr string `mapstructure:"addr"`
+	// Queued and Running are how long a response stays in each state.
+	Queued  time.Duration `mapstructure:"queued"`
+	Running time.Duration `mapstructure:"running"`
+	// RequestsPerMinute and TokensPerMinute are its limits, 0 for none.
+	RequestsPerMinute int `mapstructure:"requests_per_minute"`
+	TokensPerMinute   int `mapstructure:"tokens_per_minute"`
+}

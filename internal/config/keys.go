@@ -1,0 +1,122 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// envPrefix begins every environment variable that is ours.
+const envPrefix = "LONGHAUL_"
+
+const (
+	day = 24 * time.Hour
+
+	// maxBody is the largest string that Redis keeps unless told otherwise.
+	maxBody = 512 << 20
+)
+
+// lanesKey is the one key whose value is not a single one.
+const lanesKey = "lanes"
+
+// key is a setting. All there is to know of it is said in [keys]: its default,
+// its bounds, its flag and variable, and its line in the documentation.
+type key struct {
+	// name is its path in a file, with dots.
+	name string
+	// fallback is its default, written as a person would write it.
+	fallback string
+	kind     kind
+	// doc is what it does, in one sentence.
+	doc string
+	// alias is a variable of OpenAI's own that is asked when nothing else names
+	// the key.
+	alias string
+	// private keeps it off the command line, which every user of the machine can
+	// read.
+	private bool
+}
+
+// env is the environment variable of the key: LONGHAUL_POLL_FLOOR.
+func (k key) env() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(k.name, ".", "_"))
+}
+
+// flag is the name of its flag, poll-floor, or "" if it has none.
+func (k key) flag() string {
+	if k.private {
+		return ""
+	}
+	return strings.NewReplacer(".", "-", "_", "-").Replace(k.name)
+}
+
+// group is the part before the dot.
+func (k key) group() string {
+	group, _, _ := strings.Cut(k.name, ".")
+	return group
+}
+
+// keys is the table of settings, in the order in which they are shown.
+func keys() []key {
+	const tiny = time.Millisecond
+	timing := jobs.DefaultTiming()
+	return []key{
+		{name: "redis.url", fallback: "redis://127.0.0.1:6379/0", kind: redisURL(), doc: "Address of the Redis that keeps everything, with user, password and database."},
+		{name: "redis.prefix", fallback: "longhaul", kind: name(), doc: "Beginning of every Redis key; installations with different prefixes can share a Redis."},
+		{name: "redis.pool_size", fallback: "0", kind: count(0, 100_000), doc: "Most connections of one process, 0 for the default of the client library."},
+
+		{name: "openai.endpoint", fallback: "default", kind: name(), doc: "Name under which records remember this provider, credential and project."},
+		{name: "openai.base_url", fallback: "https://api.openai.com/v1", kind: baseURL(), alias: "OPENAI_BASE_URL", doc: "Address that the paths of the API are appended to."},
+		{name: "openai.api_key", kind: secret(), private: true, alias: "OPENAI_API_KEY", doc: "Credential sent with every request."},
+		{name: "openai.organization", kind: header("an id such as org-..., or empty"), alias: "OPENAI_ORG_ID", doc: "Organization that is charged, if the key belongs to several."},
+		{name: "openai.project", kind: header("an id such as proj_..., or empty"), alias: "OPENAI_PROJECT_ID", doc: "Project that is charged, if the key belongs to several."},
+		{name: "openai.model", fallback: jobs.DefaultModel, kind: model(), doc: "Model of a request that names none."},
+		{name: "openai.create_timeout", fallback: "10m", kind: duration(tiny, day), doc: "How long one POST of a request may take."},
+		{name: "openai.look_timeout", fallback: "30s", kind: duration(tiny, time.Hour), doc: "How long one look at a response may take."},
+
+		{name: lanesKey, fallback: "{}", kind: laneMap(), doc: "Lanes that a worker serves, by name; as a flag or variable, a JSON object."},
+
+		{name: "poll.floor", fallback: "2s", kind: duration(tiny, time.Hour), doc: "Shortest wait between two looks at a response."},
+		{name: "poll.ceiling", fallback: "30s", kind: duration(tiny, day), doc: "Longest wait between two looks at a response."},
+		{name: "poll.concurrency", fallback: "256", kind: count(1, 100_000), doc: "How many looks one worker makes at once."},
+		{name: "poll.tick", fallback: "50ms", kind: duration(tiny, time.Minute), doc: "How often a worker asks Redis for looks that are due."},
+		{name: "poll.lease", fallback: "1m", kind: duration(tiny, day), doc: "How long a look belongs to the worker that claimed it."},
+		{name: "poll.not_found_grace", fallback: "2m", kind: duration(tiny, day), doc: "How long the provider may not know a response before it counts as lost."},
+		{name: "poll.stop_grace", fallback: "5m", kind: duration(tiny, day), doc: "How long a cancelled or late job waits for its response to end."},
+
+		{name: "jobs.max_request_bytes", fallback: formatSize(jobs.DefaultMaxRequestBytes), kind: size(1, maxBody), doc: "Largest request that is accepted."},
+		{name: "jobs.max_response_bytes", fallback: "64MiB", kind: size(1, maxBody), doc: "Largest response that is read and stored."},
+		{name: "jobs.compress_bytes", fallback: "64KiB", kind: size(1, maxBody), doc: "Size above which requests and responses are compressed in Redis."},
+
+		{name: "watchdog.submit_after", fallback: formatDuration(timing.Submit), kind: duration(tiny, day), doc: "How long an admitted job may wait for its submit, or an ended one for its effects, before they are enqueued anew."},
+		{name: "watchdog.check_every", fallback: formatDuration(timing.Check), kind: duration(tiny, time.Hour), doc: "How often a submit under way is checked for a living worker."},
+		{name: "watchdog.heartbeat", fallback: "2s", kind: duration(tiny, time.Hour), doc: "How often a worker says that it lives."},
+		{name: "watchdog.dead_after", fallback: "8s", kind: duration(tiny, day), doc: "How long after its last heartbeat a worker counts as dead."},
+		{name: "watchdog.audit_every", fallback: "10s", kind: duration(tiny, day), doc: "How often a worker searches for what everything else missed."},
+
+		{name: "effects.concurrency", fallback: "8", kind: count(1, 10_000), doc: "How many effects one worker carries out at once."},
+
+		{name: "http.addr", fallback: "127.0.0.1:8080", kind: address(), doc: "Where a worker serves its API, health and metrics."},
+
+		{name: "log.level", fallback: "info", kind: level(), doc: "Least serious level that is logged."},
+		{name: "log.format", fallback: string(LogAuto), kind: logFormat(), doc: "How log records are written; auto is text on a terminal and JSON elsewhere."},
+
+		{name: "shutdown.grace", fallback: "30s", kind: duration(tiny, day), doc: "How long work under way may take to finish after SIGTERM."},
+
+		{name: "simulator.addr", fallback: "127.0.0.1:8081", kind: address(), doc: "Where the stand-in provider listens."},
+		{name: "simulator.queued", fallback: "1s", kind: duration(0, day), doc: "How long its responses stay queued."},
+		{name: "simulator.running", fallback: "3s", kind: duration(0, day), doc: "How long they are then in progress."},
+		{name: "simulator.requests_per_minute", fallback: "0", kind: count(0, 1_000_000_000), doc: "Its limit of requests a minute, 0 for none."},
+		{name: "simulator.tokens_per_minute", fallback: "0", kind: count(0, 1_000_000_000), doc: "Its limit of tokens a minute, 0 for none."},
+	}
+}
+
+// names returns the names of the keys, for suggestions.
+func names(table []key) []string {
+	list := make([]string, 0, len(table))
+	for _, k := range table {
+		list = append(list, k.name)
+	}
+	return list
+}

@@ -1,0 +1,245 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// kind is a sort of value: how it is written and what it must be. Whatever the
+// source, a value is read from text, so that it means the same everywhere.
+type kind struct {
+	// name says in a flag's help what to give.
+	name string
+	// allowed says in the documentation which values there are.
+	allowed string
+	// quoted says that a file must give a string: a number there would have lost
+	// its leading zeros, or its exponent, before we see it.
+	quoted bool
+	// parse returns the value as its field in [Config] has it. Its errors follow
+	// the offending text as the rest of a sentence, and never repeat it.
+	parse func(text string) (any, error)
+	// format writes a value of the field as parse would read it.
+	format func(value any) string
+	// show returns the part of an offending text that may be seen.
+	show func(text string) string
+}
+
+// duration is a time span with its unit.
+func duration(least, most time.Duration) kind {
+	return kind{
+		name: "duration", allowed: formatDuration(least) + " to " + formatDuration(most),
+		parse: func(text string) (any, error) {
+			d, err := time.ParseDuration(text)
+			if err != nil {
+				return nil, errors.New("is not a duration; write a number with its unit, such as 250ms, 30s or 1h30m")
+			}
+			return d, within(d, least, most, formatDuration)
+		},
+		format: func(value any) string {
+			d, _ := value.(time.Duration)
+			return formatDuration(d)
+		},
+		show: plainly,
+	}
+}
+
+// count is a whole number.
+func count(least, most int) kind {
+	return kind{
+		name: "int", allowed: strconv.Itoa(least) + " to " + strconv.Itoa(most),
+		parse: func(text string) (any, error) {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return nil, errors.New("is not a whole number; write digits only, such as 32")
+			}
+			return n, within(n, least, most, strconv.Itoa)
+		},
+		format: func(value any) string { return fmt.Sprint(value) },
+		show:   plainly,
+	}
+}
+
+// size is a number of bytes.
+func size(least, most int) kind {
+	return kind{
+		name: "size", allowed: formatSize(least) + " to " + formatSize(most),
+		parse: func(text string) (any, error) {
+			n, err := parseSize(text)
+			if err != nil {
+				return nil, err
+			}
+			return n, within(n, least, most, formatSize)
+		},
+		format: func(value any) string {
+			n, _ := value.(int)
+			return formatSize(n)
+		},
+		show: plainly,
+	}
+}
+
+// name is what Longhaul calls something: it becomes part of Redis keys.
+func name() kind {
+	return text("name", "a name: letters, digits and . _ - :", func(text string) error {
+		if !jobs.ValidName(text) {
+			return errors.New("is not a name; use 1 to 128 letters, digits and . _ - : and begin with a letter or a digit")
+		}
+		return nil
+	})
+}
+
+// header is what is sent to the provider as it is, or nothing.
+func header(allowed string) kind {
+	return text("string", allowed, printable)
+}
+
+// model is the provider's name of a model.
+func model() kind {
+	return text("string", "a model of the provider", func(text string) error {
+		if text == "" {
+			return errors.New("is empty; give the name of a model, such as " + jobs.DefaultModel)
+		}
+		return printable(text)
+	})
+}
+
+// address is where to listen.
+func address() kind {
+	return text("host:port", "host:port, or empty for none", parseAddress)
+}
+
+// secret is never shown, not even when it is at fault.
+func secret() kind {
+	k := text("string", "any text without white space", printable)
+	k.parse = func(text string) (any, error) { return NewSecret(text), printable(text) }
+	k.show = func(string) string { return redacted }
+	return k
+}
+
+// redisURL is an address with a password in it.
+func redisURL() kind {
+	k := text("url", "redis://, rediss:// or unix://", nil)
+	k.parse = func(text string) (any, error) { return NewSecretURL(text), parseRedisURL(text) }
+	k.show = showURL
+	return k
+}
+
+// baseURL is what the provider's paths are appended to.
+func baseURL() kind {
+	k := text("url", "http:// or https://", nil)
+	k.parse = func(text string) (any, error) { return parseBaseURL(text) }
+	k.show = showURL
+	return k
+}
+
+// level is the least serious level that is logged.
+func level() kind {
+	k := choice("debug", "info", "warn", "error")
+	oneOf := k.parse
+	k.parse = func(text string) (any, error) {
+		var l slog.Level
+		if _, err := oneOf(text); err != nil {
+			return nil, err
+		}
+		return l, l.UnmarshalText([]byte(text))
+	}
+	k.format = func(value any) string { return strings.ToLower(fmt.Sprint(value)) }
+	return k
+}
+
+// logFormat is how log records are written.
+func logFormat() kind {
+	return choice(string(LogAuto), string(LogText), string(LogJSON))
+}
+
+// choice is one of a few words.
+func choice(words ...string) kind {
+	return text("string", strings.Join(words, ", "), func(text string) error {
+		if slices.Contains(words, text) {
+			return nil
+		}
+		message := "is not one of " + strings.Join(words, ", ")
+		if near := nearest(text, words); near != "" {
+			message += "; did you mean " + near + "?"
+		}
+		return errors.New(message)
+	})
+}
+
+// text is a string that check accepts.
+func text(name, allowed string, check func(text string) error) kind {
+	return kind{
+		name: name, allowed: allowed, quoted: true,
+		parse:  func(text string) (any, error) { return text, check(text) },
+		format: func(value any) string { return fmt.Sprint(value) },
+		show:   plainly,
+	}
+}
+
+// plainly shows all of an offending text.
+func plainly(text string) string { return text }
+
+// printable holds text to what a header can carry.
+func printable(text string) error {
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] > '~' {
+			return errors.New("contains white space or a character beyond ASCII; check for a line break or a quote that was copied along")
+		}
+	}
+	return nil
+}
+
+// within holds a value to its bounds.
+func within[T cmp.Ordered](value, least, most T, format func(T) string) error {
+	switch {
+	case value < least:
+		return errors.New("is too low; give at least " + format(least))
+	case value > most:
+		return errors.New("is too high; give at most " + format(most))
+	}
+	return nil
+}
+
+// formatDuration writes a duration without the zeros that [time.Duration.String]
+// puts at its end: 10m, not 10m0s.
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// scalar returns the text of a value as a file's decoder delivers it.
+func (k kind) scalar(raw any) (string, error) {
+	switch raw := raw.(type) {
+	case string:
+		return raw, nil
+	case nil:
+		return "", errors.New("has no value; give one, or remove the line to have the default")
+	case map[string]any, map[any]any, []any:
+		return "", errors.New("is a list or a section; give a single value")
+	case float64: // every number of JSON
+		return strconv.FormatFloat(raw, 'f', -1, 64), k.needsQuotes()
+	default: // integers of any size, booleans, dates
+		return fmt.Sprint(raw), k.needsQuotes()
+	}
+}
+
+func (k kind) needsQuotes() error {
+	if k.quoted {
+		return errors.New("is not a string; put it in quotes")
+	}
+	return nil
+}

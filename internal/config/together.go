@@ -1,0 +1,57 @@
+package config
+
+import "strings"
+
+// rule is what two settings must be to one another.
+type rule struct {
+	broken bool
+	key    string
+	other  string
+	is     string // what key is to other when the rule is broken
+	why    string // what it would lead to, and the way out
+}
+
+// rules returns the rules between the settings of c.
+func rules(c Config) []rule {
+	return []rule{
+		{
+			broken: c.Poll.Floor > c.Poll.Ceiling, key: "poll.floor", is: "is above", other: "poll.ceiling",
+			why: "no wait could be both; lower the floor or raise the ceiling",
+		},
+		{
+			broken: c.Poll.Tick > c.Poll.Floor, key: "poll.tick", is: "is above", other: "poll.floor",
+			why: "looks would come later than the floor asks for; lower the tick or raise the floor",
+		},
+		{
+			broken: c.Poll.Lease <= c.OpenAI.LookTimeout, key: "poll.lease", is: "is not above", other: "openai.look_timeout",
+			why: "another worker would repeat a look that is still under way; raise the lease or lower the timeout",
+		},
+		{
+			broken: c.Poll.NotFoundGrace < c.Poll.Floor, key: "poll.not_found_grace", is: "is below", other: "poll.floor",
+			why: "a response would be given up without a second look; raise the grace or lower the floor",
+		},
+		{
+			broken: c.Poll.StopGrace < c.Poll.Floor, key: "poll.stop_grace", is: "is below", other: "poll.floor",
+			why: "a stopped job would be given up without a last look; raise the grace or lower the floor",
+		},
+		{
+			broken: 2*c.Watchdog.Heartbeat >= c.Watchdog.DeadAfter, key: "watchdog.heartbeat", is: "is not below half of", other: "watchdog.dead_after",
+			why: "one heartbeat that is late would have a living worker taken for dead; beat more often or wait longer",
+		},
+	}
+}
+
+// checkTogether adds a problem for each broken rule between valid settings.
+func (l *loader) checkTogether(c Config) {
+	shown := make(map[string]string)
+	for _, s := range c.Table() {
+		shown[s.Key] = s.Value
+	}
+	for _, r := range rules(c) {
+		if !r.broken || l.invalid[r.key] || l.invalid[r.other] {
+			continue
+		}
+		message := strings.Join([]string{r.is, r.other, quote(shown[r.other]), "(" + l.sources[r.other] + "):", r.why}, " ")
+		l.problems = append(l.problems, Problem{Key: r.key, Source: l.sources[r.key], Value: quote(shown[r.key]), Message: message})
+	}
+}
