@@ -1,0 +1,125 @@
+package summarize
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Status is how far a document has come, in the words for the states of a job.
+type Status string
+
+// The statuses that this package's callers record. Others are carried along.
+const (
+	// StatusSubmitted: the request was handed over and has not ended.
+	StatusSubmitted Status = "submitted"
+	// StatusSucceeded: the summary is complete and its file is written.
+	StatusSucceeded Status = "succeeded"
+	// StatusIncomplete: the model stopped early; what it wrote may be kept.
+	StatusIncomplete Status = "incomplete"
+	// StatusFailed: there is no summary, and Error says why.
+	StatusFailed Status = "failed"
+	// StatusCancelled: the job was cancelled.
+	StatusCancelled Status = "cancelled"
+	// StatusExpired: the job's deadline passed.
+	StatusExpired Status = "expired"
+)
+
+// Entry is a line of the manifest: how one document was summarized. Fields that
+// this version does not know are kept, so an entry is best changed by taking
+// [Folder.Entry], setting fields, and recording it.
+type Entry struct {
+	// Document is the path of the document; see [Source.Path].
+	Document string `json:"document"`
+	// Name is what people call the document: its title or file name.
+	Name string `json:"name,omitempty"`
+	// Fingerprint is that of the request; see [Fingerprint].
+	Fingerprint string `json:"fingerprint"`
+	// SHA256 is the [Document.Hash] of the text.
+	SHA256 string `json:"sha256,omitempty"`
+	// Model is the model that was asked.
+	Model string `json:"model,omitempty"`
+	// Status is how far the document has come.
+	Status Status `json:"status"`
+	// Output is the name of the summary's file in the folder.
+	Output string `json:"output,omitempty"`
+	// JobID and ResponseID lead to the job and to OpenAI's response.
+	JobID      string `json:"job_id,omitempty"`
+	ResponseID string `json:"response_id,omitempty"`
+	// InputTokens and OutputTokens are what the provider counted.
+	InputTokens  int64 `json:"input_tokens,omitempty"`
+	OutputTokens int64 `json:"output_tokens,omitempty"`
+	// Error is why there is no complete summary.
+	Error *EntryError `json:"error,omitempty"`
+	// FinishedAt is when the job ended.
+	FinishedAt time.Time `json:"finished_at,omitzero"`
+
+	// extra holds the fields that this version does not know.
+	extra map[string]json.RawMessage
+}
+
+// EntryError is why a document has no complete summary.
+type EntryError struct {
+	// Class is the class of the failure.
+	Class string `json:"class"`
+	// Message is for people.
+	Message string `json:"message"`
+}
+
+// entryFields is Entry without its methods.
+type entryFields Entry
+
+// MarshalJSON writes the fields of the entry in their order and after them the
+// unknown ones in alphabetical order, all on one line.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	known, err := json.Marshal(entryFields(e))
+	if err != nil || len(e.extra) == 0 {
+		return known, err
+	}
+	var buf bytes.Buffer
+	buf.Write(bytes.TrimSuffix(known, []byte("}")))
+	for _, key := range slices.Sorted(maps.Keys(e.extra)) {
+		name, err := json.Marshal(key)
+		if err != nil {
+			return nil, err
+		}
+		buf.WriteByte(',')
+		buf.Write(name)
+		buf.WriteByte(':')
+		if err := json.Compact(&buf, e.extra[key]); err != nil {
+			return nil, fmt.Errorf("field %s: %w", key, err)
+		}
+	}
+	buf.WriteByte('}')
+	return buf.Bytes(), nil
+}
+
+// UnmarshalJSON reads an entry and keeps the fields that it does not know.
+func (e *Entry) UnmarshalJSON(data []byte) error {
+	var fields entryFields
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	if fields.Document == "" {
+		return errors.New("a line of the manifest must name its document")
+	}
+	var extra map[string]json.RawMessage
+	if err := json.Unmarshal(data, &extra); err != nil {
+		return err
+	}
+	for _, key := range []string{
+		"document", "name", "fingerprint", "sha256", "model", "status", "output", "job_id", "response_id",
+		"input_tokens", "output_tokens", "error", "finished_at",
+	} {
+		delete(extra, key)
+	}
+	if len(extra) > 0 {
+		fields.extra = extra
+	}
+	*e = Entry(fields)
+	return nil
+}
