@@ -1,0 +1,60 @@
+package jobs
+
+import "time"
+
+// Timing says how long the watchdog waits before it calls a debt overdue.
+type Timing struct {
+	// Submit is how long an admitted job may lie in its lane's queue, and a
+	// terminal one may owe an effect, before it is enqueued anew. The wait grows
+	// with every nudge.
+	Submit time.Duration
+	// Check is how often a recorded intent is checked for a living worker.
+	Check time.Duration
+}
+
+// DefaultTiming is what a worker uses unless configured otherwise.
+func DefaultTiming() Timing {
+	return Timing{Submit: 15 * time.Second, Check: 3 * time.Second}
+}
+
+// Due returns when the job next wants attention, and false for one that is owed
+// nothing. A waiting job that is not admitted wants it at its deadline, an
+// admitted one when its submit is overdue, a submitting one when its worker
+// should be checked, a running one at its next look, an ended one while effects
+// are left in its outbox or its record is to be removed.
+func (j Job) Due(t Timing) (time.Time, bool) {
+	switch j.State {
+	case StateWaiting:
+		if j.Admitted.IsZero() {
+			return j.Deadline, !j.Deadline.IsZero()
+		}
+		return j.before(j.Admitted.Add(t.Submit * time.Duration(1+j.Nudge))), true
+	case StateSubmitting:
+		return j.Updated.Add(t.Check), true
+	case StateRunning:
+		return j.before(maxTime(j.LookAt, j.Looks.Next)), true
+	case StateUncertain:
+		return j.Deadline, !j.Deadline.IsZero()
+	case StateSucceeded, StateIncomplete, StateFailed, StateCancelled, StateExpired:
+	}
+	switch {
+	case len(j.Outbox) > 0:
+		return j.Updated.Add(t.Submit * time.Duration(1+j.Nudge)), true
+	case j.Deleting:
+		return j.Updated, true
+	}
+	return time.Time{}, false
+}
+
+// before returns the earlier of t and the deadline, which a stop takes away.
+func (j Job) before(t time.Time) time.Time {
+	if j.Stop == nil && !j.Deadline.IsZero() && j.Deadline.Before(t) {
+		return j.Deadline
+	}
+	return t
+}
+
+// Late reports whether the deadline has passed.
+func (j Job) Late(now time.Time) bool {
+	return !j.Deadline.IsZero() && !now.Before(j.Deadline)
+}

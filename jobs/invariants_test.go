@@ -1,0 +1,157 @@
+package jobs_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// checkStep checks what must hold of every accepted event, whatever the job has
+// been through: old is the job before it, c what became of it.
+func checkStep(tb testing.TB, old jobs.Job, ev jobs.Event, c jobs.Change) {
+	tb.Helper()
+	j := c.Job
+	_, retry := ev.(jobs.RetryRequested)
+	if old.State.Terminal() && j.State != old.State && !retry {
+		tb.Errorf("%s: %s became %s; only a retry leaves an ended job's state", ev.Name(), old.State, j.State)
+	}
+	if c.DropBody != retry {
+		tb.Errorf("%s: DropBody = %t", ev.Name(), c.DropBody)
+	}
+	checkHistory(tb, old, j)
+	checkJob(tb, j)
+	checkResult(tb, old, c)
+	checkRecord(tb, j)
+}
+
+// checkHistory: attempts are only ever added, and what was accepted stays.
+func checkHistory(tb testing.TB, old, j jobs.Job) {
+	tb.Helper()
+	if len(j.Attempts) < len(old.Attempts) || len(j.Attempts) > len(old.Attempts)+1 {
+		tb.Fatalf("%d attempts became %d", len(old.Attempts), len(j.Attempts))
+	}
+	for i, was := range old.Attempts {
+		is := j.Attempts[i]
+		if was.ResponseID != "" && is.ResponseID != was.ResponseID {
+			tb.Errorf("attempt %d: response %q became %q", i+1, was.ResponseID, is.ResponseID)
+		}
+		if was.Usage != nil && !cmp.Equal(was.Usage, is.Usage) {
+			tb.Errorf("attempt %d: usage %+v became %+v", i+1, was.Usage, is.Usage)
+		}
+		was.Answered, was.RequestID, was.ResponseID, was.Ended, was.Outcome = is.Answered, is.RequestID, is.ResponseID, is.Ended, is.Outcome
+		was.Failure, was.Usage, was.Free = is.Failure, is.Usage, is.Free
+		if diff := cmp.Diff(was, is); diff != "" {
+			tb.Errorf("attempt %d: how it began has changed (-was +is):\n%s", i+1, diff)
+		}
+	}
+	if j.Effects < old.Effects {
+		tb.Errorf("effects were numbered to %d and are to %d", old.Effects, j.Effects)
+	}
+}
+
+// checkJob: the parts of a job fit one another.
+func checkJob(tb testing.TB, j jobs.Job) {
+	tb.Helper()
+	if !j.State.Known() {
+		tb.Errorf("state %q is unknown", j.State)
+	}
+	if j.State.Terminal() == j.Ended.IsZero() {
+		tb.Errorf("%s: ended = %v", j.State, j.Ended)
+	}
+	if j.Stop != nil && (j.State == jobs.StateWaiting || j.State == jobs.StateUncertain) {
+		tb.Errorf("%s: a stopped job goes on", j.State)
+	}
+	if j.State == jobs.StateUncertain && j.Uncertain != jobs.UncertainHold {
+		tb.Errorf("held although the policy is %q", j.Uncertain)
+	}
+	if (j.State == jobs.StateFailed || j.State == jobs.StateExpired) && j.Failure == nil {
+		tb.Errorf("%s without a failure", j.State)
+	}
+	if n := j.Counted(); n > j.MaxAttempts {
+		tb.Errorf("%d attempts counted, at most %d allowed", n, j.MaxAttempts)
+	}
+	ids := make(map[int]bool)
+	for _, e := range j.Outbox {
+		if ids[e.ID] || e.ID < 1 || e.ID > j.Effects || e.ResponseID == "" || e.Endpoint == "" {
+			tb.Errorf("outbox holds %+v, of %d effects ever", e, j.Effects)
+		}
+		ids[e.ID] = true
+	}
+	for i, a := range j.Attempts {
+		checkAttempt(tb, j, i, a)
+	}
+	if _, due := j.Due(jobs.DefaultTiming()); !due && !j.State.Terminal() && (!j.Deadline.IsZero() || !j.Admitted.IsZero()) {
+		tb.Errorf("%s: nothing is ever due", j.State)
+	}
+}
+
+// checkAttempt: each attempt is under way, over, or being cancelled.
+func checkAttempt(tb testing.TB, j jobs.Job, i int, a jobs.Attempt) {
+	tb.Helper()
+	if a.Number != i+1 {
+		tb.Errorf("attempt at %d has number %d", i, a.Number)
+	}
+	current := a.Number == j.Current
+	var goesOn bool
+	switch {
+	case current && j.State == jobs.StateSubmitting:
+		goesOn = a.ResponseID == ""
+	case current && j.State == jobs.StateRunning:
+		goesOn = a.ResponseID != ""
+	}
+	if under := a.Outcome == ""; under != (goesOn || pendingCancel(j, a.Number)) {
+		tb.Errorf("%s: attempt %d (current: %t, response %q) has outcome %q, its cancel is owed: %t",
+			j.State, a.Number, current, a.ResponseID, a.Outcome, pendingCancel(j, a.Number))
+	}
+	if (a.Outcome == "") != a.Ended.IsZero() {
+		tb.Errorf("attempt %d has outcome %q and ended %v", a.Number, a.Outcome, a.Ended)
+	}
+	if a.Outcome == jobs.OutcomeUncertain && a.ResponseID != "" {
+		tb.Errorf("attempt %d is uncertain and has response %s", a.Number, a.ResponseID)
+	}
+	if a.Outcome == jobs.OutcomeSucceeded && a.Failure != nil {
+		tb.Errorf("attempt %d succeeded and failed: %+v", a.Number, a.Failure)
+	}
+	if a.Outcome == jobs.OutcomeFailed && a.Failure == nil {
+		tb.Errorf("attempt %d failed for no reason", a.Number)
+	}
+}
+
+// checkResult: a result is there from the write that ends the job, and only
+// then; its body comes with it.
+func checkResult(tb testing.TB, old jobs.Job, c jobs.Change) {
+	tb.Helper()
+	j := c.Job
+	if j.Result != nil && !j.State.Terminal() {
+		tb.Errorf("%s with a result", j.State)
+	}
+	if j.State == jobs.StateSucceeded || j.State == jobs.StateIncomplete {
+		a, _ := j.CurrentAttempt()
+		if j.Result == nil || j.Result.ResponseID != a.ResponseID || string(a.Outcome) != string(j.State) {
+			tb.Errorf("%s: result %+v, current attempt %+v", j.State, j.Result, a)
+		}
+	}
+	fresh := j.Result != nil && !old.State.Terminal()
+	if fresh != (c.Body != nil) {
+		tb.Errorf("%s after %s: body of %d bytes, new result: %t", j.State, old.State, len(c.Body), fresh)
+	}
+	if fresh && (!bytes.Contains(c.Body, []byte(`"`+j.Result.ResponseID+`"`)) || len(c.Body) != j.Result.Bytes) {
+		tb.Errorf("body %s does not belong to result %+v", c.Body, j.Result)
+	}
+}
+
+// checkRecord: the record holds all of the job.
+func checkRecord(tb testing.TB, j jobs.Job) {
+	tb.Helper()
+	back, err := jobs.Decode([]byte(encode(tb, j)))
+	if err != nil {
+		tb.Fatalf("Decode: %v", err)
+	}
+	back.Version, back.Admitted, back.Nudge, back.Looks = j.Version, j.Admitted, j.Nudge, j.Looks
+	if diff := cmp.Diff(j, back, equalJobs); diff != "" {
+		tb.Errorf("the record lost something (-job +record):\n%s", diff)
+	}
+}

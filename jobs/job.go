@@ -1,0 +1,207 @@
+package jobs
+
+import (
+	"time"
+)
+
+// Job is the record of one piece of work: everything about it but the bodies of
+// its request and its response, which are kept beside it.
+type Job struct {
+	Schema  int       `json:"schema"`
+	ID      ID        `json:"id"`
+	Kind    Kind      `json:"kind"`
+	State   State     `json:"state"`
+	Created time.Time `json:"created"`
+	Updated time.Time `json:"updated"`
+	Ended   time.Time `json:"ended,omitzero"`
+
+	// What was asked for.
+	Model         string            `json:"model"`
+	RequestDigest string            `json:"request_digest"`
+	RequestBytes  int               `json:"request_bytes"`
+	Include       []string          `json:"include,omitempty"`
+	Lane          string            `json:"lane"`
+	Priority      int               `json:"priority"`
+	MaxAttempts   int               `json:"max_attempts"`
+	Deadline      time.Time         `json:"deadline,omitzero"`
+	NotBefore     time.Time         `json:"not_before,omitzero"`
+	DedupeKey     string            `json:"dedupe_key,omitempty"`
+	Retention     time.Duration     `json:"retention_ns"`
+	Metadata      map[string]string `json:"metadata,omitempty"`
+	Group         string            `json:"group,omitempty"`
+	Uncertain     Uncertainty       `json:"uncertain"`
+
+	// What has happened.
+	Attempts []Attempt `json:"attempts,omitempty"`
+	// Current is the number of the attempt that is being submitted, watched or
+	// that brought the result; 0 before the first.
+	Current int `json:"current,omitempty"`
+	// BudgetFrom is how many attempts a retry by hand has written off.
+	BudgetFrom int `json:"budget_from,omitempty"`
+	// Reason is why the next attempt will be made; "" for the first.
+	Reason string `json:"reason,omitempty"`
+	// Failure is why the job ended, or why its next attempt waits.
+	Failure *Failure `json:"failure,omitempty"`
+	// Stop is the flag of a cancel or a deadline.
+	Stop   *Stop   `json:"stop,omitempty"`
+	Result *Result `json:"result,omitempty"`
+
+	// What remains to be done.
+	Outbox []Effect `json:"outbox,omitempty"`
+	// Effects numbers the effects ever put into the outbox.
+	Effects int `json:"effects,omitempty"`
+	// Deleting says that the record goes once the outbox is empty.
+	Deleting bool `json:"deleting,omitempty"`
+	// LookAt is when the first look at the current response is due.
+	LookAt time.Time `json:"look_at,omitzero"`
+
+	// What the store keeps beside the record and changes without rewriting it.
+	Version  int64     `json:"-"` // grows by one with every transition
+	Admitted time.Time `json:"-"` // when the job went to its lane's queue
+	Nudge    int       `json:"-"` // how often the watchdog enqueued it anew
+	Looks    Looks     `json:"-"`
+
+	// extra keeps what a newer build wrote and this one does not know.
+	extra *extra
+}
+
+// Attempt is one create call made for a job.
+type Attempt struct {
+	Number int `json:"number"`
+	// Reason is why it was made: "" for the first, the class of the failure
+	// before it, or "manual" for a retry by hand.
+	Reason   string    `json:"reason,omitempty"`
+	Endpoint string    `json:"endpoint"`
+	Worker   string    `json:"worker"`
+	Started  time.Time `json:"started"`
+	// ClientRequestID is what we sent as X-Client-Request-Id.
+	ClientRequestID string    `json:"client_request_id,omitempty"`
+	Answered        time.Time `json:"answered,omitzero"`
+	// RequestID is the provider's x-request-id of the create.
+	RequestID  string    `json:"request_id,omitempty"`
+	ResponseID string    `json:"response_id,omitempty"`
+	Ended      time.Time `json:"ended,omitzero"`
+	Outcome    Outcome   `json:"outcome,omitempty"`
+	Failure    *Failure  `json:"failure,omitempty"`
+	Usage      *Usage    `json:"usage,omitempty"`
+	// Free marks an attempt that does not use up the job's budget.
+	Free bool `json:"free,omitempty"`
+}
+
+// Outcome is how an attempt ended.
+type Outcome string
+
+// The outcomes of an attempt; "" while it goes on.
+const (
+	OutcomeSucceeded  Outcome = "succeeded"
+	OutcomeIncomplete Outcome = "incomplete"
+	OutcomeFailed     Outcome = "failed"    // refused at the create, or failed later
+	OutcomeUncertain  Outcome = "uncertain" // it is not known whether it was accepted
+	OutcomeCancelled  Outcome = "cancelled"
+	OutcomeLost       Outcome = "lost"   // the provider no longer knows it
+	OutcomeWasted     Outcome = "wasted" // accepted and given up in favour of another
+)
+
+// Stop is a wish that a job should end.
+type Stop struct {
+	At     time.Time  `json:"at"`
+	Reason StopReason `json:"reason"`
+}
+
+// StopReason says who wants the job to end.
+type StopReason string
+
+// The reasons for a stop.
+const (
+	StopCancel   StopReason = "cancel"
+	StopDeadline StopReason = "deadline"
+)
+
+// Looks are the counters of the looks at the current response.
+type Looks struct {
+	Count  int `json:"count,omitempty"`
+	Failed int `json:"failed,omitempty"` // looks in a row that brought no status
+	// NotFound is how many of those, in a row, did not find the response.
+	NotFound int       `json:"not_found,omitempty"`
+	Last     time.Time `json:"last,omitzero"`
+	Next     time.Time `json:"next,omitzero"`
+	Status   string    `json:"status,omitempty"` // the status last seen
+}
+
+// EffectKind says what an effect does.
+type EffectKind string
+
+// The kinds of effects.
+const (
+	// EffectCancel cancels a response that is no longer wanted.
+	EffectCancel EffectKind = "cancel_response"
+	// EffectDelete deletes the provider's copy of a response.
+	EffectDelete EffectKind = "delete_response"
+)
+
+// Effect is something that remains to be done for a job. It is carried out by a
+// worker until it is done, and doing it twice does no harm.
+type Effect struct {
+	ID         int        `json:"id"`
+	Kind       EffectKind `json:"kind"`
+	Attempt    int        `json:"attempt"`
+	Endpoint   string     `json:"endpoint"`
+	ResponseID string     `json:"response_id"`
+}
+
+// Result is what is indexed of a response; the response itself is kept as
+// OpenAI sent it.
+type Result struct {
+	ResponseID  string `json:"response_id"`
+	Status      string `json:"status"`
+	Model       string `json:"model,omitempty"`
+	ServiceTier string `json:"service_tier,omitempty"`
+	// IncompleteReason is why the answer stopped early.
+	IncompleteReason string `json:"incomplete_reason,omitempty"`
+	// Refusal says that the model refused to answer.
+	Refusal bool `json:"refusal,omitempty"`
+	// RequiresAction lists the types of items that wait for the caller, such as
+	// function calls.
+	RequiresAction []string `json:"requires_action,omitempty"`
+	Usage          *Usage   `json:"usage,omitempty"`
+	Bytes          int      `json:"bytes"`
+}
+
+// Usage is the tokens that a response used, as the provider counts them.
+type Usage struct {
+	InputTokens     int64 `json:"input_tokens"`
+	CachedTokens    int64 `json:"cached_tokens,omitempty"`
+	OutputTokens    int64 `json:"output_tokens"`
+	ReasoningTokens int64 `json:"reasoning_tokens,omitempty"`
+	TotalTokens     int64 `json:"total_tokens"`
+}
+
+// CurrentAttempt returns the current attempt, and false before the first.
+func (j Job) CurrentAttempt() (Attempt, bool) {
+	if j.Current < 1 || j.Current > len(j.Attempts) {
+		return Attempt{}, false
+	}
+	return j.Attempts[j.Current-1], true
+}
+
+// NextAttempt is the number that the next create call gets.
+func (j Job) NextAttempt() int { return len(j.Attempts) + 1 }
+
+// Counted is how many attempts have used up the job's budget.
+func (j Job) Counted() int {
+	n := 0
+	for _, a := range j.Attempts[min(max(j.BudgetFrom, 0), len(j.Attempts)):] {
+		if !a.Free {
+			n++
+		}
+	}
+	return n
+}
+
+// ExpiresAt is when an ended job is forgotten, zero for one that has not ended.
+func (j Job) ExpiresAt() time.Time {
+	if !j.State.Terminal() {
+		return time.Time{}
+	}
+	return j.Ended.Add(j.Retention)
+}

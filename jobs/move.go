@@ -1,0 +1,160 @@
+package jobs
+
+import "time"
+
+// move is a transition in the making: its methods here are what the events of
+// transition.go have in common.
+type move struct {
+	job      Job
+	now      time.Time
+	body     []byte
+	dropBody bool
+}
+
+func (m *move) refuse(event, why string) error {
+	return &RefusedError{Job: m.job.ID, State: m.job.State, Event: event, Why: why}
+}
+
+// attempt returns the attempt of that number, nil if there is none.
+func (m *move) attempt(number int) *Attempt {
+	if number < 1 || number > len(m.job.Attempts) {
+		return nil
+	}
+	return &m.job.Attempts[number-1]
+}
+
+// wanted reports whether the job goes on with an attempt that turns out to have
+// been accepted: it does while nothing else is under way, so that the attempt
+// that would replace this one is not made, and not paid for.
+func (m *move) wanted(a *Attempt) bool {
+	switch m.job.State {
+	case StateSubmitting:
+		return a.Number == m.job.Current
+	case StateWaiting, StateUncertain:
+		return true
+	case StateRunning, StateSucceeded, StateIncomplete, StateFailed, StateCancelled, StateExpired:
+	}
+	return false
+}
+
+// rival deals with a response that is not the one the job goes on with. The
+// first completed response wins; one that still runs is cancelled; what it cost
+// is kept with its attempt.
+func (m *move) rival(a *Attempt, reply *Reply) {
+	j, r := &m.job, reply.Response
+	if r.Status == StatusCompleted && !j.State.Terminal() {
+		m.overtake(a)
+		m.finish(a, *reply, 0)
+		return
+	}
+	if !r.Terminal() {
+		m.owe(EffectCancel, *a)
+		return
+	}
+	a.Outcome, a.Ended, a.Usage = OutcomeWasted, m.now, r.Usage()
+}
+
+// overtake gives up the current attempt in favour of another, which has won.
+func (m *move) overtake(winner *Attempt) {
+	c := m.attempt(m.job.Current)
+	switch {
+	case c == nil || c.Number == winner.Number || c.Outcome != "":
+	case c.ResponseID != "":
+		m.owe(EffectCancel, *c)
+	default:
+		c.Outcome, c.Ended = OutcomeUncertain, m.now // until its answer comes
+	}
+}
+
+// finish ends an attempt with the terminal response that came of it.
+func (m *move) finish(a *Attempt, reply Reply, delay time.Duration) {
+	j, r := &m.job, reply.Response
+	j.Current = a.Number
+	a.Ended, a.Usage = m.now, r.Usage()
+	switch r.Status {
+	case StatusCompleted:
+		a.Outcome, j.Failure = OutcomeSucceeded, nil
+		m.keep(r)
+		m.end(StateSucceeded)
+	case StatusIncomplete:
+		a.Outcome, j.Failure = OutcomeIncomplete, nil
+		m.keep(r)
+		m.end(StateIncomplete)
+	case StatusCancelled:
+		a.Outcome = OutcomeCancelled
+		m.keep(r)
+		m.end(m.stopState())
+	default:
+		m.failed(a, *r.Failure(), delay)
+		if j.State.Terminal() {
+			m.keep(r)
+		}
+	}
+}
+
+// conclude ends an attempt with a failure.
+func (m *move) conclude(a *Attempt, f Failure) Verdict {
+	verdict := f.Class.Verdict()
+	a.Ended, a.Failure, a.Outcome = m.now, &f, OutcomeFailed
+	a.Free = verdict.Action == ActionWait
+	if verdict.Action == ActionUncertain {
+		a.Outcome = OutcomeUncertain
+	}
+	return verdict
+}
+
+// failed ends an attempt with a failure and does what the table says.
+func (m *move) failed(a *Attempt, f Failure, delay time.Duration) {
+	j, verdict := &m.job, m.conclude(a, f)
+	j.Failure = &f
+	switch {
+	case j.Stop != nil:
+		m.end(m.stopState())
+	case verdict.Action == ActionFail:
+		m.end(StateFailed)
+	case verdict.Action == ActionUncertain && j.Uncertain == UncertainHold:
+		j.State = StateUncertain
+	case !a.Free && j.Counted() >= j.MaxAttempts:
+		m.end(StateFailed)
+	default:
+		j.Reason = string(f.Class)
+		m.wait(m.now.Add(delay))
+	}
+}
+
+// stopState is the state that a stopped job ends in: a deadline expires it,
+// anything else, a cancel on OpenAI's own side included, cancels it.
+func (m *move) stopState() State {
+	if m.job.Stop != nil && m.job.Stop.Reason == StopDeadline {
+		return StateExpired
+	}
+	return StateCancelled
+}
+
+// keep stores the response as the job's result, in the same write as the state.
+func (m *move) keep(r Response) {
+	m.job.Result, m.body = r.result(), r.Raw
+}
+
+// end puts the job into a terminal state.
+func (m *move) end(s State) {
+	m.job.State, m.job.Ended = s, m.now
+	m.job.Reason, m.job.LookAt, m.job.NotBefore = "", time.Time{}, time.Time{}
+	if s == StateExpired && m.job.Failure == nil {
+		m.job.Failure = &Failure{Class: ClassExpired, Message: "the deadline passed"}
+	}
+}
+
+// wait puts the job back into its lane, not before the given time.
+func (m *move) wait(until time.Time) {
+	m.job.State, m.job.NotBefore, m.job.LookAt = StateWaiting, stored(until), time.Time{}
+	m.job.Admitted = time.Time{}
+}
+
+// owe puts an effect into the outbox.
+func (m *move) owe(kind EffectKind, a Attempt) {
+	m.job.Effects++
+	m.job.Outbox = append(m.job.Outbox, Effect{
+		ID: m.job.Effects, Kind: kind, Attempt: a.Number, Endpoint: a.Endpoint, ResponseID: a.ResponseID,
+	})
+}

@@ -1,0 +1,191 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+	"unicode/utf8"
+)
+
+// Bounds of the options; values outside are refused by name.
+const (
+	MinPriority = 0
+	MaxPriority = 9
+	// DefaultPriority is the middle, so that there is room on both sides.
+	DefaultPriority = 5
+
+	DefaultMaxAttempts = 5
+	MaxMaxAttempts     = 100
+
+	// DefaultRetention is how long an ended job is kept.
+	DefaultRetention = 30 * 24 * time.Hour
+	// DefaultDeadline bounds the whole life of a job that names no deadline, so
+	// that nothing waits for ever for a provider that never finishes.
+	DefaultDeadline = 24 * time.Hour
+
+	maxKeyBytes = 512
+
+	// maxAhead bounds how far ahead a job may be planned. A time that no record
+	// could hold (RFC 3339 ends with the year 9999) is well beyond it.
+	maxAhead = 10 * 365 * 24 * time.Hour
+)
+
+// Uncertainty is what to do when it cannot be known whether a create was
+// accepted.
+type Uncertainty string
+
+const (
+	// UncertainResubmit makes a new attempt; the job may be paid for twice,
+	// which its attempts show.
+	UncertainResubmit Uncertainty = "resubmit"
+	// UncertainHold leaves the job in [StateUncertain] for a person.
+	UncertainHold Uncertainty = "hold"
+)
+
+// Options are what a caller may ask for beside the request. The zero value of
+// each field means its default.
+type Options struct {
+	// Lane is the stream of work the job belongs to; default "default".
+	Lane string `json:"lane,omitempty"`
+	// Priority is 0 (last) to 9 (first); nil means 5.
+	Priority *int `json:"priority,omitempty"`
+	// MaxAttempts bounds the counted attempts; default 5.
+	MaxAttempts int `json:"max_attempts,omitempty"`
+	// Deadline is when the job ends at the latest; default 24 hours from now.
+	Deadline time.Time `json:"deadline,omitzero"`
+	// NotBefore is when the job may start at the earliest.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	// DedupeKey makes a second submission of the same request return the first
+	// job, and one of another request a conflict, for as long as the job is kept.
+	DedupeKey string `json:"dedupe_key,omitempty"`
+	// Retention is how long the job is kept after its end; default 30 days.
+	Retention time.Duration `json:"retention_ns,omitempty"`
+	// Metadata is the caller's own, kept with the job and not sent to OpenAI
+	// (a request has its own metadata for that).
+	Metadata map[string]string `json:"metadata,omitempty"`
+	// Group names the jobs that belong together.
+	Group string `json:"group,omitempty"`
+	// Uncertain is the policy for a create whose answer was lost; default
+	// [UncertainResubmit].
+	Uncertain Uncertainty `json:"uncertain,omitempty"`
+}
+
+// ValidName reports whether s can name a lane or a group: 1 to 128 letters,
+// digits and the signs . _ - :, beginning with a letter or digit.
+func ValidName(s string) bool {
+	return namePattern.MatchString(s)
+}
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
+
+// Validate returns every problem of the options, joined; each is an [*Error]
+// that names its field.
+func (o Options) Validate(now time.Time) error {
+	var problems []error
+	bad := func(param, format string, args ...any) {
+		problems = append(problems, Invalid(param, format, args...))
+	}
+	if o.Lane != "" && !ValidName(o.Lane) {
+		bad("lane", "%q is no name: letters, digits and . _ - : only, at most 128", bounded(o.Lane, 40))
+	}
+	if o.Group != "" && !ValidName(o.Group) {
+		bad("group", "%q is no name: letters, digits and . _ - : only, at most 128", bounded(o.Group, 40))
+	}
+	if o.Priority != nil && (*o.Priority < MinPriority || *o.Priority > MaxPriority) {
+		bad("priority", "is %d; it goes from %d (last) to %d (first)", *o.Priority, MinPriority, MaxPriority)
+	}
+	if o.MaxAttempts < 0 || o.MaxAttempts > MaxMaxAttempts {
+		bad("max_attempts", "is %d; it goes from 1 to %d (0 means %d)", o.MaxAttempts, MaxMaxAttempts, DefaultMaxAttempts)
+	}
+	if !o.Deadline.IsZero() && !o.Deadline.After(now) {
+		bad("deadline", "is in the past; give a time after %s", now.UTC().Format(time.RFC3339))
+	}
+	if o.Deadline.After(now.Add(maxAhead)) {
+		bad("deadline", "is more than ten years ahead; give an earlier one")
+	}
+	if o.NotBefore.After(now.Add(maxAhead)) {
+		bad("not_before", "is more than ten years ahead; give an earlier time")
+	}
+	if !o.Deadline.IsZero() && o.NotBefore.After(o.Deadline) {
+		bad("not_before", "is after the deadline; the job could never start")
+	}
+	if o.Retention < 0 {
+		bad("retention", "is negative; give how long to keep the ended job, or 0 for %s", DefaultRetention)
+	}
+	if len(o.DedupeKey) > maxKeyBytes {
+		bad("dedupe_key", "has %d bytes; at most %d are allowed", len(o.DedupeKey), maxKeyBytes)
+	}
+	if !utf8.ValidString(o.DedupeKey) {
+		bad("dedupe_key", "is not valid UTF-8")
+	}
+	if err := validateMetadata("metadata", o.Metadata); err != nil {
+		problems = append(problems, err)
+	}
+	switch o.Uncertain {
+	case "", UncertainResubmit, UncertainHold:
+	default:
+		bad("uncertain", "is %q; it is %s or %s", bounded(string(o.Uncertain), 40), UncertainResubmit, UncertainHold)
+	}
+	return errors.Join(problems...)
+}
+
+// New makes the record of an accepted job. The options must have been
+// validated.
+func New(id ID, request Request, o Options, now time.Time) Job {
+	now = stored(now)
+	j := Job{
+		Schema: Schema, ID: id, Kind: KindResponse, State: StateWaiting, Created: now, Updated: now,
+		Model: request.Model, RequestDigest: request.Digest(), RequestBytes: len(request.Raw),
+		Include: request.Includes(),
+		Lane:    o.Lane, Priority: DefaultPriority, MaxAttempts: o.MaxAttempts,
+		Deadline: stored(o.Deadline), NotBefore: stored(o.NotBefore), DedupeKey: o.DedupeKey, Retention: o.Retention, Metadata: o.Metadata,
+		Group: o.Group, Uncertain: o.Uncertain,
+	}
+	if o.Priority != nil {
+		j.Priority = *o.Priority
+	}
+	if j.Lane == "" {
+		j.Lane = DefaultLane
+	}
+	if j.MaxAttempts == 0 {
+		j.MaxAttempts = DefaultMaxAttempts
+	}
+	if j.Deadline.IsZero() {
+		j.Deadline = maxTime(now, j.NotBefore).Add(DefaultDeadline)
+	}
+	if j.Retention == 0 {
+		j.Retention = DefaultRetention
+	}
+	if j.Uncertain == "" {
+		j.Uncertain = UncertainResubmit
+	}
+	return j
+}
+
+// stored is a time as records hold it: UTC, in milliseconds. A year before the
+// first, which RFC 3339 cannot write, counts as none.
+func stored(t time.Time) time.Time {
+	if t = t.UTC().Truncate(time.Millisecond); t.Year() < 1 {
+		return time.Time{}
+	}
+	return t
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// ConflictError says that a dedupe key is taken by a job with another request.
+type ConflictError struct {
+	DedupeKey string
+	Job       ID
+}
+
+// Error names the key and the job that has it.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("dedupe_key %q: taken by %s with another request; choose another key or send the same request", e.DedupeKey, e.Job)
+}

@@ -1,0 +1,274 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ErrUnchanged says that an event brings nothing new: it is part of the record
+// already, or belongs to an attempt that is over.
+var ErrUnchanged = errors.New("the event changes nothing")
+
+// reasonManual is the [Attempt.Reason] of an attempt that a person asked for.
+const reasonManual = "manual"
+
+// RefusedError says that what was asked for cannot be done in the job's state.
+type RefusedError struct {
+	Job   ID
+	State State
+	Event string
+	Why   string
+}
+
+// Error names the job, its state and what to do instead.
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%s is %s: %s", e.Job, e.State, e.Why)
+}
+
+// Transition returns what an event makes of a job. It is pure: the same job,
+// event and time give the same change, and j is left as it is. The error is
+// [ErrUnchanged], a [*RefusedError], or nil.
+func Transition(j Job, ev Event, now time.Time) (Change, error) {
+	m := move{job: j, now: stored(now)}
+	m.job.Attempts = slices.Clone(j.Attempts)
+	m.job.Outbox = slices.Clone(j.Outbox)
+	m.job.Updated = m.now
+	var err error
+	switch ev := ev.(type) {
+	case SubmitStarted:
+		err = m.submitStarted(ev)
+	case Created:
+		err = m.created(ev)
+	case CreateFailed:
+		err = m.createFailed(ev)
+	case WorkerLost:
+		err = m.workerLost(ev)
+	case Looked:
+		err = m.looked(ev)
+	case ResponseLost:
+		err = m.responseLost(ev)
+	case StopRequested:
+		err = m.stopRequested(ev)
+	case StopGivenUp:
+		err = m.stopGivenUp(ev)
+	case RetryRequested:
+		err = m.retryRequested()
+	case DeleteRequested:
+		err = m.deleteRequested(ev)
+	case EffectDone:
+		err = m.effectDone(ev)
+	default:
+		err = fmt.Errorf("event %T is unknown", ev)
+	}
+	if err != nil {
+		return Change{}, err
+	}
+	return Change{Job: m.job, Body: m.body, DropBody: m.dropBody}, nil
+}
+
+func (m *move) submitStarted(ev SubmitStarted) error {
+	j := &m.job
+	if j.State != StateWaiting || j.Admitted.IsZero() || ev.Attempt != j.NextAttempt() {
+		return ErrUnchanged // a task of an attempt that is over, or enqueued twice
+	}
+	if j.Late(m.now) {
+		m.end(StateExpired)
+		return nil
+	}
+	j.Attempts = append(j.Attempts, Attempt{
+		Number: ev.Attempt, Reason: j.Reason, Endpoint: ev.Endpoint, Worker: ev.Worker,
+		Started: m.now, ClientRequestID: ev.ClientRequestID,
+	})
+	j.State, j.Current, j.Reason, j.Failure = StateSubmitting, ev.Attempt, "", nil
+	return nil
+}
+
+func (m *move) created(ev Created) error {
+	a, r := m.attempt(ev.Attempt), ev.Reply.Response
+	switch {
+	case a == nil:
+		return m.refuse(ev.Name(), fmt.Sprintf("there is no attempt %d", ev.Attempt))
+	case a.ResponseID == r.ID:
+		return ErrUnchanged
+	case a.ResponseID != "":
+		return m.refuse(ev.Name(), fmt.Sprintf("attempt %d already has response %s", ev.Attempt, a.ResponseID))
+	}
+	a.ResponseID, a.RequestID, a.Answered = r.ID, ev.Reply.RequestID, m.now
+	// The attempt may have been given up for lost while its answer was on the
+	// way: it is taken back.
+	a.Outcome, a.Ended, a.Failure = "", time.Time{}, nil
+
+	j := &m.job
+	if !m.wanted(a) {
+		m.rival(a, &ev.Reply)
+		return nil
+	}
+	j.Current, j.Looks = a.Number, Looks{}
+	j.Reason, j.Failure, j.NotBefore = "", nil, time.Time{}
+	if r.Terminal() {
+		m.finish(a, ev.Reply, ev.Delay)
+		return nil
+	}
+	j.State, j.LookAt = StateRunning, stored(ev.FirstLook)
+	if j.Stop != nil {
+		j.LookAt = m.now
+	}
+	return nil
+}
+
+func (m *move) createFailed(ev CreateFailed) error {
+	a := m.attempt(ev.Attempt)
+	if a == nil || a.ResponseID != "" {
+		return ErrUnchanged
+	}
+	current := ev.Attempt == m.job.Current
+	if m.job.State == StateSubmitting && current {
+		a.Answered, a.RequestID = m.now, ev.Failure.RequestID
+		m.failed(a, ev.Failure, ev.Delay)
+		return nil
+	}
+	if a.Outcome != OutcomeUncertain || ev.Failure.Class.Verdict().Action == ActionUncertain {
+		return ErrUnchanged
+	}
+	// Now it is certain: not accepted. A job that was held for not knowing goes
+	// on as if it had known at once; any other has moved on already.
+	a.Answered, a.RequestID = m.now, ev.Failure.RequestID
+	if m.job.State == StateUncertain && current {
+		m.failed(a, ev.Failure, ev.Delay)
+		return nil
+	}
+	m.conclude(a, ev.Failure)
+	return nil
+}
+
+func (m *move) workerLost(ev WorkerLost) error {
+	a := m.attempt(ev.Attempt)
+	if a == nil || m.job.State != StateSubmitting || ev.Attempt != m.job.Current || a.Worker != ev.Worker {
+		return ErrUnchanged
+	}
+	m.failed(a, Failure{
+		Class: ClassAmbiguous, Code: "worker_lost",
+		Message: "the worker stopped between its intent and the provider's answer",
+	}, ev.Delay)
+	return nil
+}
+
+func (m *move) looked(ev Looked) error {
+	a := m.attempt(m.job.Current)
+	if a == nil || m.job.State != StateRunning || a.ResponseID != ev.Reply.Response.ID || !ev.Reply.Response.Terminal() {
+		return ErrUnchanged
+	}
+	m.finish(a, ev.Reply, ev.Delay)
+	return nil
+}
+
+func (m *move) responseLost(ev ResponseLost) error {
+	a := m.attempt(m.job.Current)
+	if a == nil || m.job.State != StateRunning || a.ResponseID != ev.ResponseID {
+		return ErrUnchanged
+	}
+	a.Outcome, a.Ended, a.Failure = OutcomeLost, m.now, &ev.Failure
+	if m.job.Stop != nil {
+		m.end(m.stopState())
+		return nil
+	}
+	m.job.Failure = &ev.Failure
+	m.end(StateFailed)
+	return nil
+}
+
+func (m *move) stopRequested(ev StopRequested) error {
+	j := &m.job
+	if j.State.Terminal() || j.Stop != nil {
+		return ErrUnchanged
+	}
+	j.Stop = &Stop{At: m.now, Reason: ev.Reason}
+	switch j.State {
+	case StateWaiting, StateUncertain:
+		m.end(m.stopState())
+	case StateRunning:
+		j.LookAt, j.Looks.Next = m.now, time.Time{} // at once, whatever look was planned
+	case StateSubmitting, StateSucceeded, StateIncomplete, StateFailed, StateCancelled, StateExpired:
+		// The POST is out: its id is recorded first and then cancelled upstream.
+	}
+	return nil
+}
+
+func (m *move) stopGivenUp(ev StopGivenUp) error {
+	a := m.attempt(m.job.Current)
+	if a == nil || m.job.State != StateRunning || m.job.Stop == nil || a.ResponseID != ev.ResponseID {
+		return ErrUnchanged
+	}
+	m.owe(EffectCancel, *a)
+	m.end(m.stopState())
+	return nil
+}
+
+func (m *move) retryRequested() error {
+	j := &m.job
+	switch {
+	case j.Deleting:
+		return m.refuse("retry", "it is being deleted")
+	case j.State == StateWaiting && j.Reason == reasonManual:
+		return ErrUnchanged
+	case j.State == StateSucceeded:
+		return m.refuse("retry", "its result is there; submit a new job to ask again")
+	case !j.State.Terminal() && j.State != StateUncertain:
+		return m.refuse("retry", "it has not ended; wait, or cancel it first")
+	}
+	if j.Late(m.now) {
+		j.Deadline = m.now.Add(DefaultDeadline)
+	}
+	j.Ended, j.Failure, j.Result, j.Stop = time.Time{}, nil, nil, nil
+	j.Reason, j.BudgetFrom = reasonManual, len(j.Attempts)
+	m.dropBody = true
+	m.wait(m.now)
+	return nil
+}
+
+func (m *move) deleteRequested(ev DeleteRequested) error {
+	j := &m.job
+	if !j.State.Terminal() {
+		return m.refuse("delete", "it has not ended; cancel it first")
+	}
+	effects, already := j.Effects, j.Deleting
+	j.Deleting = true
+	if ev.Remote {
+		for _, a := range j.Attempts {
+			owed := slices.ContainsFunc(j.Outbox, func(e Effect) bool {
+				return e.Kind == EffectDelete && e.ResponseID == a.ResponseID
+			})
+			if a.ResponseID != "" && !owed {
+				m.owe(EffectDelete, a)
+			}
+		}
+	}
+	if already && j.Effects == effects {
+		return ErrUnchanged
+	}
+	return nil
+}
+
+func (m *move) effectDone(ev EffectDone) error {
+	i := slices.IndexFunc(m.job.Outbox, func(e Effect) bool { return e.ID == ev.ID })
+	if i < 0 {
+		return ErrUnchanged
+	}
+	effect := m.job.Outbox[i]
+	if ev.Reply != nil && ev.Reply.Response.ID != effect.ResponseID {
+		return ErrUnchanged // a gateway's answer about another response; ask again
+	}
+	m.job.Outbox = slices.Delete(m.job.Outbox, i, i+1)
+	a := m.attempt(effect.Attempt)
+	if effect.Kind != EffectCancel || a == nil || a.Outcome != "" {
+		return nil
+	}
+	if ev.Reply == nil {
+		a.Outcome, a.Ended = OutcomeLost, m.now
+		return nil
+	}
+	m.rival(a, ev.Reply)
+	return nil
+}

@@ -1,0 +1,150 @@
+package jobs_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// FuzzTransition lets anything happen to a job, in any order, as often as the
+// input says, and checks after each event what must always hold. The first two
+// bytes choose the job's options, every further two an event and its argument.
+func FuzzTransition(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 0, 1, 0, 4, 1})                                  // one good attempt
+	f.Add([]byte{1, 4, 0, 0, 2, 6, 0, 0, 1, 1, 1, 0, 9, 1})                // answer lost, resubmitted, comes late
+	f.Add([]byte{2, 0, 0, 0, 2, 6, 7, 0, 0, 0, 1, 1})                      // held, retried by hand
+	f.Add([]byte{0, 1, 0, 0, 1, 0, 5, 0, 6, 0, 7, 0, 9, 1, 0, 0, 1, 0})    // cancelled, given up, retried, won by the old one
+	f.Add([]byte{0, 2, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 3, 0, 8, 1, 1, 0, 9}) // workers die, deleted
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) < 2 || len(data) > 400 {
+			return
+		}
+		walk(t, data, func(jobs.Job) {})
+	})
+}
+
+// The fuzz test's walk is worth something: at random it gets everywhere.
+func TestTransitionAtRandom(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	states, outcomes, steps := make(map[jobs.State]int), make(map[jobs.Outcome]int), 0
+	for range 400 {
+		data := make([]byte, 120)
+		for i := range data {
+			data[i] = byte(random.Uint32())
+		}
+		walk(t, data, func(j jobs.Job) {
+			steps++
+			states[j.State]++
+			for _, a := range j.Attempts {
+				outcomes[a.Outcome]++
+			}
+		})
+	}
+	for _, s := range jobs.States() {
+		if states[s] == 0 {
+			t.Errorf("%d steps never led to state %s", steps, s)
+		}
+	}
+	for _, o := range constants(t, "Outcome") {
+		if outcomes[jobs.Outcome(o)] == 0 {
+			t.Errorf("%d steps never led to an attempt with outcome %s", steps, o)
+		}
+	}
+}
+
+// walk makes a job and leads it through the events that the data stands for.
+func walk(t *testing.T, data []byte, visit func(jobs.Job)) {
+	t.Helper()
+	o := jobs.Options{MaxAttempts: 1 + int(data[0])%4}
+	if data[0]&0x80 != 0 {
+		o.Uncertain = jobs.UncertainHold
+	}
+	if data[1]&1 != 0 {
+		o.Deadline = at(1 + int(data[1]))
+	}
+	j, now := newJob(t, o), testNow
+	for i := 2; i+1 < len(data); i += 2 {
+		now = now.Add(time.Duration(data[i+1]%16) * time.Second)
+		if j.State == jobs.StateWaiting && j.Admitted.IsZero() && data[i]&0x80 == 0 {
+			j = admitted(j, now)
+		}
+		j = step(t, j, fuzzedEvent(j, data[i], data[i+1]), now)
+		visit(j)
+	}
+}
+
+// step is one event, checked.
+func step(t *testing.T, j jobs.Job, ev jobs.Event, now time.Time) jobs.Job {
+	t.Helper()
+	before := encode(t, j)
+	c, err := jobs.Transition(j, ev, now)
+	if after := encode(t, j); after != before {
+		t.Fatalf("%s changed the given job\nbefore %s\nafter  %s", ev.Name(), before, after)
+	}
+	switch _, no := errors.AsType[*jobs.RefusedError](err); {
+	case errors.Is(err, jobs.ErrUnchanged), no:
+		return j
+	case err != nil:
+		t.Fatalf("%s in %s: %v", ev.Name(), j.State, err)
+	}
+	checkStep(t, j, ev, c)
+	if _, err := jobs.Transition(c.Job, ev, now); !errors.Is(err, jobs.ErrUnchanged) {
+		t.Errorf("%s in %s, again: %v, want ErrUnchanged", ev.Name(), j.State, err)
+	}
+	if t.Failed() {
+		t.Fatalf("after %+v\nof  %s\nwas %s", ev, encode(t, c.Job), before)
+	}
+	return c.Job
+}
+
+// fuzzedEvent makes an event that may fit the job, or miss it by one.
+func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
+	statuses := []string{
+		jobs.StatusQueued, jobs.StatusCompleted, jobs.StatusIncomplete, jobs.StatusFailed, jobs.StatusCancelled, failedInvalid,
+	}
+	status := statuses[int(arg>>4)%len(statuses)]
+	class := jobs.Classes()[int(arg>>4)%len(jobs.Classes())]
+	attempt := j.Current
+	if arg&3 != 0 { // any attempt there is, and one beyond
+		attempt = 1 + int(arg>>2)%(len(j.Attempts)+1)
+	}
+	switch kind & 0x7f % 11 {
+	case 0:
+		return submit(j.NextAttempt())
+	case 1:
+		return created(attempt, status)
+	case 2:
+		return createFailed(attempt, class)
+	case 3:
+		return jobs.WorkerLost{Attempt: attempt, Worker: testWorker, Delay: time.Second}
+	case 4:
+		return looked(attempt, status)
+	case 5:
+		return jobs.StopRequested{Reason: []jobs.StopReason{jobs.StopCancel, jobs.StopDeadline}[arg&1]}
+	case 6:
+		return jobs.StopGivenUp{ResponseID: responseID(attempt)}
+	case 7:
+		return jobs.RetryRequested{}
+	case 8:
+		return jobs.DeleteRequested{Remote: arg&1 == 1}
+	case 9:
+		return fuzzedEffect(j, status, arg)
+	default:
+		return jobs.ResponseLost{ResponseID: responseID(attempt), Failure: failure(jobs.ClassLost)}
+	}
+}
+
+// fuzzedEffect does what an effect of the job's outbox says, if there is one.
+func fuzzedEffect(j jobs.Job, status string, arg byte) jobs.Event {
+	if len(j.Outbox) == 0 || arg&0x80 != 0 {
+		return jobs.EffectDone{ID: int(arg)}
+	}
+	e := j.Outbox[int(arg)%len(j.Outbox)]
+	if arg&1 == 0 {
+		return jobs.EffectDone{ID: e.ID}
+	}
+	return cancelled(e.ID, e.Attempt, status)
+}
