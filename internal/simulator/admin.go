@@ -1,0 +1,217 @@
+package simulator
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxAdminBody bounds the bodies of /_sim requests.
+const maxAdminBody = 4 << 20
+
+// routeAdmin serves the routes below /_sim, which belong to the simulator and not to the API.
+// They need no key: whoever reaches a stand-in may steer it.
+func (e *exchange) routeAdmin(ctx context.Context, path string) {
+	switch e.r.Method + " " + path {
+	case "GET healthz":
+		e.writeJSON(map[string]string{"status": "ok"})
+	case "GET ledger":
+		e.showLedger(ctx)
+	case "DELETE ledger":
+		e.sim.ResetLedger()
+		e.w.WriteHeader(http.StatusNoContent)
+	case "GET faults":
+		e.showFaults()
+	case "PUT faults":
+		e.replaceFaults()
+	case "DELETE faults":
+		_ = e.sim.SetFaults(FaultPlan{}) // the empty plan is valid
+		e.w.WriteHeader(http.StatusNoContent)
+	case "GET config":
+		e.writeJSON(e.settings.export())
+	case "PUT config":
+		e.changeConfig()
+	default:
+		e.refuse(e.errInvalidURL())
+	}
+}
+
+func (e *exchange) writeJSON(value any) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		e.refuse(&apiError{status: http.StatusInternalServerError, kind: "server_error", message: err.Error()})
+		return
+	}
+	e.reply(http.StatusOK, append(body, '\n'))
+}
+
+func (e *exchange) showFaults() {
+	set := e.sim.faults.Load()
+	hits := make([]uint64, len(set.rules))
+	for i, rule := range set.rules {
+		hits[i] = rule.hits.Load()
+	}
+	e.writeJSON(struct {
+		FaultPlan
+		Hits []uint64 `json:"hits"` // per rule
+	}{set.plan, hits})
+}
+
+func (e *exchange) replaceFaults() {
+	var plan FaultPlan
+	err := decodeStrict(http.MaxBytesReader(e.w, e.r.Body, maxAdminBody), &plan)
+	if err == nil {
+		err = e.sim.SetFaults(plan)
+	}
+	if err != nil {
+		e.refuse(invalid("", "invalid_fault_plan", "Invalid fault plan: %s", err))
+		return
+	}
+	e.showFaults()
+}
+
+// configPatch is the body of PUT /_sim/config; fields that are absent stay as they are.
+type configPatch struct {
+	Queued            *Duration `json:"queued"`
+	Running           *Duration `json:"running"`
+	Jitter            *float64  `json:"jitter"`
+	RequestsPerMinute *int      `json:"requests_per_minute"`
+	TokensPerMinute   *int      `json:"tokens_per_minute"`
+	LimitPolls        *bool     `json:"limit_polls"`
+	PollAfter         *Duration `json:"poll_after"`
+	Models            *[]string `json:"models"`
+	APIKeys           *[]string `json:"api_keys"`
+}
+
+func (p configPatch) apply(c Config) Config {
+	if p.Queued != nil {
+		c.Queued = time.Duration(*p.Queued)
+	}
+	if p.Running != nil {
+		c.Running = time.Duration(*p.Running)
+	}
+	if p.Jitter != nil {
+		c.Jitter = *p.Jitter
+	}
+	if p.RequestsPerMinute != nil {
+		c.RequestsPerMinute = *p.RequestsPerMinute
+	}
+	if p.TokensPerMinute != nil {
+		c.TokensPerMinute = *p.TokensPerMinute
+	}
+	if p.LimitPolls != nil {
+		c.LimitPolls = *p.LimitPolls
+	}
+	if p.PollAfter != nil {
+		c.PollAfter = time.Duration(*p.PollAfter)
+	}
+	if p.Models != nil {
+		c.Models = *p.Models
+	}
+	if p.APIKeys != nil {
+		c.APIKeys = *p.APIKeys
+	}
+	return c.withDefaults()
+}
+
+// export is the configuration as GET /_sim/config shows it. Keys are masked.
+func (s *settings) export() configPatch {
+	keys := make([]string, len(s.APIKeys))
+	for i, key := range s.APIKeys {
+		keys[i] = maskKey(key)
+	}
+	return configPatch{
+		Queued: new(Duration(s.Queued)), Running: new(Duration(s.Running)), Jitter: &s.Jitter,
+		RequestsPerMinute: &s.RequestsPerMinute, TokensPerMinute: &s.TokensPerMinute, LimitPolls: &s.LimitPolls,
+		PollAfter: new(Duration(s.PollAfter)), Models: &s.Models, APIKeys: &keys,
+	}
+}
+
+// changeConfig changes what later requests meet; responses that exist keep their life.
+func (e *exchange) changeConfig() {
+	var patch configPatch
+	if err := decodeStrict(http.MaxBytesReader(e.w, e.r.Body, maxAdminBody), &patch); err != nil {
+		e.refuse(invalid("", "invalid_config", "Invalid configuration: %s", err))
+		return
+	}
+	e.sim.configure.Lock()
+	defer e.sim.configure.Unlock()
+	changed := patch.apply(e.sim.live.Load().Config)
+	if err := changed.Validate(); err != nil {
+		e.refuse(invalid("", "invalid_config", "Invalid configuration: %s", err))
+		return
+	}
+	set := newSettings(changed)
+	e.sim.live.Store(set)
+	e.writeJSON(set.export())
+}
+
+// showLedger sends the ledger, as one JSON object or, with format=ndjson, one entry a line.
+// Parameters named metadata.KEY keep only entries with that pair; after (an id) and limit page.
+func (e *exchange) showLedger(ctx context.Context) {
+	query := e.r.URL.Query()
+	filter := make(map[string]string)
+	for name := range query {
+		if key, ok := strings.CutPrefix(name, "metadata."); ok {
+			filter[key] = query.Get(name)
+		}
+	}
+	ledger := e.sim.store.ledger(time.Now(), filter)
+	entries, more, err := page(ledger.Entries, query.Get("after"), query.Get("limit"))
+	if err != nil {
+		e.refuse(invalid("", "invalid_value", "Invalid page: %s", err))
+		return
+	}
+	e.identify()
+	out := bufio.NewWriterSize(e.w, 64<<10)
+	encoder := json.NewEncoder(out)
+	if query.Get("format") == "ndjson" {
+		e.w.Header().Set("Content-Type", "application/x-ndjson")
+		for i := range entries {
+			if err = encoder.Encode(&entries[i]); err != nil {
+				break
+			}
+		}
+	} else {
+		e.w.Header().Set("Content-Type", "application/json")
+		err = encoder.Encode(struct {
+			Totals  Totals  `json:"totals"`
+			Entries []Entry `json:"entries"`
+			HasMore bool    `json:"has_more"`
+		}{ledger.Totals, entries, more})
+	}
+	if err = errors.Join(err, out.Flush()); err != nil {
+		e.sim.logger.LogAttrs(ctx, slog.LevelDebug, "ledger not read to its end", slog.Any("err", err))
+	}
+}
+
+// page returns the entries behind the one with the id after, at most limit of them.
+func page(entries []Entry, after, limit string) (rest []Entry, more bool, err error) {
+	if after != "" {
+		at := 0
+		for at < len(entries) && entries[at].ID != after {
+			at++
+		}
+		if at == len(entries) {
+			return nil, false, fmt.Errorf("after: no entry %s", clip(after, 64))
+		}
+		entries = entries[at+1:]
+	}
+	if limit != "" {
+		n, err := strconv.Atoi(limit)
+		if err != nil || n < 1 {
+			return nil, false, fmt.Errorf("limit: %s is not a positive number", clip(limit, 32))
+		}
+		if n < len(entries) {
+			return entries[:n], true, nil
+		}
+	}
+	return entries, false, nil
+}

@@ -1,0 +1,140 @@
+package simulator
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Bounds that are part of the simulator's contract but need no configuration.
+const (
+	defaultRetention = 200_000
+	defaultMaxBody   = 32 << 20
+	// maxConfiguredWait keeps timestamps far from overflow.
+	maxConfiguredWait = 30 * 24 * time.Hour
+)
+
+// Config says how a simulator behaves. The zero value is usable: responses finish at once,
+// nothing is limited and any key is accepted.
+type Config struct {
+	// Queued is how long a background response stays queued, Running how long it then stays in
+	// progress. A synchronous or streamed create takes the sum of both. If both are 0, a
+	// background create is answered with the completed response.
+	Queued, Running time.Duration
+
+	// Jitter varies both durations by up to this fraction, from 0 (none) to 1. The variation
+	// depends on the response's id alone.
+	Jitter float64
+
+	// RequestsPerMinute and TokensPerMinute limit creates for each model; 0 means no limit. The
+	// x-ratelimit headers are sent in either case.
+	RequestsPerMinute, TokensPerMinute int
+
+	// LimitPolls makes retrievals count too, against a limit of their own of RequestsPerMinute.
+	LimitPolls bool
+
+	// PollAfter, if positive, is sent as the header openai-poll-after-ms with every response
+	// that has not ended.
+	PollAfter time.Duration
+
+	// Models are the model names that exist, beside their dated snapshots. Empty means the
+	// models that OpenAI offered in late 2026.
+	Models []string
+
+	// APIKeys are the keys that are accepted. Empty means that any key is, but not none.
+	APIKeys []string
+
+	// Retention is how many responses are kept. Beyond it the oldest ended ones are forgotten,
+	// as OpenAI's expire; responses that have not ended are never forgotten. 0 means 200,000.
+	Retention int
+
+	// MaxBodyBytes is the largest request body that is read; larger ones get a 413. 0 means
+	// 32 MiB.
+	MaxBodyBytes int64
+
+	// Logger receives one debug record per request, without any of its content. Nil discards.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if len(c.Models) == 0 {
+		c.Models = defaultModels()
+	}
+	if c.Retention == 0 {
+		c.Retention = defaultRetention
+	}
+	if c.MaxBodyBytes == 0 {
+		c.MaxBodyBytes = defaultMaxBody
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate returns all reasons why c cannot be used, joined, each naming its field.
+func (c Config) Validate() error {
+	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"queued", c.Queued}, {"running", c.Running}, {"poll_after", c.PollAfter}} {
+		if d.value < 0 || d.value > maxConfiguredWait {
+			refuse("%s: %s is not between 0 and %s", d.name, d.value, maxConfiguredWait)
+		}
+	}
+	if !(c.Jitter >= 0 && c.Jitter <= 1) {
+		refuse("jitter: %v is not between 0 and 1", c.Jitter)
+	}
+	for _, n := range []struct {
+		name  string
+		value int64
+	}{
+		{"requests_per_minute", int64(c.RequestsPerMinute)},
+		{"tokens_per_minute", int64(c.TokensPerMinute)},
+		{"retention", int64(c.Retention)},
+		{"max_body_bytes", c.MaxBodyBytes},
+	} {
+		if n.value < 0 {
+			refuse("%s: %d is negative", n.name, n.value)
+		}
+	}
+	for i, name := range c.Models {
+		if name == "" {
+			refuse("models[%d]: is empty", i)
+		}
+	}
+	for i, key := range c.APIKeys {
+		if key == "" {
+			refuse("api_keys[%d]: is empty", i)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// settings is a validated Config in the form that requests read. It is never changed, only
+// replaced, so that a request sees one state of it from start to end.
+type settings struct {
+	Config
+	keys   map[string]struct{}
+	models *catalogue
+}
+
+func newSettings(c Config) *settings {
+	set := &settings{Config: c, keys: make(map[string]struct{}, len(c.APIKeys)), models: newCatalogue(c.Models)}
+	for _, key := range c.APIKeys {
+		set.keys[key] = struct{}{}
+	}
+	return set
+}
+
+// accepts reports whether key opens the API.
+func (s *settings) accepts(key string) bool {
+	if len(s.keys) == 0 {
+		return key != ""
+	}
+	_, ok := s.keys[key]
+	return ok
+}
