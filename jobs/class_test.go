@@ -109,6 +109,9 @@ func TestFailureOfBoundsItsMessage(t *testing.T) {
 	if len(got) > 510 || !strings.HasSuffix(got, "ä…") {
 		t.Errorf("message has %d bytes and ends in %q", len(got), got[max(0, len(got)-8):])
 	}
+	if whole := strings.Repeat("x", 500); jobs.FailureOf(errors.New(whole)).Message != whole {
+		t.Error("a message of 500 bytes is cut")
+	}
 }
 
 func TestErrorText(t *testing.T) {

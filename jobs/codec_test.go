@@ -133,6 +133,25 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 	}
 }
 
+// Lists that hold no numbered objects are left alone.
+func TestUnknownFieldsBesideOtherLists(t *testing.T) {
+	for _, record := range []string{
+		`{"id":"job_1","include":["a","b"],"zone":"eu"}`,
+		`{"id":"job_1","attempts":[null,{"number":2,"cost":7}],"zone":"eu"}`,
+		`{"id":"job_1","metadata":{"a":"b"},"zone":"eu"}`,
+	} {
+		j := decode(t, record)
+		if got := lookup(t, encode(t, j), "zone"); got != `"eu"` {
+			t.Errorf("%s: zone = %q", record, got)
+		}
+		if len(j.Attempts) == 2 {
+			if got := lookup(t, encode(t, j), "attempts", 1, "cost"); got != "7" {
+				t.Errorf("%s: cost = %q", record, got)
+			}
+		}
+	}
+}
+
 // An unknown field belongs to its object. When the object is gone or another
 // one, it must not come back: half a stop would stop the job.
 func TestUnknownFieldsGoWithTheirObject(t *testing.T) {
@@ -171,6 +190,13 @@ func TestFieldsInAnotherCaseAreKnown(t *testing.T) {
 	if j.Lane != "slow" {
 		t.Fatalf("lane = %q", j.Lane)
 	}
+	if j = decode(t, strings.Replace(record, `"Reason":""`, `"Reason":"quota"`, 1)); j.Reason != "quota" {
+		t.Fatalf("reason = %q", j.Reason)
+	}
+	j.Reason = ""
+	if back := decode(t, encode(t, j)); back.Reason != "" {
+		t.Errorf("reason %q came back", back.Reason)
+	}
 	j.Lane, j.Reason = "fast", "manual"
 	if back := decode(t, encode(t, j)); back.Lane != "fast" || back.Reason != "manual" {
 		t.Errorf("lane %q, reason %q; want what was written last", back.Lane, back.Reason)
@@ -189,6 +215,9 @@ func TestUnknownFieldsOfEffects(t *testing.T) {
 		record = with(t, record, `{"id":`+n+`,`, `"tries":4`+n)
 	}
 	j = apply(t, decode(t, record), jobs.EffectDone{ID: 2}, cancelled(1, 1, jobs.StatusInProgress))
+	if got := lookup(t, encode(t, apply(t, j, jobs.EffectDone{ID: 3}, cancelled(4, 1, jobs.StatusCancelled))), "outbox"); got != "" {
+		t.Errorf("when all is done, outbox = %s", got)
+	}
 	record = encode(t, j)
 	if len(j.Outbox) != 2 || lookup(t, record, "outbox", 0, "tries") != "43" || lookup(t, record, "outbox", 1, "tries") != "" {
 		t.Errorf("outbox = %s, want effect 3 with its tries and effect 4 with none", lookup(t, record, "outbox"))

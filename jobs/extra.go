@@ -46,7 +46,7 @@ func findExtra(whole, known json.RawMessage) (*extra, error) {
 		case ours == nil && !hasFolded(k, key):
 			x.unknown.set(key, value)
 		case ours == nil: // read as the field of that name already
-		case value[0] == '{' && ours[0] == '{':
+		case value[0] == '{': // and so is ours: it was read from this one
 			sub, err := findExtra(value, ours)
 			if err != nil {
 				return nil, err
@@ -54,7 +54,7 @@ func findExtra(whole, known json.RawMessage) (*extra, error) {
 			if sub != nil {
 				x.inside[key] = inner{known: ours, extra: *sub}
 			}
-		case value[0] == '[' && ours[0] == '[':
+		case value[0] == '[':
 			members, err := findExtras(value, ours)
 			if err != nil {
 				return nil, err

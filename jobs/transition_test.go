@@ -29,7 +29,7 @@ func TestLifeOfAJob(t *testing.T) {
 
 	running := change(t, submitting, created(1, jobs.StatusQueued)).Job
 	want.Answered, want.RequestID, want.ResponseID = at(2), "req_of_resp_1", "resp_1"
-	if a, _ := running.CurrentAttempt(); !cmp.Equal(want, a) {
+	if a, ok := running.CurrentAttempt(); !ok || !cmp.Equal(want, a) {
 		t.Errorf("running: attempt (-want +got):\n%s", cmp.Diff(want, a))
 	}
 	if !running.LookAt.Equal(at(1001)) {

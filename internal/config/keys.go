@@ -97,7 +97,7 @@ func keys() []key {
 
 		{name: "effects.concurrency", fallback: "8", kind: count(1, 10_000), doc: "How many effects one worker carries out at once."},
 
-		{name: "http.addr", fallback: "127.0.0.1:8080", kind: address(), doc: "Where a worker serves its API, health and metrics."},
+		{name: "http.addr", fallback: "127.0.0.1:8080", kind: address(), doc: "Where a worker serves health and metrics."},
 
 		{name: "log.level", fallback: "info", kind: level(), doc: "Least serious level that is logged."},
 		{name: "log.format", fallback: string(LogAuto), kind: logFormat(), doc: "How log records are written; auto is text on a terminal and JSON elsewhere."},
