@@ -1,0 +1,119 @@
+package results
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// Accept checks and stores a new job and returns its record; when it returns,
+// the job is in its lane and will end, whatever becomes of the caller. With a
+// dedupe key that a job with the same request has already, that job is returned
+// and fresh is false; with another request the error is a
+// [*jobs.ConflictError]. Bad input is a [*jobs.Error] of class invalid; a Redis
+// without room one of class unavailable.
+func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.Options) (job jobs.Job, fresh bool, err error) {
+	now := s.Now()
+	if err := options.Validate(now); err != nil {
+		return jobs.Job{}, false, err
+	}
+	if len(request.Raw) == 0 {
+		return jobs.Job{}, false, jobs.Invalid("request", "is empty; give the body of a Responses API request")
+	}
+	if n := len(request.Raw); n > s.config.MaxRequestBytes {
+		return jobs.Job{}, false, jobs.Invalid("request", "has %d bytes; at most %d are accepted", n, s.config.MaxRequestBytes)
+	}
+	if err := s.checkMemory(ctx); err != nil {
+		return jobs.Job{}, false, err
+	}
+	shard, dedupe := s.place(options.DedupeKey)
+	j := jobs.New(jobs.NewID(now, shard), request, options, now)
+	for range maxRaces {
+		verdict, id, err := s.accept(ctx, j, request, dedupe)
+		switch {
+		case err != nil:
+			return jobs.Job{}, false, fmt.Errorf("accept job: %w", err)
+		case verdict == "accepted":
+			j.Version = 1
+			s.metrics.accepted.WithLabelValues(string(j.Kind)).Inc()
+			return j, true, nil
+		case verdict == "conflict":
+			return jobs.Job{}, false, &jobs.ConflictError{DedupeKey: options.DedupeKey, Job: id}
+		case verdict != "duplicate":
+			return jobs.Job{}, false, fmt.Errorf("accept job: id %s is taken", id)
+		}
+		first, err := s.Load(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			continue // it went between the two commands, and its key with it
+		}
+		return first, false, err
+	}
+	return jobs.Job{}, false, fmt.Errorf("accept job: its dedupe key was lost %d times", maxRaces)
+}
+
+// accept stores the job, or finds the one that has its dedupe key.
+func (s *Store) accept(ctx context.Context, j jobs.Job, request jobs.Request, dedupe string) (verdict string, id jobs.ID, err error) {
+	record, err := j.Encode()
+	if err != nil {
+		return "", "", err
+	}
+	answer, err := s.run(
+		ctx, s.scripts.accept, s.base(j.ID.Shard()), string(j.ID), nonce(), jobs.Schema, record,
+		s.packer.pack(request.Raw), j.RequestDigest, j.Lane, string(j.Kind), j.Group, dedupe,
+		rank(j), ms(later(j.Created, j.NotBefore)), score(j.Deadline),
+	).StringSlice()
+	switch {
+	case redis.HasErrorPrefix(err, "OOM"):
+		return "", "", redisFull("Redis is at its maxmemory")
+	case err != nil:
+		return "", "", err
+	}
+	return answer[0], jobs.ID(answer[1]), nil
+}
+
+// place chooses the shard of a new job. A dedupe key chooses it, so that the
+// key sits beside its job; the key itself is kept as a hash.
+func (s *Store) place(dedupeKey string) (shard int, dedupe string) {
+	if dedupeKey == "" {
+		var b [8]byte
+		_, _ = rand.Read(b[:])                                           // never fails
+		return int(binary.BigEndian.Uint64(b[:]) % uint64(s.shards)), "" //nolint:gosec // G115: at most 256 shards
+	}
+	sum := sha256.Sum256([]byte(dedupeKey))
+	return int(binary.BigEndian.Uint64(sum[:8]) % uint64(s.shards)), hex.EncodeToString(sum[:16]) //nolint:gosec // G115: as above
+}
+
+// nonce marks one step, so that a repeated command is known for what it is.
+func nonce() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// ms is a time as scripts and scores have it.
+func ms(t time.Time) int64 { return t.UnixMilli() }
+
+// score is a time as a score, "" for the zero time: no entry.
+func score(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return strconv.FormatInt(t.UnixMilli(), 10)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,97 @@
+package results
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// Counts is how many jobs are in each state.
+type Counts map[jobs.State]int64
+
+// Total is the number of jobs.
+func (c Counts) Total() int64 {
+	var n int64
+	for _, k := range c {
+		n += k
+	}
+	return n
+}
+
+// Ended is the number of jobs in a terminal state.
+func (c Counts) Ended() int64 {
+	var n int64
+	for state, k := range c {
+		if state.Terminal() {
+			n += k
+		}
+	}
+	return n
+}
+
+// Counts returns the number of jobs in each state, of one group or, with "", of
+// the installation. They are the sizes of sets, summed while reading: nothing
+// can drift.
+func (s *Store) Counts(ctx context.Context, group string) (Counts, error) {
+	if group != "" && !jobs.ValidName(group) {
+		return nil, jobs.Invalid("group", "is no name: letters, digits and . _ - : only")
+	}
+	states := jobs.States()
+	answers := make([]*redis.IntCmd, 0, len(states)*s.shards)
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, state := range states {
+			for shard := range s.shards {
+				key := s.base(shard).state(state)
+				if group != "" {
+					key = s.base(shard).groupState(state, group)
+				}
+				answers = append(answers, p.ZCard(ctx, key))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count jobs: %w", err)
+	}
+	counts := make(Counts, len(states))
+	for i, answer := range answers {
+		counts[states[i/s.shards]] += answer.Val()
+	}
+	return counts, nil
+}
+
+// Backlog is what the due sets hold.
+type Backlog struct {
+	// Due is the number of jobs that are owed something, now or later.
+	Due int64
+	// OldestMilliseconds is how long the oldest entry has been due, 0 if none is.
+	OldestMilliseconds int64
+}
+
+// Backlog reads the due sets, for the metrics.
+func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
+	sizes := make([]*redis.IntCmd, s.shards)
+	oldest := make([]*redis.ZSliceCmd, s.shards)
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for shard := range s.shards {
+			sizes[shard] = p.ZCard(ctx, s.base(shard).due())
+			oldest[shard] = p.ZRangeWithScores(ctx, s.base(shard).due(), 0, 0)
+		}
+		return nil
+	})
+	if err != nil {
+		return Backlog{}, fmt.Errorf("read due sets: %w", err)
+	}
+	var b Backlog
+	now := ms(s.Now())
+	for shard := range s.shards {
+		b.Due += sizes[shard].Val()
+		for _, z := range oldest[shard].Val() {
+			b.OldestMilliseconds = max(b.OldestMilliseconds, now-int64(z.Score))
+		}
+	}
+	return b, nil
+}

@@ -1,0 +1,196 @@
+package results
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// Admission is a job that was taken from its lane, and the number that its next
+// attempt has.
+type Admission struct {
+	Job     jobs.ID
+	Attempt int
+}
+
+// Admit takes jobs of a lane whose time has come: the highest priority first,
+// then the oldest. At most window jobs of the lane are admitted at once, an
+// equal part of them in each shard (at least one). When some shards cannot be
+// reached, what was taken from the others is returned beside the error. An
+// admission whose answer is lost is overdue after [jobs.Timing].Submit.
+func (s *Store) Admit(ctx context.Context, lane string, window int) ([]Admission, error) {
+	now := s.Now()
+	share := max(1, window/s.shards)
+	overdue := ms(now.Add(s.config.Timing.Submit))
+	var admitted []Admission
+	err := s.everywhere(ctx, s.scripts.admit, []any{lane, ms(now), share, overdue}, func(answer *redis.Cmd) error {
+		flat, err := answer.StringSlice()
+		if err != nil {
+			return err
+		}
+		for i := 0; i+1 < len(flat); i += 2 {
+			admitted = append(admitted, Admission{Job: jobs.ID(flat[i]), Attempt: int(parseInt(flat[i+1]))})
+		}
+		return nil
+	})
+	if err != nil {
+		return admitted, fmt.Errorf("admit jobs of lane %s: %w", lane, err)
+	}
+	return admitted, nil
+}
+
+// ClaimDue takes up to limit due jobs from each shard, the longest due first,
+// and leases them: until the lease (at least a millisecond) runs out nobody else
+// gets them, unless they are put back before. A record of a newer schema is left
+// to a worker that can read it. When some shards cannot be reached, what was
+// claimed from the others is returned beside the error.
+func (s *Store) ClaimDue(ctx context.Context, limit int, lease time.Duration) ([]jobs.Job, error) {
+	now := s.Now()
+	var due []jobs.Job
+	args := []any{ms(now), ms(now.Add(max(lease, time.Millisecond))), limit, jobs.Schema}
+	err := s.everywhere(ctx, s.scripts.claim, args, func(answer *redis.Cmd) error {
+		flat, err := answer.Slice()
+		if err != nil {
+			return err
+		}
+		left, _ := flat[0].(int64)
+		s.metrics.newer.Add(float64(left))
+		for flat = flat[1:]; len(flat) >= 6; flat = flat[6:] {
+			id, _ := flat[0].(string)
+			// One that cannot be read is on record as such, and its lease keeps it
+			// out of the way of the others.
+			if j, err := s.decode(ctx, jobs.ID(id), flat[1:6]); err == nil {
+				due = append(due, j)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return due, fmt.Errorf("claim what is due: %w", err)
+	}
+	return due, nil
+}
+
+// Settlement puts a claimed job back.
+type Settlement struct {
+	Job jobs.Job
+	// Due is when it is due next, zero for never.
+	Due time.Time
+	// Looks, if not nil, replaces the counters of its looks.
+	Looks *jobs.Looks
+	// Nudge raises the job's nudge number over the one it was claimed with.
+	Nudge bool
+}
+
+// Settle puts claimed jobs back with their next due times, each only if it is
+// still as it was claimed. It returns, in order, the job's nudge number after
+// the step where one was to be raised, else 0, and -1 for a job that has moved
+// on. When some shards cannot be reached, their jobs have -1, and come back when
+// their leases run out; the others are put back all the same.
+func (s *Store) Settle(ctx context.Context, settlements ...Settlement) ([]int, error) {
+	numbers := make([]int, len(settlements))
+	var calls []call
+	var members [][]int // the settlements of each call
+	callOf := make(map[int]int)
+	for i, t := range settlements {
+		numbers[i] = -1
+		if _, err := s.home(t.Job.ID); err != nil {
+			return nil, fmt.Errorf("put back what was claimed: %w", err)
+		}
+		shard := t.Job.ID.Shard()
+		c, ok := callOf[shard]
+		if !ok {
+			c = len(calls)
+			callOf[shard], calls, members = c, append(calls, call{shard: shard}), append(members, nil)
+		}
+		calls[c].args = append(calls[c].args, t.args()...)
+		members[c] = append(members[c], i)
+	}
+	err := s.together(ctx, s.scripts.settle, calls, func(c int, answer *redis.Cmd) error {
+		flat, err := answer.Int64Slice()
+		if err != nil {
+			return err
+		}
+		for k, i := range members[c] {
+			numbers[i] = int(flat[k])
+		}
+		return nil
+	})
+	if err != nil {
+		return numbers, fmt.Errorf("put back what was claimed: %w", err)
+	}
+	return numbers, nil
+}
+
+func (t Settlement) args() []any {
+	looks, nudge := "", ""
+	if t.Looks != nil {
+		looks = encodeLooks(*t.Looks)
+	}
+	if t.Nudge {
+		nudge = strconv.Itoa(t.Job.Nudge + 1)
+	}
+	return []any{string(t.Job.ID), t.Job.Version, score(t.Due), looks, nudge}
+}
+
+// audited are the lists whose jobs are owed something.
+func audited() []string {
+	return []string{
+		string(jobs.StateWaiting), string(jobs.StateSubmitting), string(jobs.StateRunning),
+		string(jobs.StateUncertain), "owing",
+	}
+}
+
+// Audit compares the jobs that are owed something with the due and waiting
+// sets, a page of each shard's lists at a time, and puts back what is missing.
+// It returns how many entries it repaired; more than none means that
+// something outside Longhaul has touched its keys.
+func (s *Store) Audit(ctx context.Context) (int, error) {
+	const page = 500
+	repaired := 0
+	for _, list := range audited() {
+		for first, more := 0, true; more; first += page {
+			more = false
+			err := s.everywhere(ctx, s.scripts.audit, []any{list, first, page, ms(s.Now())}, func(answer *redis.Cmd) error {
+				counts, err := answer.Int64Slice()
+				if err != nil {
+					return err
+				}
+				more = more || counts[0] == page
+				repaired += int(counts[1])
+				return nil
+			})
+			if err != nil {
+				return repaired, fmt.Errorf("audit %s jobs: %w", list, err)
+			}
+		}
+	}
+	return repaired, nil
+}
+
+// keptForDebts is how long an ended job that still owes an effect is kept beyond
+// its retention before it is looked at again.
+const keptForDebts = time.Hour
+
+// Expire forgets ended jobs whose retention is over, up to limit in each shard,
+// with their requests, their results and their places in every set, and returns
+// how many. One that still owes an effect is kept until it has paid.
+func (s *Store) Expire(ctx context.Context, limit int) (int, error) {
+	total := 0
+	now := s.Now()
+	args := []any{ms(now), limit, ms(now.Add(keptForDebts))}
+	err := s.everywhere(ctx, s.scripts.expire, args, func(answer *redis.Cmd) error {
+		n, err := answer.Int()
+		total += n
+		return err
+	})
+	if err != nil {
+		return total, fmt.Errorf("expire ended jobs: %w", err)
+	}
+	return total, nil
+}

@@ -1,0 +1,102 @@
+package results
+
+import (
+	"fmt"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// base begins the keys of one shard, as in "longhaul:{s07}:", and carries its
+// hash tag. The scripts know the same layout; keys.go and lua/common.lua are
+// the two places that spell it. After the base:
+//
+//	key                    type    holds
+//	job:ID                 hash    the job, see below
+//	state:STATE            zset    the ids of all jobs in a state
+//	kind:KIND              zset    the ids of all jobs of a kind
+//	lane:LANE              zset    the ids of all jobs of a lane
+//	group:GROUP            zset    the ids of all jobs of a group
+//	groupstate:STATE:GROUP zset    the ids of a group's jobs in a state
+//	dedupe:HASH            string  the id that has the dedupe key, and its request's digest
+//	later:LANE             zset    waiting jobs by the time before which they may not start
+//	ready:LANE             zset    waiting jobs whose time has come, by rank: the lowest goes first
+//	admitted:LANE          zset    waiting jobs in their lane's queue, by the time of admission
+//	due                    zset    jobs that want attention, by when; a claim moves them behind its lease
+//	expire                 zset    ended jobs by the end of their retention
+//	owing                  zset    jobs with effects to carry out, or a removal
+//
+// The members of the first five sets have the score 0, so that Redis keeps them
+// in the order of their ids, which is the order of time: a listing is exact to
+// the job, and not to the millisecond. HASH is half of a SHA-256, in
+// hexadecimal digits. Times are milliseconds since 1970. The fields of a job:
+//
+//	schema     the schema of its record
+//	version    how many steps made it
+//	nonces     the marks of its last eight steps, the newest first
+//	state      where it stands
+//	record     the record, as jobs.Job encodes it
+//	request    the body of its request, compressed if it is large
+//	body       the response that is its result, likewise; absent before
+//	lane, kind, group, dedupe    what names its keys; the last two only if it has them
+//	rank       its place among the ready ones: ten bands of priority, then its age
+//	deadline   when it ends at the latest, "" for never
+//	next       the number of its next attempt
+//	admitted   when it went to its lane's queue; only while it is there
+//	nudge      how often the watchdog has enqueued it anew in this state
+//	looks      the counters of the looks at its response
+//
+// Beside the shards there are PREFIX:{meta}:installation, a hash with the number
+// of shards, PREFIX:{workers}:alive, a zset of worker ids by the end of their
+// last word, and PREFIX:{workers}:worker:ID, a string with what a worker says
+// of itself.
+type base string
+
+// base is where the keys of a shard begin.
+func (s *Store) base(shard int) base {
+	return base(fmt.Sprintf("%s:{s%02x}:", s.config.Prefix, shard))
+}
+
+// home is the base of the job's own shard, or ErrNotFound for an id that cannot
+// be of this installation.
+func (s *Store) home(id jobs.ID) (base, error) {
+	if _, err := jobs.ParseID(string(id)); err != nil {
+		return "", fmt.Errorf("%.64s: %w", id, ErrNotFound)
+	}
+	shard := id.Shard()
+	if shard < 0 || shard >= s.shards {
+		return "", fmt.Errorf("%s: %w", id, ErrNotFound)
+	}
+	return s.base(shard), nil
+}
+
+func (b base) job(id jobs.ID) string { return string(b) + "job:" + string(id) }
+
+func (b base) state(state jobs.State) string { return string(b) + "state:" + string(state) }
+
+func (b base) kind(kind jobs.Kind) string { return string(b) + "kind:" + string(kind) }
+
+func (b base) lane(lane string) string { return string(b) + "lane:" + lane }
+
+func (b base) group(group string) string { return string(b) + "group:" + group }
+
+// groupState has the state first: a group's name may contain a colon.
+func (b base) groupState(state jobs.State, group string) string {
+	return string(b) + "groupstate:" + string(state) + ":" + group
+}
+
+func (b base) due() string { return string(b) + "due" }
+
+func (s *Store) installationKey() string { return s.config.Prefix + ":{meta}:installation" }
+
+func (s *Store) workersKey() string { return s.config.Prefix + ":{workers}:alive" }
+
+func (s *Store) workerKey(id string) string { return s.config.Prefix + ":{workers}:worker:" + id }
+
+// bandWidth separates the priorities among the ready jobs: no time is so late,
+// in milliseconds, before the year 2109.
+const bandWidth = 1 << 42
+
+// rank is a job's place among the ready ones of its lane, the lowest first.
+func rank(j jobs.Job) int64 {
+	return int64(jobs.MaxPriority-j.Priority)*bandWidth + ms(j.Created)
+}

@@ -1,0 +1,128 @@
+package results
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// Load returns a job's record, [ErrNotFound] if there is none, or
+// [jobs.ErrNewerSchema] with what could be read of it.
+func (s *Store) Load(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+	base, err := s.home(id)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	fields, err := s.rdb.HMGet(ctx, base.job(id), recordFields()...).Result()
+	if err != nil {
+		return jobs.Job{}, fmt.Errorf("load %s: %w", id, err)
+	}
+	return s.decode(ctx, id, fields)
+}
+
+// Request returns the request of a job.
+func (s *Store) Request(ctx context.Context, j jobs.Job) (jobs.Request, error) {
+	raw, err := s.value(ctx, j.ID, "request")
+	if err != nil {
+		return jobs.Request{}, err
+	}
+	return jobs.Request{Raw: raw, Model: j.Model}, nil
+}
+
+// Body returns the response that is kept as the job's result, byte for byte as
+// it came, and nil if there is none.
+func (s *Store) Body(ctx context.Context, id jobs.ID) ([]byte, error) {
+	body, err := s.value(ctx, id, "body")
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return body, err
+}
+
+func (s *Store) value(ctx context.Context, id jobs.ID, field string) ([]byte, error) {
+	base, err := s.home(id)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := s.rdb.HGet(ctx, base.job(id), field).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("%s of %s: %w", field, id, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load %s of %s: %w", field, id, err)
+	}
+	value, err := s.packer.unpack(stored)
+	if err != nil {
+		return nil, fmt.Errorf("load %s of %s: %w", field, id, err)
+	}
+	return value, nil
+}
+
+// recordFields are the fields that make a job, in the order of decode.
+func recordFields() []string {
+	return []string{"record", "version", "admitted", "nudge", "looks"}
+}
+
+// decode reads the fields of a job. What it cannot read shows in the metrics
+// and in the log, so that callers of many may pass over it.
+func (s *Store) decode(ctx context.Context, id jobs.ID, fields []any) (jobs.Job, error) {
+	text := func(i int) string {
+		t, _ := fields[i].(string)
+		return t
+	}
+	if text(0) == "" {
+		return jobs.Job{}, fmt.Errorf("%s: %w", id, ErrNotFound)
+	}
+	j, err := jobs.Decode([]byte(text(0)))
+	switch {
+	case errors.Is(err, jobs.ErrNewerSchema):
+		s.metrics.newer.Inc()
+		return j, fmt.Errorf("load %s: %w", id, err)
+	case err != nil:
+		s.metrics.unreadable.Inc()
+		s.log.ErrorContext(ctx, "record not readable", slog.String("job_id", string(id)), slog.Any("err", err))
+		return jobs.Job{}, fmt.Errorf("load %s: %w", id, err)
+	}
+	j.Version = parseInt(text(1))
+	if at := parseInt(text(2)); at != 0 {
+		j.Admitted = time.UnixMilli(at).UTC()
+	}
+	j.Nudge = int(parseInt(text(3)))
+	j.Looks = decodeLooks(text(4))
+	return j, nil
+}
+
+// encodeLooks writes the counters that change with every look beside the
+// record, so that a look does not rewrite it.
+func encodeLooks(l jobs.Looks) string {
+	return fmt.Sprintf("%d %d %d %d %d %s", l.Count, l.Failed, l.NotFound, ms(l.Last), ms(l.Next), l.Status)
+}
+
+func decodeLooks(text string) jobs.Looks {
+	parts := strings.SplitN(text, " ", 6)
+	if len(parts) != 6 {
+		return jobs.Looks{}
+	}
+	return jobs.Looks{
+		Count: int(parseInt(parts[0])), Failed: int(parseInt(parts[1])), NotFound: int(parseInt(parts[2])),
+		Last: time.UnixMilli(parseInt(parts[3])).UTC(), Next: time.UnixMilli(parseInt(parts[4])).UTC(),
+		Status: parts[5],
+	}
+}
+
+// parseInt reads a number that we wrote; anything else is 0.
+func parseInt(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,36 @@
+-- Admit takes jobs of a lane whose time has come, the highest priority and then
+-- the oldest first, until as many as the window allows are admitted. An
+-- admitted job is in the due set: if its task is lost, the watchdog sees it.
+-- When Redis is full nothing is admitted: what it would bring could not be kept.
+-- So that the server refuses the first write and nothing is half done, what adds
+-- comes before what takes away.
+-- ARGV: lane, now, window, overdue at
+-- Returns the id and the next attempt of each.
+local lane, now, window, overdue = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local later, ready, admitted = waiting_key('later', lane), waiting_key('ready', lane), waiting_key('admitted', lane)
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, 1000)) do
+  local rank = redis.call('HGET', job_key(id), 'rank')
+  if rank then redis.call('ZADD', ready, rank, id) end
+  redis.call('ZREM', later, id)
+end
+
+local out = {}
+local room = window - redis.call('ZCARD', admitted)
+if room <= 0 then return out end
+for _, id in ipairs(redis.call('ZRANGE', ready, 0, room - 1)) do
+  local key = job_key(id)
+  local f = redis.call('HMGET', key, 'next', 'deadline')
+  local next_attempt, deadline = f[1], f[2]
+  if next_attempt then
+    redis.call('HSET', key, 'admitted', now)
+    redis.call('ZADD', admitted, now, id)
+    local due = overdue
+    if deadline ~= '' and tonumber(deadline) < tonumber(due) then due = deadline end
+    redis.call('ZADD', base .. 'due', due, id)
+    out[#out + 1] = id
+    out[#out + 1] = next_attempt
+  end
+  redis.call('ZREM', ready, id)
+end
+return out

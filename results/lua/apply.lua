@@ -1,0 +1,49 @@
+-- Apply writes one transition: the record, its state, its lists, what it owes
+-- and the response that came with it become visible together or not at all.
+-- ARGV: id, expected version, expected admission ('' or a time), nonce, schema,
+--       record, state, next attempt, place ('lane', 'admitted' or ''),
+--       not_before, due, expire, owing ('0' or ''), body action ('', 'keep' or
+--       'drop'), body, deadline, looks ('' for none, '=' for those that there are)
+-- Returns the verdict, 'applied', 'stale' or 'missing', and a version.
+local id, expected, expected_admission, nonce, schema = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local record, state, next_attempt, place, not_before = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local due, expire, owing, body_action, body = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
+local deadline, looks = ARGV[16], ARGV[17]
+local key = job_key(id)
+
+local f = redis.call('HMGET', key, 'version', 'nonces', 'state', 'admitted', 'group', 'lane')
+local version, nonces, from, admitted, group, lane = f[1], f[2], f[3], f[4], f[5], f[6]
+if not version then return { 'missing', '0' } end
+-- go-redis repeats a command whose answer was lost: the same nonce is success,
+-- with the version that it made, for others may have followed.
+local at = string.find(nonces, nonce, 1, true)
+if at then return { 'applied', string.format('%d', tonumber(version) - (at - 1) / 17) } end
+-- Admission changes what a job is owed and not its version.
+if version ~= expected or (admitted or '') ~= expected_admission then return { 'stale', version } end
+
+version = string.format('%d', tonumber(version) + 1)
+-- The newest first, sixteen digits and a space each; the last eight are enough,
+-- because a repeated command follows its twin at once.
+nonces = string.sub(nonce .. ' ' .. nonces, 1, 8 * 17 - 1)
+redis.call('HSET', key, 'schema', schema, 'version', version, 'nonces', nonces, 'state', state, 'record', record,
+  'next', next_attempt, 'deadline', deadline)
+if body_action == 'keep' then redis.call('HSET', key, 'body', body) end
+if body_action == 'drop' then redis.call('HDEL', key, 'body') end
+if from ~= state then
+  set_state(id, group, from, state)
+  redis.call('HDEL', key, 'nudge')
+end
+if looks == '' then
+  redis.call('HDEL', key, 'looks')
+elseif looks ~= '=' then
+  redis.call('HSET', key, 'looks', looks)
+end
+if from == 'waiting' and place ~= 'admitted' then
+  leave_lane(id, lane)
+  redis.call('HDEL', key, 'admitted', 'nudge')
+end
+if place == 'lane' then redis.call('ZADD', waiting_key('later', lane), not_before, id) end
+put(base .. 'due', due, id)
+put(base .. 'expire', expire, id)
+put(base .. 'owing', owing, id)
+return { 'applied', version }

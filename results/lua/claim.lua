@@ -1,0 +1,28 @@
+-- Claim takes what is due, and leases it: whoever claims next gets it only
+-- after the lease has run out, or when it has been put back earlier. What is of
+-- a newer schema is left, unleased, to a worker that can read it; a thousand of
+-- those hide nothing that comes after them.
+-- ARGV: now, leased until, limit, schema
+-- Returns the number left alone, then six values for each claimed job.
+local now, lease, limit, schema = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local due = base .. 'due'
+local out, claimed, left = { 0 }, 0, 0
+while claimed < limit and left < 1000 do
+  local ids = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', left, limit - claimed)
+  if #ids == 0 then break end
+  for _, id in ipairs(ids) do
+    local f = redis.call('HMGET', job_key(id), 'schema', 'record', 'version', 'admitted', 'nudge', 'looks')
+    if not f[1] then
+      redis.call('ZREM', due, id)
+    elseif tonumber(f[1]) > schema then
+      left = left + 1
+    else
+      redis.call('ZADD', due, lease, id)
+      claimed = claimed + 1
+      out[#out + 1] = id
+      for i = 2, 6 do out[#out + 1] = f[i] or '' end
+    end
+  end
+end
+out[1] = left
+return out

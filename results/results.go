@@ -1,0 +1,165 @@
+// Package results is the durable truth of Longhaul, kept in Redis: the records
+// of jobs with their requests, responses and failures, the sets of what waits
+// and what is due, groups, and retention. It owns every key about jobs and all
+// Lua that touches them. What a job becomes is decided by package jobs; here a
+// decision is written in one atomic step, or not at all.
+//
+// A job lives in one of the installation's shards, under that shard's hash tag,
+// so that each step is one script on one slot, on a single Redis as in a
+// Cluster. What spans shards, a listing or a count, is summed while reading. The
+// layout of the keys is described in keys.go.
+package results
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// DefaultShards is the number of shards of a new installation.
+const DefaultShards = 16
+
+// Config says how a store uses its Redis. The zero value of a field means its
+// default.
+type Config struct {
+	// Prefix begins every key; default "longhaul". Two installations can share a
+	// Redis under different prefixes.
+	Prefix string
+	// Shards is the number of shards if the installation is new; default 16. An
+	// installation keeps the number it was started with.
+	Shards int
+	// CompressBytes is the size over which requests and responses are
+	// compressed; default 64 KiB.
+	CompressBytes int
+	// MaxRequestBytes is the largest request accepted; default 32 MiB.
+	MaxRequestBytes int
+	// Timing is when debts are overdue; default [jobs.DefaultTiming].
+	Timing jobs.Timing
+	// Embedded says that the server is the one in this process, which need not
+	// be asked what it lacks.
+	Embedded bool
+}
+
+func (c Config) withDefaults() Config {
+	if c.Prefix == "" {
+		c.Prefix = "longhaul"
+	}
+	if c.Shards == 0 {
+		c.Shards = DefaultShards
+	}
+	if c.CompressBytes == 0 {
+		c.CompressBytes = 64 << 10
+	}
+	if c.MaxRequestBytes == 0 {
+		c.MaxRequestBytes = jobs.DefaultMaxRequestBytes
+	}
+	if c.Timing == (jobs.Timing{}) {
+		c.Timing = jobs.DefaultTiming()
+	}
+	return c
+}
+
+// ErrNotFound says that there is no such job, or no longer.
+var ErrNotFound = errors.New("no such job")
+
+// Store reads and writes the records. It is safe for concurrent use.
+type Store struct {
+	rdb     redis.UniversalClient
+	config  Config
+	scripts scripts
+	packer  packer
+	metrics *metrics
+	log     *slog.Logger
+	shards  int
+	offset  atomic.Int64 // Redis' time less ours, in nanoseconds
+	memory  memory
+}
+
+// Open returns the store of the installation under the prefix, and starts the
+// installation if it is new. It measures the difference between Redis' clock
+// and ours, which [Store.Now] then takes into account.
+func Open(ctx context.Context, rdb redis.UniversalClient, config Config, log *slog.Logger, reg prometheus.Registerer) (*Store, error) {
+	config = config.withDefaults()
+	if config.Shards < 1 || config.Shards > jobs.MaxShards {
+		return nil, fmt.Errorf("open store: %d shards; 1 to %d are possible", config.Shards, jobs.MaxShards)
+	}
+	if !jobs.ValidName(config.Prefix) {
+		return nil, fmt.Errorf("open store: prefix %q is no name", config.Prefix)
+	}
+	packer, err := newPacker(config.CompressBytes)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	s := &Store{rdb: rdb, config: config, packer: packer, log: log}
+	if err := s.SyncClock(ctx); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	flags, err := s.hasScriptFlags(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if s.scripts, err = newScripts(flags); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if s.shards, err = s.installation(ctx); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	s.metrics = newMetrics(reg) // last, so that a caller whose Redis is away can try again
+	return s, nil
+}
+
+// installation reads the number of shards, or fixes it for good.
+func (s *Store) installation(ctx context.Context) (int, error) {
+	key := s.installationKey()
+	if err := s.rdb.HSetNX(ctx, key, "shards", s.config.Shards).Err(); err != nil {
+		return 0, fmt.Errorf("read installation: %w", err)
+	}
+	text, err := s.rdb.HGet(ctx, key, "shards").Result()
+	if err != nil {
+		return 0, fmt.Errorf("read installation: %w", err)
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > jobs.MaxShards {
+		return 0, fmt.Errorf("read installation: %s has %q shards", key, text)
+	}
+	return n, nil
+}
+
+// Shards returns the number of shards of the installation.
+func (s *Store) Shards() int { return s.shards }
+
+// Now is Redis' time, as far as we know it. Every process that decides about
+// jobs goes by it, so that a clock that is off does no harm.
+func (s *Store) Now() time.Time {
+	return time.Now().Add(time.Duration(s.offset.Load())).UTC()
+}
+
+// SyncClock measures the difference between Redis' clock and ours. Of a few
+// answers the quickest counts, because it leaves the least room for error: the
+// first may have waited for a connection.
+func (s *Store) SyncClock(ctx context.Context) error {
+	quickest := time.Duration(math.MaxInt64)
+	var offset time.Duration
+	for range 3 {
+		before := time.Now()
+		theirs, err := s.rdb.Time(ctx).Result()
+		if err != nil {
+			return fmt.Errorf("ask redis for the time: %w", err)
+		}
+		if took := time.Since(before); took < quickest {
+			quickest, offset = took, theirs.Sub(before.Add(took/2))
+		}
+	}
+	s.offset.Store(int64(offset))
+	return nil
+}

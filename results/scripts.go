@@ -1,0 +1,150 @@
+package results
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/*.lua
+var sources embed.FS
+
+// allowOOM is the first line of a script that may write when Redis is full.
+const allowOOM = "#!lua flags=allow-oom\n"
+
+// scripts are the atomic steps, one each.
+type scripts struct {
+	accept, apply, admit, claim, settle, remove, expire, audit *redis.Script
+}
+
+// newScripts reads the sources. With flags, the scripts that record what was
+// already paid for, and those that make room, pass when Redis is full; new work
+// is neither accepted nor admitted then.
+func newScripts(flags bool) (scripts, error) {
+	common, err := sources.ReadFile("lua/common.lua")
+	if err != nil {
+		return scripts{}, fmt.Errorf("read scripts: %w", err)
+	}
+	var failed error
+	load := func(name, flag string) *redis.Script {
+		body, err := sources.ReadFile("lua/" + name + ".lua")
+		if err != nil {
+			failed = fmt.Errorf("read scripts: %w", err)
+			return nil
+		}
+		if !flags {
+			flag = ""
+		}
+		return redis.NewScript(flag + string(common) + string(body))
+	}
+	s := scripts{
+		accept: load("accept", ""),
+		apply:  load("apply", allowOOM),
+		admit:  load("admit", ""),
+		claim:  load("claim", allowOOM),
+		settle: load("settle", allowOOM),
+		remove: load("remove", allowOOM),
+		expire: load("expire", allowOOM),
+		audit:  load("audit", allowOOM),
+	}
+	return s, failed
+}
+
+// hasScriptFlags tries a flag: they came with Redis 7.0, and servers that only
+// speak its protocol may lack them whatever version they report. One that lacks
+// them cannot compile the script.
+func (s *Store) hasScriptFlags(ctx context.Context) (bool, error) {
+	if s.config.Embedded {
+		return false, nil
+	}
+	err := s.rdb.Eval(ctx, allowOOM+"return 1", []string{s.installationKey()}).Err()
+	// redis.HasErrorPrefix cannot tell: it takes the general prefix away first.
+	if e, ok := errors.AsType[redis.Error](err); ok && strings.HasPrefix(e.Error(), "ERR ") {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("ask redis for script flags: %w", err)
+	}
+	return true, nil
+}
+
+// run calls a script on the shard whose base is given.
+func (s *Store) run(ctx context.Context, script *redis.Script, b base, args ...any) *redis.Cmd {
+	return script.Run(ctx, s.rdb, []string{string(b)}, args...)
+}
+
+// call is one script call of several that travel together.
+type call struct {
+	shard int
+	args  []any
+}
+
+// everywhere calls a script with the same arguments on every shard, and hands
+// each answer to visit, which sees the shards in order.
+func (s *Store) everywhere(ctx context.Context, script *redis.Script, args []any, visit func(answer *redis.Cmd) error) error {
+	calls := make([]call, s.shards)
+	for shard := range calls {
+		calls[shard] = call{shard: shard, args: args}
+	}
+	return s.together(ctx, script, calls, func(_ int, answer *redis.Cmd) error { return visit(answer) })
+}
+
+// together makes several calls of a script in one round trip and hands each
+// answer to visit, in order. A shard that cannot be reached keeps none of the
+// others from being visited; the error says how many were missed, and why the
+// first was.
+//
+// A server that has forgotten the script, or in a Cluster never had it, is sent
+// its source. Only its own calls are repeated: what the others did was done.
+func (s *Store) together(ctx context.Context, script *redis.Script, calls []call, visit func(i int, answer *redis.Cmd) error) error {
+	answers := s.pipeline(ctx, calls, script.EvalSha)
+	var unknown []int
+	var again []call
+	for i, answer := range answers {
+		if redis.HasErrorPrefix(answer.Err(), "NOSCRIPT") {
+			unknown, again = append(unknown, i), append(again, calls[i])
+		}
+	}
+	if len(again) > 0 {
+		for k, answer := range s.pipeline(ctx, again, script.Eval) {
+			answers[unknown[k]] = answer
+		}
+	}
+	missed := 0
+	var first error
+	for i, answer := range answers {
+		err := answer.Err()
+		if err == nil {
+			err = visit(i, answer)
+		}
+		if err == nil {
+			continue
+		}
+		if missed++; first == nil {
+			first = err
+		}
+	}
+	if missed > 0 {
+		return fmt.Errorf("%d of %d calls: %w", missed, len(calls), first)
+	}
+	return nil
+}
+
+// pipeline makes the calls in one round trip. Each answer has its own error.
+func (s *Store) pipeline(
+	ctx context.Context, calls []call,
+	eval func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd,
+) []*redis.Cmd {
+	answers := make([]*redis.Cmd, len(calls))
+	_, _ = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // the first of the answers' errors
+		for i, c := range calls {
+			answers[i] = eval(ctx, p, []string{string(s.base(c.shard))}, c.args...)
+		}
+		return nil
+	})
+	return answers
+}
