@@ -1,0 +1,185 @@
+// Package client is what another Go service imports to hand work to Longhaul:
+// submit a request, look at the job, wait for its end, cancel it. It speaks to
+// the Redis that the workers share; it needs no worker to be up at the moment,
+// and a job that was accepted goes on when the caller is gone. It does not talk
+// to OpenAI.
+package client
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// Config says which installation to speak to. The zero value is the default
+// installation on a Redis of this machine.
+type Config struct {
+	// RedisURL is redis://, rediss:// or unix://; default redis://127.0.0.1:6379/0.
+	RedisURL string
+	// Prefix begins the installation's keys; default "longhaul".
+	Prefix string
+	// Model is the model of requests that name none; default [jobs.DefaultModel].
+	Model string
+	// MaxRequestBytes is the largest request accepted; default 32 MiB.
+	MaxRequestBytes int
+}
+
+// Client hands over jobs and reads them. It is safe for concurrent use.
+type Client struct {
+	store *results.Store
+	model string
+	close func() error
+}
+
+// Open connects to an installation. The caller closes the client.
+func Open(ctx context.Context, config Config) (*Client, error) {
+	options, err := redis.ParseURL(cmp.Or(config.RedisURL, "redis://127.0.0.1:6379/0"))
+	if err != nil {
+		return nil, fmt.Errorf("open client: %w", jobs.Invalid("redis url", "is none: give redis://, rediss:// or unix://"))
+	}
+	rdb := redis.NewClient(options)
+	store, err := results.Open(ctx, rdb, results.Config{Prefix: config.Prefix, MaxRequestBytes: config.MaxRequestBytes},
+		slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open client: %w", err), rdb.Close())
+	}
+	return &Client{store: store, model: cmp.Or(config.Model, jobs.DefaultModel), close: rdb.Close}, nil
+}
+
+// New returns a client on a store that is open already; closing it leaves the
+// store's connection open.
+func New(store *results.Store, model string) *Client {
+	return &Client{store: store, model: cmp.Or(model, jobs.DefaultModel), close: func() error { return nil }}
+}
+
+// Close gives the connection back.
+func (c *Client) Close() error { return c.close() }
+
+// Submit hands over a request: the body of POST /v1/responses, without
+// background, store and stream, which are Longhaul's to set. When it returns
+// without an error the job is stored and will end, whatever becomes of the
+// caller. With a dedupe key that an equal request has used, the job of that
+// request is returned and Fresh is false; with another request the error is a
+// [*jobs.ConflictError]. A bad request or option is a [*jobs.Error] of class
+// invalid that names the field.
+func (c *Client) Submit(ctx context.Context, body json.RawMessage, options jobs.Options) (Submitted, error) {
+	request, err := jobs.ParseRequest(body, c.model)
+	if err != nil {
+		return Submitted{}, err
+	}
+	j, fresh, err := c.store.Accept(ctx, request, options)
+	if err != nil {
+		return Submitted{}, err
+	}
+	return Submitted{Job: j, Fresh: fresh}, nil
+}
+
+// Submitted is an accepted job.
+type Submitted struct {
+	Job jobs.Job
+	// Fresh is false when an earlier submission had the same dedupe key.
+	Fresh bool
+}
+
+// Get returns a job's record, or [results.ErrNotFound].
+func (c *Client) Get(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+	return c.store.Load(ctx, id)
+}
+
+// Response returns OpenAI's object that is kept as the job's result, byte for
+// byte, and nil while there is none.
+func (c *Client) Response(ctx context.Context, id jobs.ID) (json.RawMessage, error) {
+	return c.store.Body(ctx, id)
+}
+
+// Text returns the text of the job's response, "" while there is none.
+func (c *Client) Text(ctx context.Context, id jobs.ID) (string, error) {
+	body, err := c.store.Body(ctx, id)
+	if err != nil || body == nil {
+		return "", err
+	}
+	response, err := jobs.ParseResponse(body)
+	if err != nil {
+		return "", fmt.Errorf("read response of %s: %w", id, err)
+	}
+	return response.Text(), nil
+}
+
+// Wait blocks until the job has ended, or ctx is done, whose cause it then
+// returns. It asks often at first and every second later on.
+func (c *Client) Wait(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+	const first, most = 20 * time.Millisecond, time.Second
+	for pause := first; ; pause = min(pause*3/2, most) {
+		j, err := c.store.Load(ctx, id)
+		if err != nil || j.State.Terminal() {
+			return j, err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return j, err
+		}
+	}
+}
+
+// Cancel asks for a job to end. A job that waits ends at once; one whose
+// response is running is cancelled at OpenAI, and if it completes all the same,
+// it has succeeded. Cancelling an ended job does nothing. The record is
+// returned as it is after the call: use [Client.Wait] for the end.
+func (c *Client) Cancel(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+	return c.step(ctx, id, jobs.StopRequested{Reason: jobs.StopCancel})
+}
+
+// Retry starts a fresh attempt of a job that has ended without success, or is
+// held because a create's answer was lost. The history is kept and the attempt
+// budget starts anew. A job that has succeeded or not ended is a
+// [*jobs.RefusedError].
+func (c *Client) Retry(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+	return c.step(ctx, id, jobs.RetryRequested{})
+}
+
+// Delete forgets an ended job; with remote also OpenAI's copies of its
+// responses, which a worker deletes before the record goes. A job that has not
+// ended is a [*jobs.RefusedError].
+func (c *Client) Delete(ctx context.Context, id jobs.ID, remote bool) error {
+	_, err := c.step(ctx, id, jobs.DeleteRequested{Remote: remote})
+	return err
+}
+
+func (c *Client) step(ctx context.Context, id jobs.ID, ev jobs.Event) (jobs.Job, error) {
+	j, err := c.store.Step(ctx, id, ev)
+	if results.Unchanged(err) {
+		return j, nil
+	}
+	return j, err
+}
+
+// List returns a page of jobs, newest first.
+func (c *Client) List(ctx context.Context, filter results.Filter) (results.Page, error) {
+	return c.store.List(ctx, filter)
+}
+
+// Counts returns the number of jobs in each state, of a group or, with "", of
+// the installation.
+func (c *Client) Counts(ctx context.Context, group string) (results.Counts, error) {
+	return c.store.Counts(ctx, group)
+}
+
+// sleep waits, or returns the cause of ctx's end.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}

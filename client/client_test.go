@@ -1,0 +1,214 @@
+package client_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/client"
+	"github.com/longhaul-jobs/longhaul/internal/redistest"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+const (
+	request = `{"input":"Why is the sky blue?"}`
+	body    = `{"id":"resp_1","status":"completed","novelty":{"a":1},"output":[{"type":"message","content":[{"type":"output_text","text":"It scatters."}]}]}`
+)
+
+func open(t *testing.T) (*client.Client, *worker) {
+	t.Helper()
+	url := redistest.URL(t)
+	c, err := client.Open(t.Context(), client.Config{RedisURL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c, newWorker(t, url)
+}
+
+func submit(t *testing.T, c *client.Client, options jobs.Options) jobs.ID {
+	t.Helper()
+	s, err := c.Submit(t.Context(), json.RawMessage(request), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Job.ID
+}
+
+// TestWaitReturnsWhatAWorkerStored is the whole acquaintance of a caller with a
+// job: it waits, the job ends elsewhere, the response is there as it came.
+//
+// Guarantee: G9.
+func TestWaitReturnsWhatAWorkerStored(t *testing.T) {
+	t.Parallel()
+	c, w := open(t)
+	id := submit(t, c, jobs.Options{})
+	type waited struct {
+		job jobs.Job
+		err error
+	}
+	done := make(chan waited)
+	go func() {
+		j, err := c.Wait(t.Context(), id)
+		done <- waited{j, err}
+	}()
+	w.finish(id, body)
+	got := <-done
+	if got.err != nil || got.job.State != jobs.StateSucceeded {
+		t.Fatalf("waited for %s, %v; want succeeded", got.job.State, got.err)
+	}
+	raw, err := c.Response(t.Context(), id)
+	if err != nil || string(raw) != body {
+		t.Errorf("response %s, %v; want it byte for byte", raw, err)
+	}
+	text, err := c.Text(t.Context(), id)
+	if err != nil || text != "It scatters." {
+		t.Errorf("text %q, %v", text, err)
+	}
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	c, _ := open(t)
+	id := submit(t, c, jobs.Options{})
+	cause := errors.New("the caller has had enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	if _, err := c.Wait(ctx, id); !errors.Is(err, cause) && !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want the context's", err)
+	}
+	if j, err := c.Get(t.Context(), id); err != nil || j.State != jobs.StateWaiting {
+		t.Errorf("the job is %s, %v; a caller that leaves changes nothing", j.State, err)
+	}
+}
+
+// TestBadInputStoresNothing goes through the front door with everything wrong.
+//
+// Guarantee: G13.
+func TestBadInputStoresNothing(t *testing.T) {
+	t.Parallel()
+	c, _ := open(t)
+	tests := []struct {
+		name, body, field string
+		options           jobs.Options
+	}{
+		{"no JSON", `input: hello`, "request", jobs.Options{}},
+		{"old shape", `{"messages":[]}`, "messages", jobs.Options{}},
+		{"nothing to answer", `{"model":"gpt-4.1"}`, "input", jobs.Options{}},
+		{"a lane with a space", request, "lane", jobs.Options{Lane: "my lane"}},
+		{"a deadline gone by", request, "deadline", jobs.Options{Deadline: time.Unix(1, 0)}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := c.Submit(t.Context(), json.RawMessage(tt.body), tt.options)
+			e, ok := errors.AsType[*jobs.Error](err)
+			if !ok || e.Class != jobs.ClassInvalid || e.Param != tt.field {
+				t.Errorf("error %v, want one of class invalid that names %s", err, tt.field)
+			}
+		})
+	}
+	if counts, err := c.Counts(t.Context(), ""); err != nil || counts.Total() != 0 {
+		t.Errorf("%d jobs stored, %v; want none", counts.Total(), err)
+	}
+}
+
+// TestDedupe submits the same request twice, and then another under its key.
+//
+// Guarantee: G10.
+func TestDedupe(t *testing.T) {
+	t.Parallel()
+	c, _ := open(t)
+	first := submit(t, c, jobs.Options{DedupeKey: "k"})
+	again, err := c.Submit(t.Context(), json.RawMessage(request), jobs.Options{DedupeKey: "k"})
+	if err != nil || again.Fresh || again.Job.ID != first {
+		t.Errorf("second submission gave %s, fresh %v, %v; want the first job %s", again.Job.ID, again.Fresh, err, first)
+	}
+	_, err = c.Submit(t.Context(), json.RawMessage(`{"input":"Something else"}`), jobs.Options{DedupeKey: "k"})
+	if e, ok := errors.AsType[*jobs.ConflictError](err); !ok || e.Job != first {
+		t.Errorf("error %v, want a conflict that names %s", err, first)
+	}
+}
+
+func TestCancelRetryDelete(t *testing.T) {
+	t.Parallel()
+	c, w := open(t)
+	id := submit(t, c, jobs.Options{})
+	for range 2 { // cancelling twice is once
+		if j, err := c.Cancel(t.Context(), id); err != nil || j.State != jobs.StateCancelled {
+			t.Fatalf("cancelled to %s, %v", j.State, err)
+		}
+	}
+	if j, err := c.Retry(t.Context(), id); err != nil || j.State != jobs.StateWaiting {
+		t.Fatalf("retried to %s, %v", j.State, err)
+	}
+	if err := c.Delete(t.Context(), id, false); !isRefused(err) {
+		t.Errorf("deleting a job that has not ended: %v, want it refused", err)
+	}
+	w.finish(id, body)
+	if _, err := c.Retry(t.Context(), id); !isRefused(err) {
+		t.Errorf("retrying a job that has succeeded: %v, want it refused", err)
+	}
+	if err := c.Delete(t.Context(), id, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Get(t.Context(), id); !errors.Is(err, results.ErrNotFound) {
+		t.Errorf("after the delete: %v, want not found", err)
+	}
+}
+
+func isRefused(err error) bool {
+	_, ok := errors.AsType[*jobs.RefusedError](err)
+	return ok
+}
+
+func TestWhy(t *testing.T) {
+	t.Parallel()
+	c, w := open(t)
+	id := submit(t, c, jobs.Options{Lane: "night"})
+	says := func(want string) {
+		t.Helper()
+		j, err := c.Get(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if why, err := c.Why(t.Context(), j); err != nil || !strings.Contains(why, want) {
+			t.Errorf("it waits for %q, %v; want it to say %q", why, err, want)
+		}
+	}
+	says("none is alive")
+	w.beat("default")
+	says("serves lane night")
+	w.beat("night")
+	says("others of its lane")
+	w.start(id)
+	says("looked at 0 times")
+	w.finish(id, body)
+	if j, _ := c.Get(t.Context(), id); j.State != jobs.StateSucceeded {
+		t.Fatalf("state %s", j.State)
+	}
+	says("")
+	later := submit(t, c, jobs.Options{NotBefore: time.Now().Add(time.Hour)})
+	j, err := c.Get(t.Context(), later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why, err := c.Why(t.Context(), j); err != nil || !strings.Contains(why, "not before") {
+		t.Errorf("it waits for %q, %v; want its time", why, err)
+	}
+}
+
+func TestOpenRefusesWhatIsNoAddress(t *testing.T) {
+	t.Parallel()
+	_, err := client.Open(t.Context(), client.Config{RedisURL: "http://:hush@localhost"})
+	if jobs.ClassOf(err) != jobs.ClassInvalid || strings.Contains(err.Error(), "hush") {
+		t.Errorf("error %v, want one of class invalid without the password", err)
+	}
+}

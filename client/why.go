@@ -1,0 +1,63 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// Why says in one line what a job that has not ended is waiting for, and "" of
+// one that has ended.
+func (c *Client) Why(ctx context.Context, j jobs.Job) (string, error) {
+	now := c.store.Now()
+	switch j.State {
+	case jobs.StateWaiting:
+		return c.whyWaiting(ctx, j, now)
+	case jobs.StateSubmitting:
+		return "its request is on the way to the provider", nil
+	case jobs.StateRunning:
+		status := j.Looks.Status
+		if status == "" {
+			status = "accepted"
+		}
+		why := fmt.Sprintf("the response is %s; looked at %d times", status, j.Looks.Count)
+		if j.Stop != nil {
+			why += "; it is being cancelled (" + string(j.Stop.Reason) + ")"
+		}
+		return why, nil
+	case jobs.StateUncertain:
+		return "a create's answer was lost and the job is held for a person: retry it, or cancel it", nil
+	case jobs.StateSucceeded, jobs.StateIncomplete, jobs.StateFailed, jobs.StateCancelled, jobs.StateExpired:
+	}
+	return "", nil
+}
+
+func (c *Client) whyWaiting(ctx context.Context, j jobs.Job, now time.Time) (string, error) {
+	if j.NotBefore.After(now) {
+		why := "its time: not before " + j.NotBefore.Format(time.RFC3339)
+		if j.Failure != nil {
+			why += "; the last attempt ended with " + j.Failure.String()
+		}
+		return why, nil
+	}
+	workers, err := c.store.Workers(ctx)
+	if err != nil {
+		return "", err
+	}
+	served := false
+	for _, w := range workers {
+		served = served || slices.Contains(w.Lanes, j.Lane)
+	}
+	switch {
+	case len(workers) == 0:
+		return "a worker: none is alive", nil
+	case !served:
+		return fmt.Sprintf("a worker that serves lane %s: none of the %d alive does", j.Lane, len(workers)), nil
+	case !j.Admitted.IsZero():
+		return "its turn: it is in the queue of its lane", nil
+	}
+	return "its turn: others of its lane go first", nil
+}
