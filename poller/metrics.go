@@ -1,0 +1,64 @@
+package poller
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// The results of a look.
+const (
+	resultPending  = "pending"
+	resultTerminal = "terminal"
+)
+
+type metrics struct {
+	looks       *prometheus.CounterVec
+	duration    prometheus.Histogram
+	unserved    prometheus.Counter
+	claimErrors prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		looks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "longhaul", Subsystem: "poller", Name: "looks_total",
+			Help: "Looks at responses, by what they brought: pending, terminal, or the class of the failure.",
+		}, []string{"result"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "longhaul", Subsystem: "poller", Name: "look_duration_seconds",
+			Help:                        "Time that a look took at the provider.",
+			Buckets:                     []float64{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30},
+			NativeHistogramBucketFactor: 1.1,
+		}),
+		unserved: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "longhaul", Subsystem: "poller", Name: "unserved_total",
+			Help: "Times a running response was met whose endpoint this worker does not serve.",
+		}),
+		claimErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "longhaul", Subsystem: "poller", Name: "store_errors_total",
+			Help: "Times that due jobs could not be claimed or put back.",
+		}),
+	}
+	m.looks.WithLabelValues(resultPending)
+	m.looks.WithLabelValues(resultTerminal)
+	for _, class := range jobs.Classes() {
+		m.looks.WithLabelValues(string(class))
+	}
+	reg.MustRegister(m.looks, m.duration, m.unserved, m.claimErrors)
+	return m
+}
+
+func (m *metrics) observe(got answer, took time.Duration) {
+	m.duration.Observe(took.Seconds())
+	switch {
+	case got.failure != nil:
+		m.looks.WithLabelValues(string(got.failure.Class)).Inc()
+	case got.reply.Response.Terminal():
+		m.looks.WithLabelValues(resultTerminal).Inc()
+	default:
+		m.looks.WithLabelValues(resultPending).Inc()
+	}
+}

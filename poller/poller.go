@@ -1,0 +1,266 @@
+// Package poller decides when to look at a response next, and looks, until the
+// response has ended. It takes what is due from the store with a lease, so any
+// number of workers share the looks and a killed one delays them by no more
+// than its leases. A look that fails never fails a job.
+package poller
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// Records is the part of the store that a poller needs.
+type Records interface {
+	// ClaimDue leases up to limit due jobs of each shard.
+	ClaimDue(ctx context.Context, limit int, lease time.Duration) ([]jobs.Job, error)
+	// PutBack makes a claimed job due again; the looks replace its counters. A
+	// job that has moved on is left alone.
+	PutBack(ctx context.Context, back []PutBack) error
+	// Advance writes what an event makes of a job. The error is
+	// [jobs.ErrUnchanged] when it brings nothing new.
+	Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error)
+	Now() time.Time
+	Shards() int
+}
+
+// PutBack is a claimed job and when it is due next.
+type PutBack struct {
+	Job   jobs.Job
+	Due   time.Time
+	Looks jobs.Looks
+}
+
+// API looks at responses and cancels them. Its errors are [*jobs.Error]; class
+// lost says that the provider does not know the response.
+type API interface {
+	Look(ctx context.Context, responseID string, include []string) (jobs.Reply, error)
+	Cancel(ctx context.Context, responseID string) (jobs.Reply, error)
+}
+
+// Others deals with due jobs that are not running: overdue submits, intents of
+// lost workers, effects.
+type Others interface {
+	Overdue(ctx context.Context, j jobs.Job) error
+}
+
+// Effects enqueues the outbox of a job.
+type Effects interface {
+	Effects(ctx context.Context, j jobs.Job) error
+}
+
+// Config says how a poller works. All fields must be set.
+type Config struct {
+	Schedule Schedule
+	// Concurrency bounds the looks in flight.
+	Concurrency int
+	// Tick is the pause between two looks at the due sets when nothing was due.
+	Tick time.Duration
+	// Lease is how long a claimed job is left to its claimer.
+	Lease time.Duration
+}
+
+// Poller looks at running responses.
+type Poller struct {
+	records   Records
+	endpoints map[string]API
+	others    Others
+	effects   Effects
+	config    Config
+	metrics   *metrics
+	log       *slog.Logger
+
+	slots chan struct{} // one token for each look in flight
+	back  chan PutBack
+}
+
+// New returns a poller for the named endpoints.
+func New(records Records, endpoints map[string]API, others Others, effects Effects, config Config,
+	reg prometheus.Registerer, log *slog.Logger,
+) *Poller {
+	return &Poller{
+		records: records, endpoints: endpoints, others: others, effects: effects, config: config,
+		metrics: newMetrics(reg), log: log,
+		slots: make(chan struct{}, config.Concurrency), back: make(chan PutBack, config.Concurrency),
+	}
+}
+
+// Run looks until ctx is done. Looks in flight are then let finish and the
+// claimed jobs are put back; Run returns when that is done.
+func (p *Poller) Run(ctx context.Context) error {
+	var looks, writer sync.WaitGroup
+	writer.Go(func() { p.putBack(context.WithoutCancel(ctx)) })
+	for ctx.Err() == nil {
+		due, err := p.claim(ctx)
+		if err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "due jobs not claimed", slog.Any("err", err))
+			p.metrics.claimErrors.Inc()
+			_ = sleep(ctx, time.Second)
+			continue
+		}
+		for _, j := range due {
+			p.slots <- struct{}{}
+			looks.Go(func() {
+				defer func() { <-p.slots }()
+				// A look that has begun is finished: its answer may be the result.
+				p.handle(context.WithoutCancel(ctx), j)
+			})
+		}
+		if len(due) == 0 {
+			_ = sleep(ctx, p.config.Tick)
+		}
+	}
+	looks.Wait()
+	close(p.back)
+	writer.Wait()
+	return nil
+}
+
+// claim takes as many due jobs as there are free slots, a share from each shard.
+func (p *Poller) claim(ctx context.Context) ([]jobs.Job, error) {
+	free := cap(p.slots) - len(p.slots)
+	if free == 0 {
+		return nil, nil
+	}
+	share := max(1, free/p.records.Shards())
+	return p.records.ClaimDue(ctx, share, p.config.Lease)
+}
+
+// handle deals with one claimed job.
+func (p *Poller) handle(ctx context.Context, j jobs.Job) {
+	log := p.log.With(slog.String("job_id", string(j.ID)))
+	if len(j.Outbox) > 0 && !j.State.Terminal() {
+		p.enqueueEffects(ctx, log, j)
+	}
+	if j.State != jobs.StateRunning {
+		if err := p.others.Overdue(ctx, j); err != nil {
+			log.WarnContext(ctx, "overdue job not moved on", slog.String("state", string(j.State)), slog.Any("err", err))
+		}
+		return
+	}
+	a, _ := j.CurrentAttempt()
+	api, served := p.endpoints[a.Endpoint]
+	if !served {
+		p.metrics.unserved.Inc()
+		log.ErrorContext(ctx, "response belongs to an endpoint that is not served here", slog.String("endpoint", a.Endpoint))
+		p.back <- PutBack{Job: j, Due: p.records.Now().Add(p.config.Schedule.Ceiling), Looks: j.Looks}
+		return
+	}
+	if j.Stop == nil && j.Late(p.records.Now()) {
+		next, err := p.records.Advance(ctx, j, jobs.StopRequested{Reason: jobs.StopDeadline})
+		if err != nil && !errors.Is(err, jobs.ErrUnchanged) {
+			log.WarnContext(ctx, "deadline not recorded", slog.Any("err", err))
+			return // the lease runs out and the deadline is found again
+		}
+		j = next
+		if j.State != jobs.StateRunning {
+			return
+		}
+	}
+	log = log.With(slog.String("response_id", a.ResponseID))
+	p.decide(ctx, log, j, p.look(ctx, api, j, a.ResponseID))
+}
+
+// look asks for the response; one that is to stop is cancelled first. The last
+// look after a cancel is what counts: completed wins over cancelled.
+func (p *Poller) look(ctx context.Context, api API, j jobs.Job, responseID string) answer {
+	var cancelled answer
+	if j.Stop != nil {
+		reply, err := api.Cancel(ctx, responseID)
+		cancelled = newAnswer(reply, err)
+	}
+	started := time.Now()
+	reply, err := api.Look(ctx, responseID, j.Include)
+	got := newAnswer(reply, err)
+	p.metrics.observe(got, time.Since(started))
+	if got.failure != nil && cancelled.failure == nil && cancelled.reply.Response.Terminal() {
+		return cancelled
+	}
+	return got
+}
+
+// decide lets next choose, and does it.
+func (p *Poller) decide(ctx context.Context, log *slog.Logger, j jobs.Job, got answer) {
+	now := p.records.Now()
+	d := next(now, j, got, p.config.Schedule, rand.Float64())
+	if d.event == nil {
+		if got.failure != nil {
+			level := slog.LevelDebug
+			if got.failure.Class.Verdict().Alert {
+				level = slog.LevelWarn
+			}
+			log.LogAttrs(ctx, level, "look brought no status", slog.String("class", string(got.failure.Class)),
+				slog.Int("http_status", got.failure.HTTPStatus), slog.String("message", got.failure.Message))
+		}
+		p.back <- PutBack{Job: j, Due: d.due, Looks: d.looks}
+		return
+	}
+	after, err := p.records.Advance(ctx, j, d.event)
+	switch {
+	case errors.Is(err, jobs.ErrUnchanged):
+		return
+	case err != nil:
+		// Nothing is lost: the lease runs out and the response is looked at again.
+		log.ErrorContext(ctx, "outcome of look not recorded", slog.String("event", d.event.Name()), slog.Any("err", err))
+		return
+	}
+	attrs := []slog.Attr{slog.String("state", string(after.State)), slog.Int("looks", j.Looks.Count+1)}
+	if after.State.Terminal() {
+		attrs = append(attrs, slog.Duration("elapsed", after.Ended.Sub(after.Created)))
+	}
+	if after.Failure != nil {
+		attrs = append(attrs, slog.String("class", string(after.Failure.Class)), slog.String("code", after.Failure.Code))
+	}
+	log.LogAttrs(ctx, slog.LevelInfo, "response ended", attrs...)
+	if len(after.Outbox) > 0 {
+		p.enqueueEffects(ctx, log, after)
+	}
+}
+
+func (p *Poller) enqueueEffects(ctx context.Context, log *slog.Logger, j jobs.Job) {
+	if err := p.effects.Effects(ctx, j); err != nil {
+		log.WarnContext(ctx, "effects not enqueued; the watchdog will", slog.Any("err", err))
+	}
+}
+
+// putBack collects the jobs whose looks brought no end and writes them in
+// batches: as many as are there, at most 512.
+func (p *Poller) putBack(ctx context.Context) {
+	for first := range p.back {
+		batch := []PutBack{first}
+		for more := true; more && len(batch) < 512; {
+			select {
+			case b, open := <-p.back:
+				if more = open; open {
+					batch = append(batch, b)
+				}
+			default:
+				more = false
+			}
+		}
+		if err := p.records.PutBack(ctx, batch); err != nil {
+			// Their leases run out and they are claimed again.
+			p.log.WarnContext(ctx, "looks not put back", slog.Int("jobs", len(batch)), slog.Any("err", err))
+			p.metrics.claimErrors.Inc()
+		}
+	}
+}
+
+// sleep waits, or returns the cause of ctx's end.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,37 @@
+package poller
+
+import "time"
+
+// Schedule says when to look. An interval grows with the age of the response, a
+// tenth of it, between a floor and a ceiling: a response of minutes is looked
+// at every few seconds, one of hours every ceiling.
+type Schedule struct {
+	Floor   time.Duration
+	Ceiling time.Duration
+	// NotFoundGrace is how long after its create a response may be unknown to
+	// the provider before it counts as lost.
+	NotFoundGrace time.Duration
+	// StopGrace is how long a stopped response may refuse to end before its job
+	// ends without it.
+	StopGrace time.Duration
+}
+
+// First is the wait between a create and the first look.
+func (s Schedule) First() time.Duration { return s.Floor }
+
+// interval is the wait before the next look at a response of the given age,
+// spread by a tenth to both sides; random is in [0, 1).
+func (s Schedule) interval(age time.Duration, random float64) time.Duration {
+	d := min(max(age/10, s.Floor), s.Ceiling)
+	return time.Duration(float64(d) * (0.9 + 0.2*random))
+}
+
+// afterFailure is the wait after looks that brought no status, failures of them
+// in a row: the interval, doubled with each up to the ceiling.
+func (s Schedule) afterFailure(age time.Duration, failures int, random float64) time.Duration {
+	d := s.interval(age, random)
+	for range min(failures, 16) {
+		d = min(2*d, s.Ceiling)
+	}
+	return d
+}
