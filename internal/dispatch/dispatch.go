@@ -1,0 +1,126 @@
+// Package dispatch admits jobs: it takes a bounded number of those whose time
+// has come from each lane and puts them into the lane's queue. A job that waits
+// is in the store and nowhere else, so that a long backlog costs nothing and
+// can be counted and reordered.
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// Store admits jobs; see [results.Store.Admit].
+type Store interface {
+	Admit(ctx context.Context, lane string, window int) ([]results.Admission, error)
+}
+
+// Queue takes admitted jobs.
+type Queue interface {
+	Submit(ctx context.Context, j jobs.ID, lane string, attempt, nudge int) error
+}
+
+// Lane is what the dispatcher needs to know of a lane.
+type Lane struct {
+	Name string
+	// Window is how many of its jobs may be admitted at once.
+	Window int
+}
+
+// Dispatcher admits the jobs of some lanes.
+type Dispatcher struct {
+	store    Store
+	queue    Queue
+	lanes    []Lane
+	tick     time.Duration
+	admitted *prometheus.CounterVec
+	log      *slog.Logger
+}
+
+// New returns a dispatcher that looks at its lanes every tick.
+func New(store Store, queue Queue, lanes []Lane, tick time.Duration, reg prometheus.Registerer, log *slog.Logger) *Dispatcher {
+	d := &Dispatcher{
+		store: store, queue: queue, lanes: lanes, tick: tick, log: log,
+		admitted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "longhaul", Subsystem: "dispatch", Name: "admitted_total",
+			Help: "Jobs taken from their lane into its queue, by lane.",
+		}, []string{"lane"}),
+	}
+	for _, lane := range lanes {
+		d.admitted.WithLabelValues(lane.Name)
+	}
+	reg.MustRegister(d.admitted)
+	return d
+}
+
+// Run admits until ctx is done. Each lane has a goroutine of its own, so that
+// none waits for another.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	for _, lane := range d.lanes {
+		all.Go(func() { d.runLane(ctx, lane) })
+	}
+	all.Wait()
+	return nil
+}
+
+func (d *Dispatcher) runLane(ctx context.Context, lane Lane) {
+	log := d.log.With(slog.String("lane", lane.Name))
+	for ctx.Err() == nil {
+		// A pass that has begun is finished: a job that was admitted and not put
+		// into the queue would wait for the watchdog.
+		n, err := d.admit(context.WithoutCancel(ctx), lane)
+		pause := d.tick
+		switch {
+		case err != nil:
+			// What was admitted and not enqueued is overdue soon, and nudged.
+			log.WarnContext(ctx, "jobs not admitted", slog.Any("err", err))
+			pause = time.Second
+		case n > 0:
+			pause = d.tick / 10 // there may be more
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// enqueuers bounds the admitted jobs that are put into a queue side by side.
+const enqueuers = 8
+
+func (d *Dispatcher) admit(ctx context.Context, lane Lane) (int, error) {
+	admissions, err := d.store.Admit(ctx, lane.Name, lane.Window)
+	if len(admissions) > 0 {
+		d.admitted.WithLabelValues(lane.Name).Add(float64(len(admissions)))
+	}
+	var failed error
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for first := range min(enqueuers, len(admissions)) {
+		all.Go(func() {
+			for i := first; i < len(admissions); i += enqueuers {
+				a := admissions[i]
+				if err := d.queue.Submit(ctx, a.Job, lane.Name, a.Attempt, 0); err != nil {
+					mu.Lock()
+					failed = fmt.Errorf("enqueue admitted job %s: %w", a.Job, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	all.Wait()
+	if err == nil {
+		err = failed
+	}
+	return len(admissions), err
+}

@@ -1,0 +1,103 @@
+// Package effects carries out what remains to be done for a job after a
+// transition: the entries of its outbox. Each is done at least once, and doing
+// it twice does no harm; an entry leaves the outbox only when it is done.
+package effects
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// Records is the part of the store that effects need; see [results.Store].
+type Records interface {
+	Load(ctx context.Context, id jobs.ID) (jobs.Job, error)
+	Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error)
+}
+
+// API acts on responses. Its errors are [*jobs.Error]; one of class lost says
+// that the provider does not know the response.
+type API interface {
+	Look(ctx context.Context, responseID string, include []string) (jobs.Reply, error)
+	Cancel(ctx context.Context, responseID string) (jobs.Reply, error)
+	Delete(ctx context.Context, responseID string) error
+}
+
+// Runner carries out effects of the endpoints it serves. It is safe for
+// concurrent use.
+type Runner struct {
+	records   Records
+	endpoints map[string]API
+	log       *slog.Logger
+}
+
+// New returns a runner that serves the named endpoints.
+func New(records Records, endpoints map[string]API, log *slog.Logger) *Runner {
+	return &Runner{records: records, endpoints: endpoints, log: log}
+}
+
+// Effect carries out the outbox of a job. An error means that something is left
+// of it and that trying again is worth while.
+func (r *Runner) Effect(ctx context.Context, id jobs.ID) error {
+	j, err := r.records.Load(ctx, id)
+	switch {
+	case errors.Is(err, results.ErrNotFound), errors.Is(err, jobs.ErrNewerSchema):
+		return nil
+	case err != nil:
+		return err
+	}
+	var left error
+	for _, effect := range j.Outbox {
+		reply, err := r.carryOut(ctx, effect, j.Include)
+		if err != nil {
+			left = errors.Join(left, fmt.Errorf("%s %s: %w", effect.Kind, effect.ResponseID, err))
+			continue
+		}
+		next, err := r.records.Advance(ctx, j, jobs.EffectDone{ID: effect.ID, Reply: reply})
+		if err != nil && !errors.Is(err, jobs.ErrUnchanged) && !errors.Is(err, results.ErrNotFound) {
+			return errors.Join(left, err)
+		}
+		if err == nil {
+			j = next
+		}
+		r.log.InfoContext(ctx, "effect done", slog.String("job_id", string(id)),
+			slog.String("effect", string(effect.Kind)), slog.String("response_id", effect.ResponseID))
+	}
+	return left
+}
+
+// carryOut does one effect. For a cancel it returns the response as it is
+// afterwards, nil when the provider no longer knows it.
+func (r *Runner) carryOut(ctx context.Context, e jobs.Effect, include []string) (*jobs.Reply, error) {
+	api, served := r.endpoints[e.Endpoint]
+	if !served {
+		return nil, fmt.Errorf("endpoint %q is not served here", e.Endpoint)
+	}
+	var reply jobs.Reply
+	var err error
+	switch e.Kind {
+	case jobs.EffectCancel:
+		if reply, err = api.Cancel(ctx, e.ResponseID); err != nil && jobs.ClassOf(err) != jobs.ClassLost {
+			// It may have ended already, and then cannot be cancelled any more.
+			reply, err = api.Look(ctx, e.ResponseID, include)
+		}
+		if err == nil && !reply.Response.Terminal() {
+			return nil, fmt.Errorf("the response is still %s", reply.Response.Status)
+		}
+	case jobs.EffectDelete:
+		err = api.Delete(ctx, e.ResponseID)
+	default:
+		return nil, fmt.Errorf("this build does not know the effect %q", e.Kind)
+	}
+	switch {
+	case err != nil && jobs.ClassOf(err) != jobs.ClassLost:
+		return nil, err
+	case err != nil || e.Kind == jobs.EffectDelete:
+		return nil, nil //nolint:nilerr // a response that is not known any more is neither running nor there
+	}
+	return &reply, nil
+}

@@ -1,0 +1,265 @@
+// Package submit makes the create call of an attempt: the intent is on record
+// before the POST leaves, and what came of it is recorded whatever happens in
+// between. It does not decide about retries; that is the table in package jobs.
+package submit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// Records is the part of the store that a submit needs; see [results.Store].
+type Records interface {
+	Load(ctx context.Context, id jobs.ID) (jobs.Job, error)
+	Request(ctx context.Context, j jobs.Job) (jobs.Request, error)
+	Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error)
+	Now() time.Time
+}
+
+// API creates responses. Its errors are [*jobs.Error].
+type API interface {
+	Create(ctx context.Context, body json.RawMessage, clientRequestID string) (jobs.Reply, error)
+}
+
+// Effects enqueues the outbox of a job; when it cannot, the watchdog will.
+type Effects interface {
+	Effects(ctx context.Context, j jobs.Job) error
+}
+
+// Config names who submits, and where to.
+type Config struct {
+	Worker   string
+	Endpoint string
+	// FirstLook is how long after a create its response is first looked at.
+	FirstLook func() time.Duration
+}
+
+// Submitter makes create calls. It is safe for concurrent use.
+type Submitter struct {
+	records Records
+	api     API
+	effects Effects
+	config  Config
+	log     *slog.Logger
+
+	// busy holds the attempts that a call is at; the mutex makes sure that it is
+	// one call. calls is how many there are, and quiet is told when there are none.
+	mu    sync.Mutex
+	busy  map[try]bool
+	calls int
+	quiet *sync.Cond
+}
+
+// try is one attempt of one job.
+type try struct {
+	job     jobs.ID
+	attempt int
+}
+
+// New returns a submitter.
+func New(records Records, api API, effects Effects, config Config, log *slog.Logger) *Submitter {
+	s := &Submitter{records: records, api: api, effects: effects, config: config, log: log, busy: make(map[try]bool)}
+	s.quiet = sync.NewCond(&s.mu)
+	return s
+}
+
+// Submit makes the given attempt of a job, if that is what the job is waiting
+// for; a task of an attempt that is over does nothing. The error is Redis': no
+// intent could be recorded, and nothing was sent.
+//
+// A crash before the intent leaves an admitted job whose task comes back. A
+// crash after it leaves a submitting record, which becomes uncertain when the
+// watchdog finds this worker gone. From the POST on nothing is given up until
+// its outcome is on record.
+func (s *Submitter) Submit(ctx context.Context, id jobs.ID, attempt int) error {
+	t := try{id, attempt}
+	if !s.begin(t) {
+		return nil
+	}
+	over := false
+	defer func() { s.end(t, over) }()
+	err := s.submit(ctx, id, attempt)
+	over = true
+	return err
+}
+
+// Wait blocks until each create in flight has its outcome on record.
+func (s *Submitter) Wait() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.calls > 0 {
+		s.quiet.Wait()
+	}
+}
+
+func (s *Submitter) begin(t try) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[t] {
+		return false
+	}
+	s.busy[t] = true
+	s.calls++
+	return true
+}
+
+// end is told that a call has returned or, when it is not over, panicked. It is
+// not known then whether the POST was sent: the attempt stays taken, and the
+// watchdog gives it up in the end.
+func (s *Submitter) end(t try, over bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if over {
+		delete(s.busy, t)
+	}
+	if s.calls--; s.calls == 0 {
+		s.quiet.Broadcast()
+	}
+}
+
+func (s *Submitter) submit(ctx context.Context, id jobs.ID, attempt int) error {
+	j, err := s.records.Load(ctx, id)
+	switch {
+	case errors.Is(err, results.ErrNotFound), errors.Is(err, jobs.ErrNewerSchema):
+		return nil // deleted, or not ours to touch
+	case err != nil:
+		return err
+	case j.State != jobs.StateWaiting || j.NextAttempt() != attempt:
+		return nil
+	}
+	request, err := s.records.Request(ctx, j)
+	if err != nil {
+		return err
+	}
+	body, err := request.Body(id, attempt)
+	if err != nil {
+		return err
+	}
+	requestID := fmt.Sprintf("%s-%d", id, attempt)
+	j, intended, err := s.intend(ctx, j, jobs.SubmitStarted{
+		Attempt: attempt, Worker: s.config.Worker, Endpoint: s.config.Endpoint, ClientRequestID: requestID,
+	})
+	if err != nil || !intended {
+		return err
+	}
+	reply, err := s.api.Create(ctx, body, requestID)
+	s.record(ctx, j, attempt, reply, err)
+	return nil
+}
+
+// intend puts the intent on record and reports whether it is there. When Redis
+// does not say, it may be there all the same; this worker lives, so nobody would
+// take it for lost before long. Only this call can know that nothing was sent,
+// so it finds out before it returns.
+func (s *Submitter) intend(ctx context.Context, j jobs.Job, intent jobs.SubmitStarted) (jobs.Job, bool, error) {
+	next, err := s.records.Advance(ctx, j, intent)
+	if known(err) {
+		return next, err == nil && next.State == jobs.StateSubmitting, nil
+	}
+	s.log.WarnContext(ctx, "intent to create may be on record or not", slog.String("job_id", string(j.ID)),
+		slog.Int("attempt", intent.Attempt), slog.Any("err", err))
+	next, failure := s.records.Load(context.WithoutCancel(ctx), j.ID)
+	for pause := firstPause; !known(failure); pause = min(2*pause, maxPause) {
+		time.Sleep(pause) //nolint:forbidigo // nothing may cut this wait short
+		next, failure = s.records.Load(context.WithoutCancel(ctx), j.ID)
+	}
+	a, _ := next.CurrentAttempt()
+	if failure == nil && next.State == jobs.StateSubmitting && a.Number == intent.Attempt && a.Worker == intent.Worker {
+		return next, true, nil
+	}
+	return next, false, err
+}
+
+// known reports whether an answer of the store says how the job stands, or that
+// it is none of ours.
+func known(err error) bool {
+	return err == nil || errors.Is(err, jobs.ErrUnchanged) || errors.Is(err, results.ErrNotFound) || errors.Is(err, jobs.ErrNewerSchema)
+}
+
+// The pauses between two tries to reach Redis.
+const (
+	firstPause = 100 * time.Millisecond
+	maxPause   = 5 * time.Second
+)
+
+// record writes what came of the POST. Neither the task's end nor a shutdown
+// stops it: it goes on until Redis has taken the outcome or the process is
+// killed, and then the log line has the ids.
+func (s *Submitter) record(ctx context.Context, j jobs.Job, attempt int, reply jobs.Reply, failure error) {
+	ctx = context.WithoutCancel(ctx)
+	log := s.log.With(slog.String("job_id", string(j.ID)), slog.Int("attempt", attempt))
+	ev := s.event(j, attempt, reply, failure)
+	if failure == nil {
+		log = log.With(slog.String("response_id", reply.Response.ID))
+	}
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		next, err := s.records.Advance(ctx, j, ev)
+		if refused, ok := errors.AsType[*jobs.RefusedError](err); ok {
+			log.ErrorContext(ctx, "outcome of create refused", slog.String("why", refused.Why))
+			return
+		}
+		switch {
+		case errors.Is(err, jobs.ErrUnchanged):
+			return
+		case errors.Is(err, results.ErrNotFound):
+			log.ErrorContext(ctx, "job is gone while its create was in flight")
+			return
+		case errors.Is(err, jobs.ErrNewerSchema):
+			log.ErrorContext(ctx, "a newer worker has rewritten the job while its create was in flight")
+			return
+		case err == nil:
+			s.recorded(ctx, log, next, failure)
+			return
+		}
+		log.ErrorContext(ctx, "outcome of create not yet recorded", slog.String("event", ev.Name()), slog.Any("err", err))
+		time.Sleep(pause) //nolint:forbidigo // nothing may cut this wait short
+	}
+}
+
+func (s *Submitter) event(j jobs.Job, attempt int, reply jobs.Reply, failure error) jobs.Event {
+	delay := func(f jobs.Failure) time.Duration {
+		return jobs.RetryDelay(f, j.FailuresInRow(), rand.Float64())
+	}
+	if failure != nil {
+		f := jobs.FailureOf(failure)
+		return jobs.CreateFailed{Attempt: attempt, Failure: f, Delay: delay(f)}
+	}
+	first := s.config.FirstLook()
+	if reply.PollAfter > 0 {
+		first = reply.PollAfter
+	}
+	ev := jobs.Created{Attempt: attempt, Reply: reply, FirstLook: s.records.Now().Add(first)}
+	if f := reply.Response.Failure(); f != nil {
+		ev.Delay = delay(*f)
+	}
+	return ev
+}
+
+func (s *Submitter) recorded(ctx context.Context, log *slog.Logger, j jobs.Job, failure error) {
+	log = log.With(slog.String("state", string(j.State)))
+	if failure == nil {
+		log.InfoContext(ctx, "response created")
+	} else {
+		f := jobs.FailureOf(failure)
+		level := slog.LevelWarn
+		if f.Class.Verdict().Alert {
+			level = slog.LevelError
+		}
+		log.LogAttrs(ctx, level, "create failed", slog.String("class", string(f.Class)),
+			slog.Int("http_status", f.HTTPStatus), slog.String("message", f.Message), slog.Time("not_before", j.NotBefore))
+	}
+	if len(j.Outbox) > 0 {
+		if err := s.effects.Effects(ctx, j); err != nil {
+			log.WarnContext(ctx, "effects not enqueued; the watchdog will", slog.Any("err", err))
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package watchdog_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// since are the times as durations from the start.
+func since(start time.Time, times []time.Time) []time.Duration {
+	var list []time.Duration
+	for _, at := range times {
+		list = append(list, at.Sub(start))
+	}
+	return list
+}
+
+// TestRun counts what a watchdog does by itself in 31 seconds.
+//
+// Guarantee: G14.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := newKennel(slog.New(slog.DiscardHandler))
+		start := time.Now()
+		k.run(t)
+		if beats := k.store.heartbeats(); len(beats) != 1 {
+			t.Errorf("%d heartbeats before the worker begins, want one", len(beats))
+		}
+		time.Sleep(31 * time.Second)
+		synctest.Wait()
+		k.store.mu.Lock()
+		defer k.store.mu.Unlock()
+		var beats []time.Duration
+		for at := time.Duration(0); at <= 31*time.Second; at += heartbeat {
+			beats = append(beats, at)
+		}
+		tens := []time.Duration{10 * time.Second, 20 * time.Second, 30 * time.Second}
+		for _, check := range []struct {
+			what string
+			want []time.Duration
+			got  []time.Time
+		}{
+			{"heartbeats", beats, k.store.beats},
+			{"audits", tens, k.store.audits},
+			{"expiries", tens, k.store.expiry},
+			{"comparisons of the clock", []time.Duration{30 * time.Second}, k.store.clocks},
+		} {
+			if diff := cmp.Diff(check.want, since(start, check.got)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", check.what, diff)
+			}
+		}
+		if k.store.limit < 1 {
+			t.Errorf("at most %d jobs are expired at once", k.store.limit)
+		}
+	})
+}
+
+// TestRunGoesOnWithoutRedis wants nothing to end, and words for what could not
+// be done.
+func TestRunGoesOnWithoutRedis(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &lockedBuffer{}
+		k := newKennel(slog.New(slog.NewTextHandler(log, nil)))
+		k.store.setAway(true)
+		k.run(t)
+		time.Sleep(31 * time.Second)
+		k.store.setAway(false)
+		synctest.Wait()
+		for _, want := range []string{"heartbeat not written", "audit not finished", "ended jobs not expired", "clock not compared"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log does not say %q", want)
+			}
+		}
+		time.Sleep(heartbeat)
+		synctest.Wait()
+		if len(k.store.heartbeats()) == 0 {
+			t.Error("no heartbeat after Redis was back")
+		}
+	})
+}
+
+func TestWhatWasFoundIsCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &lockedBuffer{}
+		k := newKennel(slog.New(slog.NewTextHandler(log, nil)))
+		k.store.repairs, k.store.expired = 3, 5
+		k.run(t)
+		time.Sleep(21 * time.Second) // two rounds, the second of which finds nothing
+		synctest.Wait()
+		if n := k.metric(t, "longhaul_watchdog_repaired_total"); n != 3 {
+			t.Errorf("%v repaired entries are counted, want 3", n)
+		}
+		if n := k.metric(t, "longhaul_watchdog_expired_total"); n != 5 {
+			t.Errorf("%v expired jobs are counted, want 5", n)
+		}
+		if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
+			t.Errorf("%d errors in the log, want one: somebody has to find out who wrote to our keys\n%s", n, log.String())
+		}
+	})
+}
+
+// TestLeave takes the word back that Run has given.
+//
+// Guarantee: G4.
+func TestLeave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := newKennel(slog.New(slog.DiscardHandler))
+		k.run(t)
+		if alive, err := k.store.Alive(t.Context()); err != nil || !alive[us] {
+			t.Fatalf("alive: %v, %v; want this worker", alive, err)
+		}
+		if err := k.dog.Leave(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if alive, err := k.store.Alive(t.Context()); err != nil || alive[us] {
+			t.Errorf("alive after leaving: %v, %v", alive, err)
+		}
+	})
+}

@@ -1,0 +1,196 @@
+// Package watchdog sees to it that every debt is paid: a job whose submit or
+// effects are overdue is enqueued anew, an intent whose worker is gone becomes
+// uncertain, a deadline that passes is enforced, a record whose retention is
+// over goes. It also says that this worker lives, which is what the others go
+// by. It decides nothing about jobs; package jobs does.
+package watchdog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// Store is the part of the store that the watchdog needs; see [results.Store].
+type Store interface {
+	Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error)
+	Settle(ctx context.Context, settlements ...results.Settlement) ([]int, error)
+	Remove(ctx context.Context, j jobs.Job) (bool, error)
+	Beat(ctx context.Context, w results.Worker, living time.Duration) error
+	Leave(ctx context.Context, id string) error
+	Alive(ctx context.Context) (map[string]bool, error)
+	Audit(ctx context.Context) (int, error)
+	Expire(ctx context.Context, limit int) (int, error)
+	SyncClock(ctx context.Context) error
+	Now() time.Time
+}
+
+// Queue enqueues what a job's state calls for.
+type Queue interface {
+	Submit(ctx context.Context, j jobs.ID, lane string, attempt, nudge int) error
+	Effects(ctx context.Context, j jobs.Job) error
+}
+
+// Config says how often the watchdog looks around. All fields must be set.
+type Config struct {
+	// Timing must be the store's.
+	Timing jobs.Timing
+	// Heartbeat is how often this worker says that it lives.
+	Heartbeat time.Duration
+	// DeadAfter is how long a silent worker is believed to live.
+	DeadAfter time.Duration
+	// Audit is how often the indexes are compared with what is owed.
+	Audit time.Duration
+	// CreateTimeout is how long a living worker may take over a create.
+	CreateTimeout time.Duration
+}
+
+// Watchdog watches over the jobs of an installation. Any number of workers run
+// one each.
+type Watchdog struct {
+	store   Store
+	queue   Queue
+	worker  results.Worker
+	config  Config
+	metrics *metrics
+	log     *slog.Logger
+
+	// alive remembers the living workers for a moment, so that a sweep over many
+	// intents asks once. The mutex keeps the two fields of one answer together.
+	mu    sync.Mutex
+	asked time.Time // by Redis' clock
+	alive map[string]bool
+
+	pulse *pulse
+}
+
+// New returns the watchdog of a worker.
+func New(store Store, queue Queue, worker results.Worker, config Config, reg prometheus.Registerer, log *slog.Logger) *Watchdog {
+	return &Watchdog{
+		store: store, queue: queue, worker: worker, config: config, metrics: newMetrics(reg), log: log, pulse: newPulse(config),
+	}
+}
+
+// Overdue does for a claimed job that is not running what its state calls for.
+func (w *Watchdog) Overdue(ctx context.Context, j jobs.Job) error {
+	if !j.State.Terminal() && j.Stop == nil && j.Late(w.store.Now()) {
+		next, err := w.step(ctx, j, jobs.StopRequested{Reason: jobs.StopDeadline})
+		if err != nil || next.State != jobs.StateSubmitting {
+			return err
+		}
+		j = next
+	}
+	switch j.State {
+	case jobs.StateWaiting:
+		if j.Admitted.IsZero() {
+			return w.putBack(ctx, j, j.Deadline)
+		}
+		return w.nudge(ctx, j, func(n int) error {
+			return w.queue.Submit(ctx, j.ID, j.Lane, j.NextAttempt(), n)
+		})
+	case jobs.StateSubmitting:
+		return w.checkIntent(ctx, j)
+	case jobs.StateUncertain:
+		return w.putBack(ctx, j, j.Deadline)
+	case jobs.StateRunning:
+		return fmt.Errorf("%s is running: its looks are the poller's", j.ID)
+	case jobs.StateSucceeded, jobs.StateIncomplete, jobs.StateFailed, jobs.StateCancelled, jobs.StateExpired:
+	}
+	switch {
+	case len(j.Outbox) > 0:
+		return w.nudge(ctx, j, func(n int) error {
+			j.Nudge = n
+			return w.queue.Effects(ctx, j)
+		})
+	case j.Deleting:
+		_, err := w.store.Remove(ctx, j)
+		return err
+	}
+	return nil
+}
+
+// nudge enqueues a job anew under a task id that no orphan holds.
+//
+// The number is raised before the task is enqueued: a crash in between costs a
+// number, and the job is found overdue again.
+func (w *Watchdog) nudge(ctx context.Context, j jobs.Job, enqueue func(nudge int) error) error {
+	due := w.store.Now().Add(w.config.Timing.Submit * time.Duration(2+min(j.Nudge, 20)))
+	if !j.State.Terminal() && j.Deadline.Before(due) && !j.Deadline.IsZero() {
+		due = j.Deadline
+	}
+	numbers, err := w.store.Settle(ctx, results.Settlement{Job: j, Due: due, Nudge: true})
+	if err != nil {
+		return err
+	}
+	if numbers[0] < 0 {
+		return nil // it has moved on
+	}
+	w.metrics.nudges.WithLabelValues(string(j.State)).Inc()
+	w.log.WarnContext(ctx, "overdue job enqueued anew", slog.String("job_id", string(j.ID)),
+		slog.String("state", string(j.State)), slog.Int("nudge", numbers[0]))
+	return enqueue(numbers[0])
+}
+
+// checkIntent finds out what has become of a POST that is on record: its worker
+// lives and is at it, or is gone.
+func (w *Watchdog) checkIntent(ctx context.Context, j jobs.Job) error {
+	a, _ := j.CurrentAttempt()
+	alive, err := w.living(ctx, a.Started)
+	if err != nil {
+		return err
+	}
+	hung := w.store.Now().Sub(a.Started) > w.config.CreateTimeout+time.Minute
+	living := alive[a.Worker] || a.Worker == w.worker.ID || !w.pulse.steady()
+	if living && !hung {
+		return w.putBack(ctx, j, w.store.Now().Add(w.config.Timing.Check))
+	}
+	failure := jobs.Failure{Class: jobs.ClassAmbiguous}
+	next, err := w.step(ctx, j, jobs.WorkerLost{
+		Attempt: a.Number, Worker: a.Worker,
+		Delay: jobs.RetryDelay(failure, j.FailuresInRow(), rand.Float64()),
+	})
+	if err == nil {
+		w.metrics.lost.Inc()
+		w.log.WarnContext(ctx, "worker of an intent is gone", slog.String("job_id", string(j.ID)),
+			slog.Int("attempt", a.Number), slog.String("worker", a.Worker), slog.String("state", string(next.State)))
+	}
+	return err
+}
+
+// living returns the living workers, asked at most a second ago and not before
+// the given time: an answer from before a worker came does not name it.
+func (w *Watchdog) living(ctx context.Context, after time.Time) (map[string]bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now := w.store.Now(); now.Sub(w.asked) > time.Second || !w.asked.After(after) {
+		alive, err := w.store.Alive(ctx)
+		if err != nil {
+			return nil, err
+		}
+		w.asked, w.alive = now, alive
+	}
+	return w.alive, nil
+}
+
+// step advances a job; that another was faster is no error.
+func (w *Watchdog) step(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error) {
+	next, err := w.store.Advance(ctx, j, ev)
+	if errors.Is(err, jobs.ErrUnchanged) || errors.Is(err, results.ErrNotFound) {
+		return next, nil
+	}
+	return next, err
+}
+
+func (w *Watchdog) putBack(ctx context.Context, j jobs.Job, due time.Time) error {
+	_, err := w.store.Settle(ctx, results.Settlement{Job: j, Due: due})
+	return err
+}
