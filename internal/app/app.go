@@ -1,0 +1,255 @@
+// Package app is the composition root: it builds every part of a worker from a
+// configuration, starts the parts in order and drains them in order. What the
+// parts do is theirs; here they are only wired.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul-jobs/longhaul/internal/api"
+	"github.com/longhaul-jobs/longhaul/internal/config"
+	"github.com/longhaul-jobs/longhaul/internal/responses"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// Options are what an App is built from.
+type Options struct {
+	Config  config.Config
+	Log     *slog.Logger
+	Version string
+	// Embedded says that Redis is the one in this process.
+	Embedded bool
+}
+
+// App is a worker.
+type App struct {
+	options  Options
+	log      *slog.Logger
+	registry *prometheus.Registry
+	rdb      redis.UniversalClient
+	api      *responses.Client
+	http     *api.Server // nil when off
+	health   health
+	store    *results.Store
+}
+
+// New builds a worker. Nothing is dialled and nothing runs yet, but the HTTP
+// address is bound, so that a port in use is known at once.
+func New(ctx context.Context, options Options) (*App, error) {
+	cfg := options.Config
+	if cfg.OpenAI.APIKey.Reveal() == "" {
+		return nil, jobs.Invalid("openai.api_key", "is empty; set OPENAI_API_KEY, or run `worker dev` against the simulator")
+	}
+	a := &App{options: options, log: options.Log, registry: newRegistry(options.Version)}
+	rdb, err := NewRedis(cfg, options.Log)
+	if err != nil {
+		return nil, err
+	}
+	a.rdb = rdb
+	a.health.rdb = rdb
+	a.api, err = responses.New(responses.Config{
+		Name: cfg.OpenAI.Endpoint, BaseURL: cfg.OpenAI.BaseURL, APIKey: cfg.OpenAI.APIKey.Reveal(),
+		Organization: cfg.OpenAI.Organization, Project: cfg.OpenAI.Project,
+		CreateTimeout: cfg.OpenAI.CreateTimeout, LookTimeout: cfg.OpenAI.LookTimeout,
+		MaxResponseBytes: int64(cfg.Jobs.MaxResponseBytes), UserAgent: "longhaul/" + options.Version,
+	}, a.registry)
+	if err != nil {
+		return nil, errors.Join(err, rdb.Close())
+	}
+	if cfg.HTTP.Addr != "" {
+		if a.http, err = api.Listen(ctx, cfg.HTTP.Addr, &a.health, a.registry); err != nil {
+			return nil, errors.Join(err, rdb.Close())
+		}
+	}
+	return a, nil
+}
+
+// NewRedis returns a client for the configured Redis. It dials nothing.
+func NewRedis(cfg config.Config, log *slog.Logger) (redis.UniversalClient, error) {
+	options, err := redis.ParseURL(cfg.Redis.URL.Reveal())
+	if err != nil {
+		return nil, jobs.Invalid("redis.url", "is none: give redis://, rediss:// or unix://")
+	}
+	options.PoolSize = cfg.Redis.PoolSize
+	redis.SetLogger(redisLogger{log})
+	return redis.NewClient(options), nil
+}
+
+// StoreConfig is the store's part of the configuration.
+func StoreConfig(cfg config.Config, embedded bool) results.Config {
+	return results.Config{
+		Prefix: cfg.Redis.Prefix, CompressBytes: cfg.Jobs.CompressBytes, MaxRequestBytes: cfg.Jobs.MaxRequestBytes,
+		Timing: timing(cfg), Embedded: embedded,
+	}
+}
+
+func timing(cfg config.Config) jobs.Timing {
+	return jobs.Timing{Submit: cfg.Watchdog.SubmitAfter, Check: cfg.Watchdog.CheckEvery}
+}
+
+// HTTPAddr is the address of the HTTP side, "" when it is off.
+func (a *App) HTTPAddr() string {
+	if a.http == nil {
+		return ""
+	}
+	return a.http.Addr()
+}
+
+// Store is the store, nil before [App.Connect].
+func (a *App) Store() *results.Store { return a.store }
+
+// Connect opens the store. While Redis does not answer it tries again every
+// second, until ctx is done.
+func (a *App) Connect(ctx context.Context) error {
+	if a.store != nil {
+		return nil
+	}
+	for {
+		store, err := results.Open(ctx, a.rdb, StoreConfig(a.options.Config, a.options.Embedded), a.log, a.registry)
+		if err == nil {
+			a.store = store
+			a.registry.MustRegister(newCollector(store))
+			a.inspectRedis(ctx)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("connect to redis: %w", context.Cause(ctx))
+		}
+		a.log.WarnContext(ctx, "redis does not answer; trying again", slog.Any("err", err))
+		timer := time.NewTimer(time.Second)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// Run works until ctx is done and then drains: it is no longer ready, takes
+// nothing new, lets what is in flight finish within the grace, says good-bye to
+// the other workers, and closes. The error is that of what failed, not ctx's.
+func (a *App) Run(ctx context.Context) error {
+	var web sync.WaitGroup
+	webCtx, stopWeb := context.WithCancel(context.WithoutCancel(ctx))
+	var webErr error
+	if a.http != nil {
+		web.Go(func() { webErr = a.http.Run(webCtx) })
+	}
+	err := a.work(ctx)
+	stopWeb()
+	web.Wait()
+	a.api.Close()
+	return errors.Join(err, webErr, a.rdb.Close())
+}
+
+// work runs between the first contact with Redis and the good-bye.
+func (a *App) work(ctx context.Context) error {
+	if err := a.Connect(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop before Redis ever answered
+		}
+		return err
+	}
+	parts := a.assemble()
+	// The heartbeat outlives the drain: while a create is in flight this worker
+	// is alive, and nobody may take its intent for lost.
+	watchCtx, stopWatch := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWatch()
+	var watch sync.WaitGroup
+	ready := make(chan struct{})
+	watch.Go(func() { _ = parts.watchdog.Run(watchCtx, func() { close(ready) }) })
+	<-ready
+
+	var running sync.WaitGroup
+	failed := make(chan error, len(parts.loops))
+	workCtx, stopWork := context.WithCancel(ctx)
+	defer stopWork()
+	for name, loop := range parts.loops {
+		running.Go(func() {
+			if err := loop(workCtx); err != nil {
+				failed <- fmt.Errorf("%s: %w", name, err)
+				stopWork()
+			}
+		})
+	}
+	a.health.set(healthReady)
+	a.log.InfoContext(ctx, "worker started", slog.String("worker", parts.worker.ID),
+		slog.String("version", a.options.Version), slog.Any("lanes", parts.worker.Lanes))
+	<-workCtx.Done()
+
+	a.health.set(healthDraining)
+	a.log.InfoContext(ctx, "draining", slog.Any("cause", context.Cause(workCtx)))
+	// A create that the grace ended has an outcome too, and its slot is given back
+	// before that is on record.
+	drained := within(a.options.Config.Shutdown.Grace+2*time.Second, func() { running.Wait(); parts.submits.Wait() })
+	if !drained {
+		a.log.WarnContext(ctx, "not everything in flight has finished within the grace")
+	}
+	stopWatch()
+	watch.Wait()
+	leaveCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := parts.watchdog.Leave(leaveCtx); err != nil {
+		a.log.WarnContext(ctx, "no leave taken; the others will notice", slog.Any("err", err))
+	}
+	a.log.InfoContext(ctx, "worker stopped", slog.String("worker", parts.worker.ID))
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// within reports whether wait returned in time.
+func within(d time.Duration, wait func()) bool {
+	done := make(chan struct{})
+	go func() { wait(); close(done) }()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+func newRegistry(version string) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "longhaul", Name: "build_info", Help: "Always 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": version},
+	})
+	info.Set(1)
+	registry.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
+}
+
+// hostname is this machine's name, for people.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return name
+}
+
+// redisLogger takes over what go-redis would print.
+type redisLogger struct{ log *slog.Logger }
+
+// Printf implements go-redis' logger.
+func (l redisLogger) Printf(ctx context.Context, format string, v ...any) {
+	l.log.DebugContext(ctx, "go-redis says", slog.String("text", fmt.Sprintf(format, v...)))
+}

@@ -1,0 +1,176 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/longhaul-jobs/longhaul/internal/config"
+	"github.com/longhaul-jobs/longhaul/internal/simulator"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// Local is a whole installation in this process, for trying things out and for
+// a command that brings its own worker.
+type Local struct {
+	app    *App
+	notice string
+	addrs  []string
+	stop   func() error
+}
+
+// Store is the installation's store.
+func (l *Local) Store() *results.Store { return l.app.Store() }
+
+// Notice says in one sentence what a person must know before trusting it.
+func (l *Local) Notice() string { return l.notice }
+
+// Addresses says where things listen, a line each.
+func (l *Local) Addresses() []string { return l.addrs }
+
+// Stop drains the worker and ends what was started beside it. It may be called
+// twice.
+func (l *Local) Stop() error { return l.stop() }
+
+// StartDev starts an installation that needs nothing: an embedded Redis and the
+// simulator, on ports of their own. All is lost when it stops.
+func StartDev(ctx context.Context, cfg config.Config, log *slog.Logger) (*Local, error) {
+	cfg.HTTP.Addr = ""
+	return startDev(ctx, cfg, "127.0.0.1:0", "127.0.0.1:0", log, "dev")
+}
+
+// ServeDev is [StartDev] on the configured addresses, so that other processes
+// can use it: the embedded Redis listens where redis.url points.
+func ServeDev(ctx context.Context, cfg config.Config, log *slog.Logger, version string) (*Local, error) {
+	u, err := url.Parse(cfg.Redis.URL.Reveal())
+	if err != nil || u.Scheme != "redis" || u.User != nil {
+		return nil, jobs.Invalid("redis.url", "has to be redis://HOST:PORT/0, without a password, for the embedded Redis of dev")
+	}
+	return startDev(ctx, cfg, u.Host, cfg.Simulator.Addr, log, version)
+}
+
+func startDev(ctx context.Context, cfg config.Config, redisAddr, simAddr string, log *slog.Logger, version string) (_ *Local, err error) {
+	var undo cleanups
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, undo.run())
+		}
+	}()
+	mini := miniredis.NewMiniRedis()
+	if err := mini.StartAddr(redisAddr); err != nil {
+		return nil, fmt.Errorf("start embedded redis on %s: %w; if a Redis is running there, choose another address with --redis-url, here and for enqueue", redisAddr, err)
+	}
+	undo.add(func() error { mini.Close(); return nil })
+	undo.add(tick(mini))
+
+	sim, simURL, stopSim, err := serveSimulator(ctx, cfg, simAddr, log)
+	if err != nil {
+		return nil, err
+	}
+	undo.add(stopSim)
+	undo.add(sim.Close)
+
+	cfg.Redis.URL = config.NewSecret("redis://" + mini.Addr() + "/0")
+	cfg.OpenAI.BaseURL = simURL
+	cfg.OpenAI.APIKey = config.NewSecret("sk-simulator")
+	l, err := startLocal(ctx, Options{Config: cfg, Log: log, Version: version, Embedded: true}, &undo)
+	if err != nil {
+		return nil, err
+	}
+	l.notice = "dev mode: the model is a stand-in (the simulator), and all jobs are lost when this process ends; nothing is sent to OpenAI"
+	l.addrs = append([]string{"redis (embedded)  redis://" + mini.Addr() + "/0", "simulator         " + simURL}, l.addrs...)
+	return l, nil
+}
+
+// startLocal runs a worker in the background and returns when its store is open.
+func startLocal(ctx context.Context, options Options, undo *cleanups) (*Local, error) {
+	a, err := New(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Connect(ctx); err != nil {
+		return nil, errors.Join(err, a.rdb.Close())
+	}
+	// The worker outlives a cancelled caller, who stops it by Stop.
+	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- a.Run(runCtx) }()
+	undo.add(func() error { cancel(); return <-done })
+	l := &Local{app: a, stop: sync.OnceValue(undo.run)}
+	if addr := a.HTTPAddr(); addr != "" {
+		l.addrs = append(l.addrs, "health, metrics   http://"+addr)
+	}
+	return l, nil
+}
+
+// tick drives the embedded server's clock, which stands still by itself: keys
+// with a time to live would never go.
+func tick(mini *miniredis.Miniredis) (stop func() error) {
+	const step = 100 * time.Millisecond
+	quit, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		ticker := time.NewTicker(step)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-ticker.C:
+				mini.FastForward(step)
+			}
+		}
+	}()
+	return func() error { close(quit); <-gone; return nil }
+}
+
+// serveSimulator serves the simulator and returns the base URL of its API.
+func serveSimulator(ctx context.Context, cfg config.Config, addr string, log *slog.Logger) (*simulator.Simulator, string, func() error, error) {
+	sim, err := simulator.New(SimulatorConfig(cfg, log))
+	if err != nil {
+		return nil, "", nil, err
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, "", nil, fmt.Errorf("listen on simulator.addr %s: %w", addr, err)
+	}
+	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(listener) }()
+	stop := func() error { err := server.Close(); <-done; return err }
+	return sim, "http://" + listener.Addr().String() + "/v1", stop, nil
+}
+
+// SimulatorConfig is the simulator's part of the configuration.
+func SimulatorConfig(cfg config.Config, log *slog.Logger) simulator.Config {
+	return simulator.Config{
+		Queued: cfg.Simulator.Queued, Running: cfg.Simulator.Running, Jitter: 0.2,
+		RequestsPerMinute: cfg.Simulator.RequestsPerMinute, TokensPerMinute: cfg.Simulator.TokensPerMinute,
+		Logger: log,
+	}
+}
+
+// cleanups are the steps that undo a start, the last one first.
+type cleanups struct{ steps []func() error }
+
+func (c *cleanups) add(step func() error) { c.steps = append(c.steps, step) }
+
+func (c *cleanups) run() error {
+	var failed error
+	for _, step := range slices.Backward(c.steps) {
+		failed = errors.Join(failed, step())
+	}
+	c.steps = nil
+	return failed
+}

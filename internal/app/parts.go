@@ -1,0 +1,106 @@
+package app
+
+import (
+	"context"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/internal/dispatch"
+	"github.com/longhaul-jobs/longhaul/internal/effects"
+	"github.com/longhaul-jobs/longhaul/internal/queue"
+	"github.com/longhaul-jobs/longhaul/internal/responses"
+	"github.com/longhaul-jobs/longhaul/internal/submit"
+	"github.com/longhaul-jobs/longhaul/internal/watchdog"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/poller"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// What the adapters are to those who call them.
+var (
+	_ submit.API      = (*responses.Client)(nil)
+	_ effects.API     = (*responses.Client)(nil)
+	_ poller.API      = (*responses.Client)(nil)
+	_ submit.Records  = (*results.Store)(nil)
+	_ effects.Records = (*results.Store)(nil)
+	_ watchdog.Store  = (*results.Store)(nil)
+	_ dispatch.Store  = (*results.Store)(nil)
+	_ poller.Records  = pollerRecords{}
+	_ watchdog.Queue  = (*queue.Client)(nil)
+	_ dispatch.Queue  = (*queue.Client)(nil)
+	_ submit.Effects  = (*queue.Client)(nil)
+	_ poller.Effects  = (*queue.Client)(nil)
+	_ poller.Others   = (*watchdog.Watchdog)(nil)
+)
+
+// dispatchTick is how often a lane is asked for jobs whose time has come.
+const dispatchTick = 50 * time.Millisecond
+
+// parts are the running parts of a worker.
+type parts struct {
+	worker   results.Worker
+	watchdog *watchdog.Watchdog
+	submits  *submit.Submitter
+	// loops run until their context is done and then finish what they have begun.
+	loops map[string]func(context.Context) error
+}
+
+// assemble builds the parts on an open store.
+func (a *App) assemble() parts {
+	cfg, store := a.options.Config, a.store
+	worker := results.Worker{
+		ID: "w_" + string(jobs.NewID(store.Now(), 0))[len(jobs.IDPrefix):], Host: hostname(), PID: os.Getpid(),
+		Version: a.options.Version, Started: store.Now(),
+		Lanes: slices.Sorted(maps.Keys(cfg.Lanes)), Endpoints: []string{cfg.OpenAI.Endpoint},
+	}
+	names := queue.Names{Prefix: cfg.Redis.Prefix}
+	tasks := queue.NewClient(a.rdb, names, cfg.OpenAI.CreateTimeout+time.Minute)
+	dog := watchdog.New(store, tasks, worker, watchdog.Config{
+		Timing: timing(cfg), Heartbeat: cfg.Watchdog.Heartbeat, DeadAfter: cfg.Watchdog.DeadAfter,
+		Audit: cfg.Watchdog.AuditEvery, CreateTimeout: cfg.OpenAI.CreateTimeout,
+	}, a.registry, a.log)
+	schedule := poller.Schedule{
+		Floor: cfg.Poll.Floor, Ceiling: cfg.Poll.Ceiling,
+		NotFoundGrace: cfg.Poll.NotFoundGrace, StopGrace: cfg.Poll.StopGrace,
+	}
+	looks := poller.New(pollerRecords{store}, map[string]poller.API{cfg.OpenAI.Endpoint: a.api}, dog, tasks, poller.Config{
+		Schedule: schedule, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
+	}, a.registry, a.log)
+	submitter := submit.New(store, a.api, tasks, submit.Config{
+		Worker: worker.ID, Endpoint: cfg.OpenAI.Endpoint, FirstLook: schedule.First,
+	}, a.log)
+	runner := effects.New(store, map[string]effects.API{cfg.OpenAI.Endpoint: a.api}, a.log)
+
+	metrics := queue.NewMetrics(a.registry)
+	p := parts{worker: worker, watchdog: dog, submits: submitter, loops: map[string]func(context.Context) error{
+		"poller": looks.Run,
+		"effects": queue.NewEffectsServer(a.rdb, names, runner, queue.Config{
+			Concurrency: cfg.Effects.Concurrency, Grace: cfg.Shutdown.Grace,
+		}, metrics, a.log).Run,
+	}}
+	lanes := make([]dispatch.Lane, 0, len(worker.Lanes))
+	for _, name := range worker.Lanes {
+		lane := cfg.Lanes[name]
+		lanes = append(lanes, dispatch.Lane{Name: name, Window: lane.Window})
+		p.loops["lane "+name] = queue.NewSubmitServer(a.rdb, names, name, submitter, queue.Config{
+			Concurrency: lane.Concurrency, Grace: cfg.Shutdown.Grace,
+		}, metrics, a.log).Run
+	}
+	p.loops["dispatcher"] = dispatch.New(store, tasks, lanes, dispatchTick, a.registry, a.log).Run
+	return p
+}
+
+// pollerRecords is the store as the poller sees it.
+type pollerRecords struct{ *results.Store }
+
+// PutBack implements [poller.Records].
+func (r pollerRecords) PutBack(ctx context.Context, back []poller.PutBack) error {
+	settlements := make([]results.Settlement, len(back))
+	for i, b := range back {
+		settlements[i] = results.Settlement{Job: b.Job, Due: b.Due, Looks: &b.Looks}
+	}
+	_, err := r.Settle(ctx, settlements...)
+	return err
+}
