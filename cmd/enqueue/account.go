@@ -1,0 +1,129 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// account is what became of the members of a run: the lines of a batch, the
+// documents of a summary, or jobs that are waited for. It may be used by several
+// goroutines.
+type account struct {
+	started time.Time
+
+	// mu guards what follows.
+	mu       sync.Mutex
+	total    int
+	skipped  int
+	states   map[jobs.State]int // of members that have ended
+	usage    jobs.Usage
+	failures []failure
+	// late counts members that ended after the run began, for its rate.
+	late int
+}
+
+// failure is a member that has not succeeded.
+type failure struct {
+	// order is the member's place in the input.
+	order int
+	Name  string     `json:"name"`
+	JobID jobs.ID    `json:"job_id,omitempty"`
+	State jobs.State `json:"state"`
+	// Class is empty when the state says it all.
+	Class   jobs.Class `json:"class,omitempty"`
+	Code    string     `json:"code,omitempty"`
+	Message string     `json:"message"`
+}
+
+func newAccount(now time.Time) *account {
+	return &account{started: now, states: make(map[jobs.State]int)}
+}
+
+// expect adds members to the total.
+func (a *account) expect(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.total += n
+}
+
+// skip counts a member for which nothing needs to be done.
+func (a *account) skip() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.skipped++
+}
+
+// fail counts a member that has no job, or none whose state says what is wrong.
+func (a *account) fail(f failure) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f.State = cmp.Or(f.State, jobs.StateFailed)
+	a.states[f.State]++
+	a.failures = append(a.failures, f)
+}
+
+// end counts a member by its ended job.
+func (a *account) end(m *member) {
+	if m.state != jobs.StateSucceeded {
+		a.fail(m.failed())
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if m.state == jobs.StateSucceeded {
+		a.states[m.state]++
+	}
+	a.usage.InputTokens += m.usage.InputTokens
+	a.usage.OutputTokens += m.usage.OutputTokens
+	if m.ended.After(a.started) {
+		a.late++
+	}
+}
+
+// totals is an account at one moment.
+type totals struct {
+	Total        int     `json:"total"`
+	Succeeded    int     `json:"succeeded"`
+	Incomplete   int     `json:"incomplete"`
+	Failed       int     `json:"failed"`
+	Cancelled    int     `json:"cancelled"`
+	Expired      int     `json:"expired"`
+	Skipped      int     `json:"skipped"`
+	InputTokens  int64   `json:"input_tokens"`
+	OutputTokens int64   `json:"output_tokens"`
+	Elapsed      float64 `json:"elapsed_seconds"`
+	// Failures are in the order of the input.
+	Failures []failure `json:"failures"`
+	late     int
+}
+
+// totals returns the account at a time, with the failures if asked.
+func (a *account) totals(now time.Time, withFailures bool) totals {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := totals{
+		Total: a.total, Skipped: a.skipped, late: a.late,
+		Succeeded: a.states[jobs.StateSucceeded], Incomplete: a.states[jobs.StateIncomplete],
+		Failed: a.states[jobs.StateFailed], Cancelled: a.states[jobs.StateCancelled], Expired: a.states[jobs.StateExpired],
+		InputTokens: a.usage.InputTokens, OutputTokens: a.usage.OutputTokens,
+		Elapsed: now.Sub(a.started).Round(time.Millisecond).Seconds(),
+	}
+	if withFailures {
+		t.Failures = slices.SortedStableFunc(slices.Values(a.failures), func(x, y failure) int { return cmp.Compare(x.order, y.order) })
+		if t.Failures == nil {
+			t.Failures = []failure{} // an empty list in JSON too
+		}
+	}
+	return t
+}
+
+// done is how many members are over.
+func (t totals) done() int {
+	return t.Skipped + t.Succeeded + t.Incomplete + t.Failed + t.Cancelled + t.Expired
+}
+
+// clean reports whether all members have succeeded or needed nothing.
+func (t totals) clean() bool { return t.done() == t.Succeeded+t.Skipped && t.done() == t.Total }

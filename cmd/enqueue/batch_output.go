@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// chunk is how many responses are in memory at once while they are written.
+const chunk = 16
+
+// outputLine is a line of OpenAI's batch output and error files.
+type outputLine struct {
+	// ID is the job's.
+	ID       jobs.ID         `json:"id"`
+	CustomID string          `json:"custom_id"`
+	Response *outputResponse `json:"response"`
+	Error    *outputError    `json:"error"`
+}
+
+type outputResponse struct {
+	StatusCode int             `json:"status_code"`
+	RequestID  string          `json:"request_id"`
+	Body       json.RawMessage `json:"body"`
+}
+
+type outputError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// responseFunc returns the response of a job, nil if there is none.
+type responseFunc func(ctx context.Context, id jobs.ID) (json.RawMessage, error)
+
+// batchOutput says where the lines of an ended batch go.
+type batchOutput struct {
+	// output and errors are files, output "-" for stdout. Without errors all
+	// lines go to output.
+	output, errors string
+	stdout         io.Writer
+}
+
+// write writes the lines of ended members in the order of the input: answers
+// into the one file, errors into the other, each file as a whole or not at all.
+// An error file without lines is removed, so that none of an earlier run stays.
+func (o batchOutput) write(ctx context.Context, response responseFunc, members []*member) (err error) {
+	output, err := o.create(o.output)
+	if err != nil {
+		return err
+	}
+	failed := output
+	if o.errors != "" {
+		if failed, err = o.create(o.errors); err != nil {
+			return errors.Join(err, output.discard())
+		}
+	}
+	for start := 0; start < len(members); start += chunk {
+		part := members[start:min(start+chunk, len(members))]
+		lines := make([]outputLine, len(part))
+		err := inParallel(ctx, chunk, len(part), func(ctx context.Context, i int) (err error) {
+			lines[i], err = line(ctx, response, part[i])
+			return err
+		})
+		for i := 0; i < len(lines) && err == nil; i++ {
+			to := output
+			if lines[i].Error != nil {
+				to = failed
+			}
+			err = to.add(lines[i])
+		}
+		if err != nil {
+			return errors.Join(err, output.discard(), failed.discard())
+		}
+	}
+	if err := output.commit(true); err != nil {
+		return errors.Join(err, failed.discard())
+	}
+	return failed.commit(failed == output)
+}
+
+// line makes the line of an ended member.
+func line(ctx context.Context, response responseFunc, m *member) (outputLine, error) {
+	l := outputLine{ID: m.id, CustomID: m.name}
+	if m.state != jobs.StateSucceeded && m.state != jobs.StateIncomplete {
+		l.Error = lineError(m)
+		return l, nil
+	}
+	body, err := response(ctx, m.id)
+	if err != nil {
+		return l, fmt.Errorf("read response of %s: %w", m.name, err)
+	}
+	if body == nil {
+		l.Error = &outputError{Code: "result_gone", Message: "the job has been deleted"}
+		return l, nil
+	}
+	l.Response = &outputResponse{StatusCode: 200, RequestID: m.requestID, Body: body}
+	return l, nil
+}
+
+// lineError says why a member has no answer, where there is one in OpenAI's
+// words.
+func lineError(m *member) *outputError {
+	f := m.failed()
+	e := &outputError{Code: cmp.Or(f.Code, string(f.Class), "failed"), Message: f.Message}
+	if m.state == jobs.StateCancelled || m.state == jobs.StateExpired {
+		e.Code = "batch_" + string(m.state)
+	}
+	return e
+}
+
+// lineFile is a file that gets its name when it is complete.
+type lineFile struct {
+	path string
+	temp *os.File // nil for stdout, and when it is done
+	to   *bufio.Writer
+	any  bool
+}
+
+func (o batchOutput) create(path string) (*lineFile, error) {
+	if path == "-" {
+		return &lineFile{path: path, to: bufio.NewWriter(o.stdout)}, nil
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", path, err)
+	}
+	return &lineFile{path: path, temp: temp, to: bufio.NewWriterSize(temp, 256<<10)}, nil
+}
+
+func (f *lineFile) add(l outputLine) error {
+	// A response keeps its members and their order; line breaks between them go.
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(l); err != nil {
+		return fmt.Errorf("encode line of %s: %w", l.CustomID, err)
+	}
+	f.any = true
+	if _, err := f.to.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("write %s: %w", f.path, err)
+	}
+	return nil
+}
+
+// commit gives the file its name. One without lines is only kept if that is
+// wanted. Committing again does nothing.
+func (f *lineFile) commit(empty bool) error {
+	if err := f.to.Flush(); err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", f.path, err), f.discard())
+	}
+	if f.temp == nil {
+		return nil
+	}
+	if !f.any && !empty {
+		if err := os.Remove(f.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return errors.Join(fmt.Errorf("remove the old %s: %w", f.path, err), f.discard())
+		}
+		return f.discard()
+	}
+	// Synced first: a crash leaves the old file or the whole new one.
+	err := errors.Join(f.temp.Chmod(0o644), f.temp.Sync(), f.temp.Close())
+	if err == nil {
+		err = os.Rename(f.temp.Name(), f.path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", f.path, err), os.Remove(f.temp.Name()))
+	}
+	f.temp = nil
+	return nil
+}
+
+// discard removes what is written so far.
+func (f *lineFile) discard() error {
+	if f.temp == nil {
+		return nil
+	}
+	err := errors.Join(f.temp.Close(), os.Remove(f.temp.Name()))
+	f.temp = nil
+	return err
+}

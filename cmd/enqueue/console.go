@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/term"
+)
+
+// console is stderr, shared by a progress display, the remarks of the command
+// and the log of a worker in this process.
+type console struct {
+	out io.Writer
+
+	// mu keeps lines whole, and them and the display apart.
+	mu sync.Mutex
+	// above, if not nil, is the display: lines are printed above it.
+	above io.Writer
+}
+
+func newConsole(out io.Writer) *console { return &console{out: out} }
+
+// Write prints whole lines.
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.above != nil {
+		if n, err := c.above.Write(p); err == nil {
+			return n, nil
+		}
+		// The display has ended by itself, and says nothing of it.
+	}
+	return c.out.Write(p)
+}
+
+// say prints a line. There is nobody to tell if that fails.
+func (c *console) say(format string, args ...any) {
+	_, _ = fmt.Fprintln(c, strings.TrimRight(fmt.Sprintf(format, args...), "\n"))
+}
+
+// display puts lines above a display, or with nil back where they were.
+func (c *console) display(above io.Writer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.above = above
+}
+
+// terminal reports whether somebody watches.
+func (c *console) terminal() bool {
+	f, ok := c.out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// Bounds of what following many jobs asks of Redis.
+const (
+	// readers is how many records are read at once.
+	readers = 16
+	// glance is how many records one pass reads at most.
+	glance = 512
+	// shortPause and longPause are the waits between two passes.
+	shortPause, longPause = 50 * time.Millisecond, 500 * time.Millisecond
+	// whyEvery is how often it is asked why nothing happens.
+	whyEvery = 3 * time.Second
+)
+
+// reader is what following needs of a client; its methods are those of
+// [client.Client].
+type reader interface {
+	Get(ctx context.Context, id jobs.ID) (jobs.Job, error)
+	Counts(ctx context.Context, group string) (results.Counts, error)
+	Why(ctx context.Context, j jobs.Job) (string, error)
+}
+
+// follower follows jobs to their ends.
+//
+// Jobs end roughly in the order in which they came, so each pass reads the
+// oldest open ones, and beside them some others in turn, for those that do not.
+// While the group's counts say that none has ended, a pass reads next to nothing.
+type follower struct {
+	jobs     reader
+	account  *account
+	patience time.Duration
+	// group, if not empty, is the group of the members that submit adds.
+	group string
+	// onEnd, if not nil, is called once for each ended job, one at a time, before
+	// it is counted. A failure that it returns makes the member one that failed,
+	// whatever became of its job; an error ends the run.
+	onEnd func(ctx context.Context, m *member, j jobs.Job) (*jobs.Failure, error)
+
+	// mu guards what follows.
+	mu     sync.Mutex
+	open   []*member // in the order in which they came
+	added  int
+	closed bool
+	counts results.Counts // of the group, nil when they are not all ours
+	note   string         // why nothing happens
+	outage string         // that Redis is away
+
+	// Only run uses these.
+	turn  int // where the next members in turn begin
+	asked time.Time
+}
+
+// add has a job followed.
+func (f *follower) add(m *member) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open = append(f.open, m)
+	f.added++
+}
+
+// close says that no more jobs will be added.
+func (f *follower) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+}
+
+// run blocks until it is closed and all jobs have ended, or returns the cause of
+// ctx's end.
+func (f *follower) run(ctx context.Context) error {
+	f.asked = time.Now()
+	for pause := shortPause; ; {
+		ended, more, err := f.pass(ctx)
+		switch {
+		case err != nil:
+			return err
+		case !more:
+			return nil
+		case ended > glance/4:
+			pause = 0 // there are most likely more of them
+		case ended > 0:
+			pause = shortPause
+		default:
+			pause = min(max(pause, shortPause)*3/2, longPause)
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// pass reads some open members and returns how many have ended, and whether
+// there are or will be more.
+func (f *follower) pass(ctx context.Context) (ended int, more bool, err error) {
+	hidden, err := f.count(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	members := f.choose(hidden)
+	read, err := f.read(ctx, members)
+	if err != nil {
+		return 0, false, err
+	}
+	over := make(map[*member]bool)
+	for i, m := range members {
+		f.observe(m, read[i])
+		if read[i].ID != "" && !read[i].State.Terminal() {
+			continue
+		}
+		over[m] = true
+		if err := f.end(ctx, m, read[i]); err != nil {
+			return 0, false, err
+		}
+	}
+	if err := f.explain(ctx, members, read, len(over)); err != nil {
+		return 0, false, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open = slices.DeleteFunc(f.open, func(m *member) bool { return over[m] })
+	return len(over), len(f.open) > 0 || !f.closed, nil
+}
+
+// observe takes over what was read of a job, a zero record if it is gone.
+func (f *follower) observe(m *member, j jobs.Job) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if j.ID == "" {
+		m.state, m.failure = jobs.StateFailed, &jobs.Failure{Class: jobs.ClassLost, Message: "there is no such job, or no longer"}
+		return
+	}
+	m.observe(j)
+}
+
+func (f *follower) end(ctx context.Context, m *member, j jobs.Job) error {
+	if f.onEnd != nil && j.ID != "" {
+		failed, err := f.onEnd(ctx, m, j)
+		if err != nil {
+			return err
+		}
+		if failed != nil {
+			f.mu.Lock()
+			m.state, m.failure = jobs.StateFailed, failed
+			f.mu.Unlock()
+		}
+	}
+	f.account.end(m)
+	return nil
+}
+
+// count asks for the group's counts. It returns how many members have ended
+// unseen, or -1 if the counts cannot tell.
+func (f *follower) count(ctx context.Context) (int, error) {
+	if f.group == "" {
+		return -1, nil
+	}
+	var counts results.Counts
+	err := f.patiently(ctx, func() (err error) {
+		counts, err = f.jobs.Counts(ctx, f.group)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts = nil
+	if int(counts.Total()) != f.added {
+		return -1, nil // others share the group, or members came from elsewhere
+	}
+	f.counts = counts
+	return max(int(counts.Ended())-(f.added-len(f.open)), 0), nil
+}
+
+// choose returns the members to read in this pass.
+func (f *follower) choose(hidden int) []*member {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	front := min(len(f.open), glance/2)
+	if hidden == 0 {
+		front = min(len(f.open), readers) // for what keeps them from going on
+	}
+	chosen := slices.Clone(f.open[:front])
+	rest := f.open[front:]
+	if hidden == 0 || len(rest) == 0 {
+		return chosen
+	}
+	if f.turn >= len(rest) {
+		f.turn = 0
+	}
+	in := rest[f.turn:min(f.turn+glance/2, len(rest))]
+	f.turn += len(in)
+	return append(chosen, in...)
+}
+
+// read reads the records of members, a zero one for a job that is gone.
+func (f *follower) read(ctx context.Context, members []*member) ([]jobs.Job, error) {
+	found := make([]jobs.Job, len(members))
+	err := inParallel(ctx, readers, len(members), func(ctx context.Context, i int) error {
+		return f.patiently(ctx, func() error {
+			j, err := f.jobs.Get(ctx, members[i].id)
+			if errors.Is(err, results.ErrNotFound) {
+				return nil
+			}
+			found[i] = j
+			return err
+		})
+	})
+	return found, err
+}
+
+// explain looks for what keeps jobs from going on: a failure that the account
+// has to heal, a held job, or, if nothing has ended for a while, what the first
+// waiting one waits for.
+func (f *follower) explain(ctx context.Context, members []*member, read []jobs.Job, ended int) error {
+	note, waiting := "", -1
+	for i, j := range read {
+		switch {
+		case j.State == jobs.StateUncertain:
+			note = fmt.Sprintf("%s is held, since the answer to its create was lost: enqueue retry %s, or cancel it", members[i].name, j.ID)
+		case j.State == jobs.StateWaiting && j.Failure != nil && j.Failure.Class.Verdict().Action == jobs.ActionWait:
+			note = fmt.Sprintf("%s waits after %s", members[i].name, j.Failure)
+		case j.State == jobs.StateWaiting && waiting < 0:
+			waiting = i
+		}
+	}
+	switch {
+	case note != "" || ended > 0 || waiting < 0:
+		f.asked = time.Now()
+	case time.Since(f.asked) < whyEvery:
+		return nil // what was said last still holds
+	default:
+		f.asked = time.Now()
+		why, err := f.jobs.Why(ctx, read[waiting])
+		if err != nil {
+			return nil // it is a remark; the next pass meets what is wrong
+		}
+		note = fmt.Sprintf("%s waits for %s", members[waiting].name, why)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note = note
+	return nil
+}
+
+// patiently does something with Redis, and shows it if Redis is away.
+func (f *follower) patiently(ctx context.Context, op func() error) error {
+	tell := func(outage string) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.outage = outage
+	}
+	away := false
+	err := patiently(ctx, f.patience, func(err error) {
+		away = true
+		tell(outage(err))
+	}, op)
+	if away {
+		tell("")
+	}
+	return err
+}
+
+// standing is how far the open members have come.
+type standing struct {
+	states map[jobs.State]int
+	// only is the single member of a run that has no other, nil else.
+	only *member
+	note string
+}
+
+func (f *follower) standing() standing {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := standing{states: make(map[jobs.State]int), note: f.note}
+	if f.outage != "" {
+		s.note = f.outage
+	}
+	for _, m := range f.open {
+		s.states[m.state]++
+	}
+	if f.counts != nil {
+		for _, state := range jobs.States() {
+			if !state.Terminal() {
+				s.states[state] = int(f.counts[state])
+			}
+		}
+	}
+	if f.closed && f.added == 1 && len(f.open) == 1 {
+		m := *f.open[0]
+		s.only = &m
+	}
+	return s
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/longhaul-jobs/longhaul/internal/config"
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+func (c *cli) getCommand() *cobra.Command {
+	var response, text bool
+	cmd := &cobra.Command{
+		Use:   "get ID",
+		Short: "Show a job: its state, what it waits for, its attempts and its result",
+		Long: `get shows a job: its state, what it waits for, its attempts with their times and
+ids, and what its result cost. With --json it prints the record and OpenAI's
+response object.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("name one job id, as submit and list print it")
+			}
+			return someIDs(cmd, args)
+		},
+	}
+	cmd.Flags().BoolVar(&response, "response", false, "print only OpenAI's response object, byte for byte as it came")
+	cmd.Flags().BoolVar(&text, "text", false, "print only the text of the answer")
+	cmd.MarkFlagsMutuallyExclusive("response", "text")
+	cmd.RunE = c.elsewhere(func(ctx context.Context, cfg config.Config, args []string) error {
+		return c.withSession(ctx, cfg, func(s *session) error {
+			j, err := s.Get(ctx, jobs.ID(args[0]))
+			switch {
+			case err != nil:
+				return err
+			case response || text:
+				return c.getResult(ctx, s, j, response)
+			case c.json:
+				view, err := c.view(ctx, s, j)
+				if err != nil {
+					return err
+				}
+				return c.print(view)
+			}
+			why, err := s.Why(ctx, j)
+			if err != nil {
+				return err
+			}
+			return writeJob(c.stdout, j, why, time.Now())
+		})
+	})
+	return cmd
+}
+
+// getResult prints the response object, or its text.
+func (c *cli) getResult(ctx context.Context, s *session, j jobs.Job, whole bool) error {
+	raw, err := s.Response(ctx, j.ID)
+	switch {
+	case err != nil:
+		return err
+	case raw == nil && j.Failure != nil:
+		return fmt.Errorf("%s is %s and has no response: %s", j.ID, j.State, j.Failure)
+	case raw == nil:
+		return fmt.Errorf("%s is %s and has no response", j.ID, j.State)
+	case whole:
+		_, err := c.stdout.Write(raw)
+		return err
+	}
+	return c.printText(ctx, s, j)
+}
+
+// writeJob shows a job to people.
+func writeJob(w io.Writer, j jobs.Job, why string, now time.Time) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s\n", j.ID, j.State)
+	columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	row := func(name, value string) {
+		if value != "" {
+			_, _ = fmt.Fprintf(columns, "  %s\t%s\n", name, value) // a Builder takes everything
+		}
+	}
+	row("waits for", waits(j, why))
+	if j.Failure != nil && j.State.Terminal() {
+		row("failure", printable(j.Failure.String()))
+	}
+	row("note", remark(j))
+	row("model", printable(j.Model))
+	row("lane", fmt.Sprintf("%s, priority %d", j.Lane, j.Priority))
+	row("group", j.Group)
+	row("created", ago(j.Created, now))
+	row("not before", maybeTime(j.NotBefore))
+	if !j.State.Terminal() {
+		row("deadline", maybeTime(j.Deadline))
+	}
+	row("ended", ago(j.Ended, now))
+	row("kept until", maybeTime(j.ExpiresAt()))
+	row("dedupe key", printable(j.DedupeKey))
+	for _, key := range slices.Sorted(maps.Keys(j.Metadata)) {
+		row("metadata", printable(key+"="+j.Metadata[key]))
+	}
+	if r := j.Result; r != nil {
+		row("response", strings.TrimSpace(r.ResponseID+"  "+r.Status+"  "+printable(r.Model)))
+	}
+	if u := paid(j); u != (jobs.Usage{}) {
+		row("tokens", formatUsage(u))
+	}
+	_ = columns.Flush()
+	fmt.Fprintf(&b, "attempts: %d of %d counted\n", j.Counted(), j.MaxAttempts)
+	for _, a := range j.Attempts {
+		writeAttempt(&b, a)
+	}
+	for _, e := range j.Outbox {
+		fmt.Fprintf(&b, "still to do: %s of %s\n", strings.ReplaceAll(string(e.Kind), "_", " "), e.ResponseID)
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write to stdout: %w", err)
+	}
+	return nil
+}
+
+// waits is what an open job waits for; a running one just runs.
+func waits(j jobs.Job, why string) string {
+	if j.Failure != nil && !j.State.Terminal() && why == "" {
+		return printable(j.Failure.String())
+	}
+	return printable(why)
+}
+
+// writeAttempt shows the timeline of an attempt.
+func writeAttempt(b *strings.Builder, a jobs.Attempt) {
+	fmt.Fprintf(b, "  #%d  started %s by %s at endpoint %s", a.Number, formatTime(a.Started), a.Worker, a.Endpoint)
+	if a.Reason != "" {
+		fmt.Fprintf(b, ", because of %s", a.Reason)
+	}
+	b.WriteByte('\n')
+	if !a.Answered.IsZero() {
+		fmt.Fprintf(b, "      answered after %s", formatElapsed(a.Answered.Sub(a.Started)))
+		for _, id := range []struct{ name, value string }{
+			{"response", a.ResponseID}, {"request id", a.RequestID}, {"sent as", a.ClientRequestID},
+		} {
+			if id.value != "" {
+				fmt.Fprintf(b, ", %s %s", id.name, printable(id.value))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	if a.Ended.IsZero() {
+		return
+	}
+	fmt.Fprintf(b, "      %s after %s", cmp.Or(string(a.Outcome), "ended"), formatElapsed(a.Ended.Sub(a.Started)))
+	if a.Failure != nil {
+		fmt.Fprintf(b, ": %s", printable(a.Failure.String()))
+	}
+	if a.Usage != nil {
+		fmt.Fprintf(b, ", tokens %s", formatUsage(*a.Usage))
+	}
+	if a.Free {
+		b.WriteString(" (does not count)")
+	}
+	b.WriteByte('\n')
+}
+
+// ago is a moment and how long it is past, "" for the zero time.
+func ago(t, now time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s ago)", formatTime(t), formatElapsed(now.Sub(t)))
+}
+
+func maybeTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return formatTime(t)
+}

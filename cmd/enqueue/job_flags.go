@@ -1,0 +1,107 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// jobFlags are the options of a job as flags.
+type jobFlags struct {
+	lane, group, deadline, notBefore, retention, uncertain string
+	priority, maxAttempts                                  int
+	metadata                                               []string
+}
+
+func (f *jobFlags) register(fs *pflag.FlagSet) {
+	fs.StringVar(&f.lane, "lane", "", "stream of work that the job belongs to (default \""+jobs.DefaultLane+"\")")
+	fs.IntVar(&f.priority, "priority", jobs.DefaultPriority, fmt.Sprintf("%d (last) to %d (first) in its lane", jobs.MinPriority, jobs.MaxPriority))
+	fs.StringVar(&f.group, "group", "", "name of the jobs that belong together")
+	fs.StringVar(&f.deadline, "deadline", "", "when the job ends at the latest: from now (2h, 3d) or a time (RFC 3339) (default 24h)")
+	fs.StringVar(&f.notBefore, "not-before", "", "when the job starts at the earliest: from now (30m) or a time (RFC 3339)")
+	fs.IntVar(&f.maxAttempts, "max-attempts", jobs.DefaultMaxAttempts, "how often it is tried at most")
+	fs.StringVar(&f.retention, "retention", "", "how long the ended job is kept, such as 12h or 7d (default 30d)")
+	fs.StringVar(&f.uncertain, "uncertain", string(jobs.UncertainResubmit),
+		"what to do when the answer to a create is lost: "+string(jobs.UncertainResubmit)+" (it may be paid for twice) or "+string(jobs.UncertainHold)+" it for a person")
+	fs.StringArrayVar(&f.metadata, "metadata", nil, "key=value kept with the job and not sent to OpenAI; may be repeated")
+}
+
+// options reads the flags, and reports all that is wrong with them.
+func (f *jobFlags) options(fs *pflag.FlagSet, now time.Time) (jobs.Options, error) {
+	var problems []error
+	o := jobs.Options{Lane: f.lane, Group: f.group, MaxAttempts: f.maxAttempts, Uncertain: jobs.Uncertainty(f.uncertain)}
+	if fs.Changed("priority") {
+		o.Priority = &f.priority
+	}
+	if f.maxAttempts == 0 {
+		problems = append(problems, jobs.Invalid("max-attempts", "is 0; give 1 to %d", jobs.MaxMaxAttempts))
+	}
+	var err error
+	if o.Deadline, err = moment("deadline", f.deadline, now); err != nil {
+		problems = append(problems, err)
+	}
+	if o.NotBefore, err = moment("not-before", f.notBefore, now); err != nil {
+		problems = append(problems, err)
+	}
+	if f.retention != "" {
+		if o.Retention, err = span(f.retention); err != nil || o.Retention <= 0 {
+			problems = append(problems, jobs.Invalid("retention", "%q is no length of time; write for example 12h or 7d", f.retention))
+			o.Retention = 0
+		}
+	}
+	for _, pair := range f.metadata {
+		key, value, ok := strings.Cut(pair, "=")
+		if _, twice := o.Metadata[key]; !ok || key == "" || twice {
+			problems = append(problems, jobs.Invalid("metadata", "%q: write key=value, each key once", pair))
+			continue
+		}
+		if o.Metadata == nil {
+			o.Metadata = make(map[string]string)
+		}
+		o.Metadata[key] = value
+	}
+	if err := o.Validate(now); err != nil {
+		problems = append(problems, err)
+	}
+	return o, errors.Join(problems...)
+}
+
+// moment reads a time, or a length of time from now; "" is the zero time.
+func moment(flag, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := span(text); err == nil {
+		return now.Add(d), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, jobs.Invalid(flag,
+			"%q is neither a length of time such as 90m, 2h or 3d nor a time such as %s", text, now.UTC().Format(time.RFC3339))
+	}
+	return t, nil
+}
+
+// span reads a length of time as [time.ParseDuration] does, and days beside.
+func span(text string) (time.Duration, error) {
+	days, rest, ok := strings.Cut(text, "d")
+	if !ok {
+		return time.ParseDuration(text)
+	}
+	n, err := strconv.ParseUint(days, 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("read %q: %w", text, err)
+	}
+	d, err := time.ParseDuration(cmp.Or(rest, "0s"))
+	if err != nil {
+		return 0, fmt.Errorf("read %q: %w", text, err)
+	}
+	return time.Duration(n)*24*time.Hour + d, nil
+}

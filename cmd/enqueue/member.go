@@ -1,0 +1,89 @@
+package main
+
+import (
+	"cmp"
+	"strings"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// member is a job that a run follows to its end, and what is kept of it: little,
+// since a run may have many.
+type member struct {
+	// order is its place in the input.
+	order int
+	// name is what people call it.
+	name string
+	id   jobs.ID
+
+	state   jobs.State
+	failure *jobs.Failure // why it ended, or why its next attempt waits
+	usage   jobs.Usage
+	ended   time.Time
+	// requestID is the provider's x-request-id of the create.
+	requestID string
+	// remark is what to know of a response that is not simply an answer.
+	remark string
+}
+
+// observe takes over what a record says.
+func (m *member) observe(j jobs.Job) {
+	m.id, m.state, m.failure, m.ended = j.ID, j.State, j.Failure, j.Ended
+	if !j.State.Terminal() {
+		return
+	}
+	m.usage = paid(j)
+	if a, ok := j.CurrentAttempt(); ok {
+		m.requestID = a.RequestID
+	}
+	m.remark = remark(j)
+}
+
+// failed says why a member has not succeeded.
+func (m *member) failed() failure {
+	f := failure{order: m.order, Name: m.name, JobID: m.id, State: m.state, Message: "the job is " + string(m.state)}
+	switch {
+	case m.failure != nil:
+		f.Class, f.Code = m.failure.Class, m.failure.Code
+		f.Message = cmp.Or(m.failure.Message, m.failure.Code)
+	case m.state == jobs.StateIncomplete:
+		f.Message = m.remark
+	}
+	return f
+}
+
+// paid is the tokens of all attempts of a job, those that failed included.
+func paid(j jobs.Job) jobs.Usage {
+	var sum jobs.Usage
+	for _, a := range j.Attempts {
+		if a.Usage == nil {
+			continue
+		}
+		sum.InputTokens += a.Usage.InputTokens
+		sum.CachedTokens += a.Usage.CachedTokens
+		sum.OutputTokens += a.Usage.OutputTokens
+		sum.ReasoningTokens += a.Usage.ReasoningTokens
+		sum.TotalTokens += a.Usage.TotalTokens
+	}
+	return sum
+}
+
+// remark says what to know of a response that is not simply an answer, "" for
+// one that is.
+func remark(j jobs.Job) string {
+	r := j.Result
+	switch {
+	case r == nil:
+		return ""
+	case j.State == jobs.StateIncomplete && r.IncompleteReason == "max_output_tokens":
+		return "the answer was cut off at max_output_tokens; raise it and submit again"
+	case j.State == jobs.StateIncomplete:
+		return "the answer stopped early: " + cmp.Or(r.IncompleteReason, "no reason was given")
+	case r.Refusal:
+		return "the model refused to answer"
+	case len(r.RequiresAction) > 0:
+		return "the response waits for the caller: " + strings.Join(r.RequiresAction, ", ")
+	}
+	return ""
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// patiently does something that must not be given up because Redis is away for
+// a moment: it tries again, with growing pauses, for as long as patience lasts.
+// What it does must be safe to do twice. note is told of each outage.
+func patiently(ctx context.Context, patience time.Duration, note func(error), op func() error) error {
+	const first, most = 100 * time.Millisecond, 3 * time.Second
+	var since time.Time
+	for pause := first; ; pause = min(2*pause, most) {
+		err := op()
+		if err == nil || final(err) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if since.IsZero() {
+			since = time.Now()
+		}
+		if time.Since(since) > patience {
+			return err
+		}
+		note(err)
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// outage says that Redis is away.
+func outage(err error) string { return "Redis does not answer, trying again: " + err.Error() }
+
+// final reports whether trying again cannot help.
+func final(err error) bool {
+	if _, ok := errors.AsType[*jobs.RefusedError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*jobs.ConflictError](err); ok {
+		return true
+	}
+	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Class == jobs.ClassInvalid {
+		return true
+	}
+	return errors.Is(err, results.ErrNotFound) || errors.Is(err, jobs.ErrNewerSchema)
+}
+
+// sleep waits, or returns the cause of ctx's end.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/longhaul-jobs/longhaul/internal/config"
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+func (c *cli) submitCommand() *cobra.Command {
+	var (
+		request requestFlags
+		job     jobFlags
+		dedupe  string
+		wait    bool
+	)
+	cmd := &cobra.Command{
+		Use:   "submit",
+		Short: "Submit one request, and wait for its result if asked",
+		Long: `submit hands over one request and prints the id of its job. With --wait it waits
+for the end and prints the text of the answer, or with --json the stored result:
+the job's record and OpenAI's response object.`,
+		Example: `  enqueue submit --input "Write a report on the tides." --wait
+  enqueue submit --input-file paper.txt --instructions "Review this paper." --deadline 6h
+  enqueue submit --request body.json --dedupe order-4711`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unexpected argument %q; a text to answer is given as --input", args[0])
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	request.register(flags)
+	job.register(flags)
+	flags.StringVar(&dedupe, "dedupe", "", "key under which the same request is submitted only once, however often this is called")
+	flags.BoolVar(&wait, "wait", false, "wait for the end and print the result")
+	cmd.RunE = c.do(func(ctx context.Context, cfg config.Config, _ []string) error {
+		if c.dev && !wait {
+			return usage("--dev without --wait: the job would be lost when this command ends; add --wait")
+		}
+		options, err := job.options(flags, time.Now())
+		options.DedupeKey = dedupe
+		if err != nil {
+			return err
+		}
+		body, err := request.body(ctx, flags, c.stdin, cfg.Jobs.MaxRequestBytes)
+		if err != nil {
+			return err
+		}
+		// Checked before anything is connected or started.
+		if _, err := jobs.ParseRequest(body, cfg.OpenAI.Model); err != nil {
+			return err
+		}
+		return c.withSession(ctx, cfg, func(s *session) error {
+			submitted, err := s.Submit(ctx, body, options)
+			if err != nil {
+				return err
+			}
+			if !submitted.Fresh {
+				c.console.say("This request was submitted before, as %s.", submitted.Job.ID)
+			}
+			if wait {
+				return c.waitFor(ctx, s, []jobs.ID{submitted.Job.ID})
+			}
+			if c.live {
+				c.console.say("The job goes on while a worker runs: enqueue wait --live %s", submitted.Job.ID)
+			}
+			return c.printSubmitted(submitted.Job)
+		})
+	})
+	return cmd
+}
+
+func (c *cli) printSubmitted(j jobs.Job) error {
+	if c.json {
+		record, err := record(j)
+		if err != nil {
+			return err
+		}
+		return c.print(record)
+	}
+	return printLine(c.stdout, "%s", j.ID)
+}
+
+// printLine writes a line on stdout.
+func printLine(w io.Writer, format string, args ...any) error {
+	if _, err := fmt.Fprintf(w, format+"\n", args...); err != nil {
+		return fmt.Errorf("write to stdout: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+func TestSubmitPrintsTheJob(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+
+	id := strings.TrimSuffix(b.call("", "submit", "--input", "hello", "--lane", "slow", "--priority", "9", "--group", "g",
+		"--max-attempts", "2", "--metadata", "a=b=c", "--uncertain", "hold", "--retention", "2d").want(t, 0).stdout, "\n")
+	j, err := b.store.Load(t.Context(), jobs.ID(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type options struct {
+		Lane, Group           string
+		Priority, MaxAttempts int
+		Metadata              map[string]string
+		Uncertain             jobs.Uncertainty
+		Hours                 float64
+	}
+	got := options{j.Lane, j.Group, j.Priority, j.MaxAttempts, j.Metadata, j.Uncertain, j.Retention.Hours()}
+	want := options{"slow", "g", 9, 2, map[string]string{"a": "b=c"}, jobs.UncertainHold, 48}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("options (-want +got):\n%s", diff)
+	}
+
+	record := decode[jobs.Job](t, b.call("", "submit", "--input", "hello", "--json").want(t, 0).stdout)
+	if record.State != jobs.StateWaiting || record.Model != jobs.DefaultModel {
+		t.Errorf("record has state %q and model %q", record.State, record.Model)
+	}
+}
+
+func TestSubmitReadsStdin(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for name, args := range map[string][]string{
+		"text":    {"--input", "-"},
+		"request": {"--request", "-"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stdin := "text of stdin"
+			if name == "request" {
+				stdin = `{"input":"text of stdin"}`
+			}
+			id := strings.TrimSuffix(b.call(stdin, append([]string{"submit"}, args...)...).want(t, 0).stdout, "\n")
+			j, err := b.store.Load(t.Context(), jobs.ID(id))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request, err := b.store.Request(t.Context(), j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := inputOf(request); got != "text of stdin" {
+				t.Errorf("input is %q", got)
+			}
+		})
+	}
+}
+
+func TestSubmitWithADedupeKey(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	first := b.call("", "submit", "--input", "a", "--dedupe", "k").want(t, 0)
+	again := b.call("", "submit", "--input", "a", "--dedupe", "k").want(t, 0).says(t, "was submitted before")
+	if first.stdout != again.stdout {
+		t.Errorf("the same request got %q and %q", first.stdout, again.stdout)
+	}
+	b.call("", "submit", "--input", "b", "--dedupe", "k").want(t, 2).says(t, "dedupe_key", strings.TrimSpace(first.stdout))
+	if n := b.total(); n != 1 {
+		t.Errorf("%d jobs, want 1", n)
+	}
+}
+
+func TestSubmitWaitPrintsTheResult(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.work(echo)
+	tests := []struct {
+		name, input  string
+		code         int
+		stdout, says string
+	}{
+		{"succeeded", "hello", 0, "echo: hello\n", ""},
+		{"incomplete", "cut me", 1, "half an ans\n", "cut off at max_output_tokens"},
+		{"failed", "fail me", 1, "", "rejected: not allowed"},
+		{"refused", "refuse me", 1, "", "invalid: the input is refused"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := b.call("", "submit", "--wait", "--input", test.input).want(t, test.code).says(t, test.says)
+			if got.stdout != test.stdout {
+				t.Errorf("stdout is %q, want %q", got.stdout, test.stdout)
+			}
+		})
+	}
+}
+
+func TestSubmitWaitJSONIsTheStoredResult(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.work(echo)
+	tests := []struct {
+		name, input string
+		code        int
+		status      string
+	}{
+		{"succeeded", "a < b & c", 0, "completed"},
+		{"failed", "fail me", 1, "failed"},
+		{"refused", "refuse me", 1, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := b.call("", "submit", "--wait", "--json", "--input", test.input).want(t, test.code)
+			if n := len(lines(got.stdout)); n != 1 {
+				t.Fatalf("stdout has %d lines, want one object:\n%s", n, got.stdout)
+			}
+			members := decode[map[string]json.RawMessage](t, got.stdout)
+			j, err := jobs.Decode(members["job"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored, err := b.store.Body(t.Context(), j.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.status == "" {
+				if string(members["response"]) != "null" || stored != nil {
+					t.Errorf("response is %s, stored is %s, want none", members["response"], stored)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(stored), string(members["response"])); diff != "" {
+				t.Errorf("response (-stored +printed):\n%s", diff)
+			}
+			if j.Result == nil || j.Result.Status != test.status {
+				t.Errorf("result is %+v, want status %s", j.Result, test.status)
+			}
+		})
+	}
+}
+
+func TestSubmitWaitCanBeStoppedAndTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	stopped := make(chan outcome)
+	go func() { stopped <- call(ctx, b.env, "", "submit", "--wait", "--input", "hello") }()
+	until(t, "the job", func() bool { return b.total() == 1 })
+	interrupt(errInterrupt)
+	got := <-stopped
+	got.want(t, 1).says(t, "stopped: interrupt signal received", "goes on in the workers")
+	id := regexp.MustCompile(`enqueue wait (job_[0-9a-f]{32}) takes it up again`).FindStringSubmatch(got.stderr)
+	if id == nil {
+		t.Fatalf("stderr does not say how to go on:\n%s", got.stderr)
+	}
+
+	b.work(echo)
+	if got := b.call("", "wait", id[1]).want(t, 0); got.stdout != "echo: hello\n" {
+		t.Errorf("wait printed %q", got.stdout)
+	}
+}
+
+func TestUsageErrors(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	tests := []struct {
+		name string
+		args []string
+		says []string
+	}{
+		{"unknown command", []string{"sbmit"}, []string{"unknown command", "submit"}},
+		{"unknown flag", []string{"submit", "--nope"}, []string{"--nope", "enqueue submit --help"}},
+		{"nothing to answer", []string{"submit"}, []string{"--input", "--request"}},
+		{"text as an argument", []string{"submit", "hello"}, []string{`"hello"`, "--input"}},
+		{"empty input", []string{"submit", "--input", " "}, []string{"input: is empty"}},
+		{"two inputs", []string{"submit", "--input", "a", "--input-file", "b"}, []string{"--input and --input-file"}},
+		{"request and more", []string{"submit", "--request", "-", "--model", "m", "--input", "a"}, []string{"--model", "--input"}},
+		{"missing file", []string{"submit", "--input-file", "no/such/file"}, []string{"--input-file", "no such file"}},
+		{"priority", []string{"submit", "--input", "a", "--priority", "10"}, []string{"priority", "0 (last) to 9 (first)"}},
+		{"all problems at once", []string{"submit", "--input", "a", "--lane", "a b", "--deadline", "soon", "--metadata", "x"}, []string{"lane", "deadline", "metadata"}},
+		{"past deadline", []string{"submit", "--input", "a", "--deadline", "2020-01-01T00:00:00Z"}, []string{"deadline", "past"}},
+		{"start after deadline", []string{"submit", "--input", "a", "--deadline", "1h", "--not-before", "2h"}, []string{"not_before"}},
+		{"no attempts", []string{"submit", "--input", "a", "--max-attempts", "0"}, []string{"max-attempts"}},
+		{"short answer", []string{"submit", "--input", "a", "--max-output-tokens", "3"}, []string{"max_output_tokens", "at least 16"}},
+		{"dev and live", []string{"submit", "--input", "a", "--dev", "--live"}, []string{"--dev and --live"}},
+		{"dev without wait", []string{"submit", "--input", "a", "--dev"}, []string{"--wait"}},
+		{"dev for another command", []string{"list", "--dev"}, []string{"--dev", "--live"}},
+		{"configuration", []string{"list", "--redis-url", "http://x"}, []string{"redis.url"}},
+		{"no id", []string{"get"}, []string{"job id"}},
+		{"bad id", []string{"get", "42"}, []string{`"42"`, "job_"}},
+		{"several bad ids", []string{"cancel", "a", "b"}, []string{`"a"`, `"b"`}},
+		{"state", []string{"list", "--state", "done"}, []string{"state", "succeeded"}},
+		{"cursor", []string{"list", "--cursor", "x"}, []string{"cursor"}},
+		{"limit", []string{"list", "--limit", "0"}, []string{"limit"}},
+		{"all and limit", []string{"list", "--all", "--limit", "3"}, []string{"--all", "--limit"}},
+		{"response and text", []string{"get", "--text", "--response", string(jobs.NewID(b.store.Now(), 0))}, []string{"text", "response"}},
+		{"no batch", []string{"batch"}, []string{"file"}},
+		{"missing batch", []string{"batch", "no/such.jsonl"}, []string{"no/such.jsonl"}},
+		{"no document", []string{"summarize"}, []string{"document"}},
+		{"missing document", []string{"summarize", "no/such.md"}, []string{"no/such.md"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := b.call("", test.args...).want(t, 2).says(t, test.says...)
+			if got.stdout != "" {
+				t.Errorf("stdout is %q, want nothing", got.stdout)
+			}
+		})
+	}
+	if n := b.total(); n != 0 {
+		t.Errorf("%d jobs were submitted", n)
+	}
+}
+
+func TestRequestsAreCheckedAtTheDoor(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for name, test := range map[string]struct{ body, says string }{
+		"old messages": {`{"messages":[]}`, `calls it "input"`},
+		"ours to set":  {`{"input":"a","background":false}`, "background"},
+		"no JSON":      {`input: a`, "not valid JSON"},
+		"too large":    {`{"input":"` + strings.Repeat("a", 3000) + `"}`, "2000 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := append(slices.Clone(b.env), "LONGHAUL_JOBS_MAX_REQUEST_BYTES=2000")
+			call(t.Context(), env, test.body, "submit", "--request", "-").want(t, 2).says(t, test.says)
+		})
+	}
+	if n := b.total(); n != 0 {
+		t.Errorf("%d jobs were submitted", n)
+	}
+}
+
+func TestNoRedisIsSaidPlainly(t *testing.T) {
+	t.Parallel()
+	got := call(t.Context(), []string{"LONGHAUL_REDIS_URL=redis://user:secret@127.0.0.1:1/0"}, "", "list").want(t, 1)
+	got.says(t, "127.0.0.1:1", "--redis-url", "--dev")
+	if strings.Contains(got.stderr, "secret") {
+		t.Errorf("stderr shows the password:\n%s", got.stderr)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	if got := call(t.Context(), nil, "", "version").want(t, 0); got.stdout != "enqueue "+version+"\n" {
+		t.Errorf("stdout is %q", got.stdout)
+	}
+	got := decode[map[string]string](t, call(t.Context(), nil, "", "version", "--json").want(t, 0).stdout)
+	if diff := cmp.Diff(map[string]string{"version": version}, got); diff != "" {
+		t.Errorf("version (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/longhaul-jobs/longhaul/internal/config"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+)
+
+func (c *cli) summarizeCommand() *cobra.Command {
+	var (
+		job     jobFlags
+		options summarize.Options
+		out     string
+		force   bool
+	)
+	cmd := &cobra.Command{
+		Use:   "summarize PATH...",
+		Short: "Summarize documents: files, folders and patterns",
+		Long: `summarize has each document summarized by one request and writes the summaries
+into a folder: one Markdown file per document, and summaries.jsonl with a line
+about each. A PATH is a file, a folder (all documents in it, at any depth) or a
+pattern such as 'docs/**/*.md'. Documents are files with one of these endings:
+` + strings.Join(summarize.Extensions(), " ") + `
+
+Calling it again asks only for what is new: documents whose content and
+instructions are unchanged are passed over, a job that still runs is found
+again, one that failed is tried again. A document that is larger than the
+model's context is refused by name and never cut.`,
+		Example: `  enqueue summarize --dev docs README.md
+  enqueue summarize contracts --language German --out contracts/summaries`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("name at least one document, folder or pattern")
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&out, "out", "summaries", "folder for the summaries")
+	flags.StringVar(&options.Model, "model", "", "model to ask (default: --openai-model)")
+	flags.StringVar(&options.Instructions, "instructions", "", "what to ask for, instead of the usual summary")
+	flags.StringVar(&options.Language, "language", "", "language of the summaries (default: that of each document)")
+	flags.IntVar(&options.MaxOutputTokens, "max-output-tokens", 0, "bound on each summary, reasoning included")
+	flags.IntVar(&options.ContextTokens, "context-tokens", 0, "size of the model's context, where it is not known")
+	flags.BoolVar(&force, "force", false, "ask for all of them, also for those that are unchanged")
+	job.register(flags)
+	cmd.RunE = c.do(func(ctx context.Context, cfg config.Config, args []string) error {
+		if options.Model == "" && !flags.Changed("model") {
+			options.Model = cfg.OpenAI.Model
+		}
+		jobOptions, err := job.options(flags, time.Now())
+		if err != nil {
+			return err
+		}
+		if err := options.Validate(); err != nil {
+			return usageError{err}
+		}
+		if out == "" {
+			return usage("--out: name a folder")
+		}
+		r := &summarizeRun{
+			cli: c, config: cfg, options: options, job: jobOptions, out: out, force: force, account: newAccount(time.Now()),
+		}
+		return r.run(ctx, args)
+	})
+	return cmd
+}

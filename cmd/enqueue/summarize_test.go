@@ -1,0 +1,318 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+)
+
+// library is a folder of documents with a folder for their summaries.
+type library struct {
+	*bench
+	dir, out string
+}
+
+func newLibrary(t *testing.T) *library {
+	t.Helper()
+	dir := t.TempDir()
+	return &library{bench: newBench(t), dir: filepath.Join(dir, "docs"), out: filepath.Join(dir, "out")}
+}
+
+// put writes a document and returns the path that it goes by.
+func (l *library) put(name, text string) string {
+	l.t.Helper()
+	path := filepath.Join(l.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	return path
+}
+
+func (l *library) summarize(args ...string) outcome {
+	l.t.Helper()
+	return l.call("", append([]string{"summarize", l.dir, "--out", l.out}, args...)...)
+}
+
+// summary is the summary of a document, "" if there is none.
+func (l *library) summary(path string) string {
+	l.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(l.out, summarize.OutputName(path)))
+	if err != nil && !os.IsNotExist(err) {
+		l.t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// statuses is what the manifest says of each document, by its file name.
+func (l *library) statuses() map[string]string {
+	l.t.Helper()
+	folder, err := summarize.ReadFolder(l.out)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer func() { _ = folder.Close() }()
+	got := map[string]string{}
+	for _, e := range folder.Entries() {
+		status := string(e.Status)
+		if e.Error != nil {
+			status += ": " + e.Error.Class + ": " + e.Error.Message
+		}
+		got[filepath.Base(e.Document)] = status
+	}
+	return got
+}
+
+// reads answers with the line of the document that says what to do; see echo.
+func reads(request jobs.Request, attempt int) jobs.Event {
+	text := inputOf(request)
+	for line := range strings.Lines(text) {
+		if what, ok := strings.CutPrefix(line, "Please "); ok {
+			input := fmt.Sprintf(`{"input":%q}`, strings.TrimSpace(what))
+			return echo(jobs.Request{Raw: []byte(input)}, attempt)
+		}
+	}
+	return created(attempt, `{"id":"resp_sum","status":"completed","output":[`+message("The gist.")+`],"usage":{"input_tokens":20,"output_tokens":5}}`)
+}
+
+func TestSummarizeWritesAFilePerDocument(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.work(reads)
+	minutes := l.put("minutes.md", "# Minutes\n\nWe met.\n")
+	page := l.put("deep/page.html", "<title>Page</title><p>Read me.</p>")
+	l.put("logo.png", "no document")
+	got := l.summarize().want(t, 0).says(t, "passed over", "logo.png")
+	if want := "succeeded  2\nfailed     0\ntokens     40 in, 10 out\n"; !strings.HasPrefix(got.stdout, want) {
+		t.Errorf("stdout is\n%s\nwant it to begin with\n%s", got.stdout, want)
+	}
+	for path, title := range map[string]string{minutes: "# Minutes\n\nThe gist.\n", page: "# Page\n\nThe gist.\n"} {
+		if s := l.summary(path); !strings.HasPrefix(s, title) || !strings.Contains(s, "resp_sum") {
+			t.Errorf("the summary of %s is\n%s", path, s)
+		}
+	}
+	want := map[string]string{"minutes.md": "succeeded", "page.html": "succeeded"}
+	if diff := cmp.Diff(want, l.statuses()); diff != "" {
+		t.Errorf("manifest (-want +got):\n%s", diff)
+	}
+}
+
+func TestSummarizeAgainAsksOnlyForWhatIsNew(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.work(reads)
+	l.put("a.md", "One.")
+	changed := l.put("b.md", "Two.")
+	l.summarize().want(t, 0)
+
+	// Nothing is new: Redis is not even needed.
+	nowhere := []string{"LONGHAUL_REDIS_URL=redis://127.0.0.1:1/0"}
+	got := call(t.Context(), nowhere, "", "summarize", l.dir, "--out", l.out).want(t, 0)
+	if !strings.Contains(got.stdout, "unchanged  2\n") || !strings.Contains(got.stdout, "nothing was submitted") {
+		t.Errorf("stdout is\n%s", got.stdout)
+	}
+
+	for _, step := range []struct {
+		name string
+		do   func()
+		args []string
+		jobs int64
+	}{
+		{"a changed document", func() { l.put("b.md", "Two and more.") }, nil, 3},
+		{"a summary that is gone", func() {
+			if err := os.Remove(filepath.Join(l.out, summarize.OutputName(changed))); err != nil {
+				t.Fatal(err)
+			}
+		}, nil, 3},
+		{"other instructions", func() {}, []string{"--instructions", "In one word."}, 5},
+		{"force", func() {}, []string{"--instructions", "In one word.", "--force"}, 7},
+		{"the same once more", func() {}, []string{"--instructions", "In one word."}, 7},
+	} {
+		step.do()
+		l.summarize(step.args...).want(t, 0)
+		if n := l.total(); n != step.jobs {
+			t.Errorf("%s: %d jobs, want %d", step.name, n, step.jobs)
+		}
+		if l.summary(changed) == "" {
+			t.Errorf("%s: the summary is not there", step.name)
+		}
+	}
+}
+
+func TestSummarizeADocumentFailsAlone(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.work(reads)
+	l.put("good.md", "Good.")
+	l.put("empty.md", " \n")
+	l.put("large.txt", strings.Repeat("many words ", 20_000))
+	l.put("flaky.md", "Please flaky")
+	l.put("refused.md", "Please refuse")
+	cut := l.put("cut.md", "Please cut")
+
+	// Some 20,000 tokens do not fit into 10,000.
+	args := []string{"--context-tokens", "10000", filepath.Join(l.dir, "missing.md")}
+	got := l.summarize(args...).want(t, 1)
+	for _, want := range []string{
+		"succeeded   1\n", "incomplete  1\n", "failed      5\n", "empty.md: invalid: the document holds no text", "large.txt: invalid: ", "tokens, but",
+		"refused.md: invalid: the input is refused", "missing.md: invalid: no such file", "cut.md: incomplete: the answer was cut off",
+	} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("stdout does not say %q:\n%s", want, got.stdout)
+		}
+	}
+	statuses := l.statuses()
+	for name, want := range map[string]string{
+		"good.md": "succeeded", "empty.md": "failed: invalid: the document holds no text", "flaky.md": "failed: invalid: the input is refused",
+		"cut.md": "incomplete: incomplete: the answer was cut off at max_output_tokens; raise it and submit again",
+	} {
+		if statuses[name] != want {
+			t.Errorf("the manifest says of %s %q, want %q", name, statuses[name], want)
+		}
+	}
+	if s := l.summary(cut); !strings.Contains(s, "half an ans") || !strings.Contains(s, "**Note:**") {
+		t.Errorf("the summary that was cut off is\n%s", s)
+	}
+
+	// Once more: what failed is tried again, what was cut off is not paid for again.
+	before := l.attempts()
+	l.summarize(args...).want(t, 1)
+	if n := l.attempts() - before; n != 2 {
+		t.Errorf("%d new attempts, want 2 (flaky and refused)", n)
+	}
+	if got := l.statuses()["flaky.md"]; got != "succeeded" {
+		t.Errorf("flaky.md is %q, want succeeded", got)
+	}
+}
+
+func TestSummarizeCanBeStoppedAndTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	for _, force := range []bool{false, true} {
+		t.Run(fmt.Sprintf("force %v", force), func(t *testing.T) {
+			t.Parallel()
+			l := newLibrary(t)
+			l.put("a.md", "One.")
+			l.put("b.md", "Two.")
+			args := []string{"summarize", l.dir, "--out", l.out}
+			ctx, interrupt := context.WithCancelCause(t.Context())
+			stopped := make(chan outcome)
+			go func() {
+				if force {
+					stopped <- call(ctx, l.env, "", append(slices.Clone(args), "--force")...)
+					return
+				}
+				stopped <- call(ctx, l.env, "", args...)
+			}()
+			until(t, "two jobs", func() bool { return l.total() == 2 && (!force || len(l.statuses()) == 2) })
+			interrupt(errInterrupt)
+			(<-stopped).want(t, 1).says(t, "stopped", "the same command takes it up again")
+
+			l.work(reads)
+			l.call("", args...).want(t, 0)
+			if n := l.total(); n != 2 {
+				t.Errorf("%d jobs after both runs, want 2", n)
+			}
+		})
+	}
+}
+
+func TestSummarizeWritesEachSummaryAsItsJobEnds(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.work(reads)
+	quick := l.put("quick.md", "Quick.")
+	l.put("slow.md", "Please hang")
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	stopped := make(chan outcome)
+	go func() { stopped <- call(ctx, l.env, "", "summarize", l.dir, "--out", l.out) }()
+	until(t, "the quick summary", func() bool { return l.summary(quick) != "" })
+	interrupt(errInterrupt)
+	(<-stopped).want(t, 1)
+	if diff := cmp.Diff(map[string]string{"quick.md": "succeeded"}, l.statuses()); diff != "" {
+		t.Errorf("manifest (-want +got):\n%s", diff)
+	}
+}
+
+func TestSummarizeJSONReport(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.work(reads)
+	l.put("a.md", "One.")
+	bad := l.put("b.md", "Please refuse")
+	got := l.summarize("--json").want(t, 1)
+	report := decode[summarizeReport](t, got.stdout)
+	if len(report.Failures) != 1 || report.Failures[0].JobID == "" {
+		t.Fatalf("failures are %+v, want one with its job", report.Failures)
+	}
+	want := fmt.Sprintf(`{"out":%q,"group":%q,"total":2,"succeeded":1,"incomplete":0,"failed":1,"cancelled":0,"expired":0,"skipped":0,`+
+		`"input_tokens":20,"output_tokens":5,"elapsed_seconds":%v,"failures":[{"name":%q,"job_id":%q,"state":"failed","class":"invalid",`+
+		`"code":"invalid_value","message":"the input is refused"}]}`+"\n",
+		l.out, report.Group, report.Elapsed, bad, report.Failures[0].JobID)
+	if diff := cmp.Diff(want, got.stdout); diff != "" {
+		t.Errorf("report (-want +got):\n%s", diff)
+	}
+	if n := len(lines(l.call("", "list", "--group", report.Group, "--json").want(t, 0).stdout)); n != 2 {
+		t.Errorf("the group has %d jobs, want 2", n)
+	}
+}
+
+func TestSummarizeRefusesWhatCannotWork(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.put("a.md", "One.")
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"short answer": {[]string{"--max-output-tokens", "2"}, 2, "max output tokens: 2"},
+		"no model":     {[]string{"--model", ""}, 2, "model: must be given"},
+		"no folder":    {[]string{"--out", ""}, 2, "--out"},
+		"lane":         {[]string{"--lane", "a b"}, 2, "lane"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l.summarize(test.args...).want(t, test.code).says(t, test.says)
+		})
+	}
+	if err := os.MkdirAll(filepath.Join(l.dir, "none"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l.call("", "summarize", filepath.Join(l.dir, "none"), "--out", l.out).want(t, 2).says(t, "no document")
+	if _, err := os.Stat(l.out); !os.IsNotExist(err) {
+		t.Errorf("the folder of summaries was made (%v)", err)
+	}
+
+	other, err := summarize.OpenFolder(l.out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	l.summarize().want(t, 1).says(t, "another run")
+}
+
+func TestSummarizeRefusalIsAFailure(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.work(func(_ jobs.Request, attempt int) jobs.Event {
+		return created(attempt, `{"id":"resp_no","status":"completed","output":[{"type":"message","content":[{"type":"refusal","refusal":"no"}]}]}`)
+	})
+	path := l.put("a.md", "One.")
+	got := l.summarize().want(t, 1)
+	if !strings.Contains(got.stdout, "a.md: rejected: the model refused to summarize it") || l.summary(path) != "" {
+		t.Errorf("stdout is\n%s\nand the summary %q", got.stdout, l.summary(path))
+	}
+	if diff := cmp.Diff(map[string]string{"a.md": "failed: rejected: the model refused to summarize it"}, l.statuses()); diff != "" {
+		t.Errorf("manifest (-want +got):\n%s", diff)
+	}
+}

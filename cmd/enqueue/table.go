@@ -1,0 +1,62 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// maxShownFailures bounds the failures in a summary for people; files and
+// --json have them all.
+const maxShownFailures = 20
+
+// writeTotals writes the table at the end of a run. more says where the failures
+// that are not shown can be found.
+func writeTotals(w io.Writer, t totals, more string) error {
+	var b strings.Builder
+	columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	row := func(name string, n int, always bool) {
+		if n > 0 || always {
+			_, _ = fmt.Fprintf(columns, "%s\t%s\n", name, formatCount(int64(n))) // a Builder takes everything
+		}
+	}
+	row("succeeded", t.Succeeded, true)
+	row("incomplete", t.Incomplete, false)
+	row("failed", t.Failed, true)
+	row("cancelled", t.Cancelled, false)
+	row("expired", t.Expired, false)
+	row("unchanged", t.Skipped, false)
+	row("not finished", t.Total-t.done(), false)
+	_, _ = fmt.Fprintf(columns, "tokens\t%s in, %s out\n", formatCount(t.InputTokens), formatCount(t.OutputTokens))
+	_, _ = fmt.Fprintf(columns, "elapsed\t%s\n", formatElapsed(time.Duration(t.Elapsed*float64(time.Second))))
+	_ = columns.Flush()
+	for i, f := range t.Failures {
+		if i == maxShownFailures {
+			fmt.Fprintf(&b, "and %s more%s\n", formatCount(int64(len(t.Failures)-i)), more)
+			break
+		}
+		b.WriteString(f.line() + "\n")
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write summary: %w", err)
+	}
+	return nil
+}
+
+// line is a failure on one line: who, what kind, and why.
+func (f failure) line() string {
+	line := printable(f.Name) + ": " + kindOf(f)
+	if f.Message != "" {
+		line += ": " + printable(f.Message)
+	}
+	if f.JobID != "" && string(f.JobID) != f.Name {
+		line += " (" + string(f.JobID) + ")"
+	}
+	return line
+}
+
+// kindOf is the class of a failure, or the state that says it all.
+func kindOf(f failure) string { return cmp.Or(string(f.Class), string(f.State)) }
