@@ -1,0 +1,82 @@
+package e2e_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+const question = `{"input":"Document %d. The harbour was rebuilt after the storm. Trade came back within a year."}`
+
+// TestKillNine kills a worker with 200 jobs in flight and starts another.
+//
+// Guarantee: G1, G2, G3.
+func TestKillNine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "--simulator-queued", "1s", "--simulator-running", "2s")
+	ids := w.submit(200, question, jobs.Options{})
+	first := w.worker()
+	w.waitCount(jobs.StateRunning, 20)
+	first.kill()
+	killed := time.Now()
+	w.worker()
+	ended := w.waitAll(ids, 2*time.Minute)
+	creates, resubmissions, neverArrived := w.account(ended)
+	for _, j := range ended {
+		if j.State != jobs.StateSucceeded {
+			t.Errorf("%s ended as %s: %v", j.ID, j.State, j.Failure)
+		}
+	}
+	t.Logf("200 jobs ended %v after the kill: %d creates, %d resubmissions on record, %d of their first tries never arrived",
+		time.Since(killed).Round(time.Millisecond), creates, resubmissions, neverArrived)
+}
+
+// TestReplaceUnderLoad stops a worker with SIGTERM while it works: it drains, and
+// no attempt is lost, counted or repeated.
+//
+// Guarantee: G4.
+func TestReplaceUnderLoad(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "--simulator-queued", "200ms", "--simulator-running", "500ms")
+	ids := w.submit(300, question, jobs.Options{})
+	first := w.worker()
+	w.waitCount(jobs.StateRunning, 20)
+	second := w.worker()
+	if code := first.terminate(); code != 0 {
+		t.Errorf("exit code %d after SIGTERM, want 0", code)
+	}
+	ended := w.waitAll(ids, 2*time.Minute)
+	creates, resubmissions, _ := w.account(ended)
+	if resubmissions != 0 || creates != len(ids) {
+		t.Errorf("%d creates and %d resubmissions for %d jobs; a drain must cost none", creates, resubmissions, len(ids))
+	}
+	if code := second.terminate(); code != 0 {
+		t.Errorf("exit code %d after SIGTERM, want 0", code)
+	}
+}
+
+// TestRedisRestart stops Redis under load and starts it again on its
+// append-only file.
+//
+// Guarantee: G5.
+func TestRedisRestart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "--simulator-queued", "500ms", "--simulator-running", "1s")
+	ids := w.submit(100, question, jobs.Options{})
+	worker := w.worker()
+	w.waitCount(jobs.StateRunning, 10)
+	w.redis.Stop()
+	time.Sleep(5 * time.Second) // Redis is away; creates in flight get their answers meanwhile
+	w.redis.Restart()
+	ended := w.waitAll(ids, 2*time.Minute)
+	creates, resubmissions, _ := w.account(ended)
+	if creates != len(ids)+resubmissions {
+		t.Errorf("%d creates, %d resubmissions for %d jobs", creates, resubmissions, len(ids))
+	}
+	select {
+	case <-worker.gone:
+		t.Error("the worker did not stay up")
+	default:
+	}
+}

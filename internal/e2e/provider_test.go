@@ -1,0 +1,176 @@
+package e2e_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// TestKillNineDuringCreates kills the worker while creates are on their way, so
+// that it cannot be known which of them were accepted: each job ends all the
+// same, and each repeated create is on record with its reason.
+//
+// Guarantees: G1, G2, G3, G6.
+func TestKillNineDuringCreates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "--simulator-queued", "100ms", "--simulator-running", "300ms")
+	w.faults(`{"rules":[{"match":{"op":"create"},"action":{"delay":"400ms"}}]}`)
+	ids := w.submit(120, question, jobs.Options{})
+	first := w.worker()
+	w.waitCount(jobs.StateSubmitting, 16)
+	first.kill()
+	w.worker()
+	ended := w.waitAll(ids, 2*time.Minute)
+	creates, resubmissions, neverArrived := w.account(ended)
+	uncertain := 0
+	for _, j := range ended {
+		if j.State != jobs.StateSucceeded {
+			t.Errorf("%s ended as %s: %v", j.ID, j.State, j.Failure)
+		}
+		for _, a := range j.Attempts {
+			if a.Outcome == jobs.OutcomeUncertain {
+				uncertain++
+			}
+		}
+	}
+	if uncertain == 0 || uncertain != resubmissions {
+		t.Errorf("%d attempts uncertain and %d resubmissions; want as many, and some", uncertain, resubmissions)
+	}
+	t.Logf("%d creates for 120 jobs; %d uncertain and resubmitted, of which %d had never arrived", creates, uncertain, neverArrived)
+}
+
+// TestBadLooksFailNoJob answers a third of all looks with something useless.
+//
+// Guarantees: G6, G7.
+func TestBadLooksFailNoJob(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "--simulator-queued", "200ms", "--simulator-running", "1s")
+	w.faults(`{"seed":7,"rules":[
+		{"match":{"op":"get","probability":0.1},"action":{"status":502,"body":"html"}},
+		{"match":{"op":"get","probability":0.1},"action":{"status":200,"body":"cut"}},
+		{"match":{"op":"get","probability":0.1},"action":{"status":200,"body":"object"}},
+		{"match":{"op":"get","probability":0.1},"action":{"status":500}},
+		{"match":{"op":"get","probability":0.1},"action":{"status":404}},
+		{"match":{"op":"get","probability":0.1},"action":{"reset":"before"}}
+	]}`)
+	ids := w.submit(60, question, jobs.Options{})
+	w.worker()
+	ended := w.waitAll(ids, 2*time.Minute)
+	for _, j := range ended {
+		if j.State != jobs.StateSucceeded || len(j.Attempts) != 1 {
+			t.Errorf("%s ended as %s after %d attempts: %v", j.ID, j.State, len(j.Attempts), j.Failure)
+		}
+	}
+	if creates, _, _ := w.account(ended); creates != len(ids) {
+		t.Errorf("%d creates for %d jobs", creates, len(ids))
+	}
+}
+
+// TestLostAnswersAreResubmittedOnRecord accepts every fifth create and loses the
+// answer.
+//
+// Guarantee: G6.
+func TestLostAnswersAreResubmittedOnRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "--simulator-queued", "100ms", "--simulator-running", "200ms")
+	w.faults(`{"rules":[{"match":{"op":"create","every":5},"action":{"reset":"after"}}]}`)
+	ids := w.submit(50, question, jobs.Options{MaxAttempts: 10})
+	w.worker()
+	ended := w.waitAll(ids, 2*time.Minute)
+	creates, resubmissions, neverArrived := w.account(ended)
+	if neverArrived != 0 || creates != len(ids)+resubmissions || resubmissions == 0 {
+		t.Errorf("%d creates, %d resubmissions, %d never arrived for %d jobs", creates, resubmissions, neverArrived, len(ids))
+	}
+	for _, j := range ended {
+		if j.State != jobs.StateSucceeded {
+			t.Errorf("%s ended as %s: %v", j.ID, j.State, j.Failure)
+		}
+	}
+}
+
+// TestRevokedKeyBurnsNothing takes the key away while jobs wait: they keep their
+// attempts.
+//
+// Guarantee: G6.
+func TestRevokedKeyBurnsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "--simulator-queued", "100ms", "--simulator-running", "200ms")
+	w.faults(`{"rules":[{"match":{"op":"create","first":10},"action":{"status":401,"code":"invalid_api_key","headers":{"Retry-After":"1"}}}]}`)
+	ids := w.submit(10, question, jobs.Options{MaxAttempts: 1})
+	w.worker()
+	for _, j := range w.waitAll(ids, time.Minute) {
+		if j.State != jobs.StateSucceeded || j.Counted() != 1 {
+			t.Errorf("%s ended as %s with %d counted attempts: %v", j.ID, j.State, j.Counted(), j.Failure)
+		}
+	}
+}
+
+// TestNeverEndingResponse expires at its deadline, cancelled at the provider.
+//
+// Guarantee: G8.
+func TestNeverEndingResponse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.faults(`{"rules":[{"match":{"op":"create"},"action":{"never_ends":true}}]}`)
+	ids := w.submit(3, question, jobs.Options{Deadline: w.store.Now().Add(3 * time.Second)})
+	w.worker()
+	for _, j := range w.waitAll(ids, time.Minute) {
+		if j.State != jobs.StateExpired {
+			t.Errorf("%s ended as %s: %v; want expired", j.ID, j.State, j.Failure)
+		}
+		for _, e := range w.ledger()[j.ID] {
+			if e.Cancels == 0 {
+				t.Errorf("%s was not cancelled at the provider", e.ID)
+			}
+		}
+	}
+}
+
+// TestHealthFollowsRedis asks the HTTP side of a worker while Redis goes and
+// comes.
+//
+// Guarantee: G5.
+func TestHealthFollowsRedis(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	addr := freeAddr(t)
+	worker := w.worker("LONGHAUL_HTTP_ADDR=" + addr)
+	status := func(path string) int {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return 0
+		}
+		_ = answer.Body.Close()
+		return answer.StatusCode
+	}
+	until := func(path string, want int) {
+		t.Helper()
+		for range 300 {
+			if status(path) == want {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatalf("%s never answered %d", path, want)
+	}
+	until("/readyz", http.StatusOK)
+	w.redis.Stop()
+	until("/readyz", http.StatusServiceUnavailable)
+	if got := status("/livez"); got != http.StatusOK {
+		t.Errorf("/livez answers %d while Redis is away; a restart would not help", got)
+	}
+	if got := status("/metrics"); got != http.StatusOK {
+		t.Errorf("/metrics answers %d while Redis is away", got)
+	}
+	w.redis.Restart()
+	until("/readyz", http.StatusOK)
+	if code := worker.terminate(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
