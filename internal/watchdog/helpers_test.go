@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -261,11 +262,12 @@ func (k *kennel) metric(t *testing.T, name string) float64 {
 	values := make(map[string]float64)
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			labelled := family.GetName()
+			var labelled strings.Builder
+			labelled.WriteString(family.GetName())
 			for _, l := range m.GetLabel() {
-				labelled += fmt.Sprintf("{%s=%q}", l.GetName(), l.GetValue())
+				labelled.WriteString(fmt.Sprintf("{%s=%q}", l.GetName(), l.GetValue()))
 			}
-			values[labelled] = m.GetCounter().GetValue()
+			values[labelled.String()] = m.GetCounter().GetValue()
 		}
 	}
 	value, ok := values[name]
