@@ -138,41 +138,6 @@ func (t Settlement) args() []any {
 	return []any{string(t.Job.ID), t.Job.Version, score(t.Due), looks, nudge}
 }
 
-// audited are the lists whose jobs are owed something.
-func audited() []string {
-	return []string{
-		string(jobs.StateWaiting), string(jobs.StateSubmitting), string(jobs.StateRunning),
-		string(jobs.StateUncertain), "owing",
-	}
-}
-
-// Audit compares the jobs that are owed something with the due and waiting
-// sets, a page of each shard's lists at a time, and puts back what is missing.
-// It returns how many entries it repaired; more than none means that
-// something outside Longhaul has touched its keys.
-func (s *Store) Audit(ctx context.Context) (int, error) {
-	const page = 500
-	repaired := 0
-	for _, list := range audited() {
-		for first, more := 0, true; more; first += page {
-			more = false
-			err := s.everywhere(ctx, s.scripts.audit, []any{list, first, page, ms(s.Now())}, func(answer *redis.Cmd) error {
-				counts, err := answer.Int64Slice()
-				if err != nil {
-					return err
-				}
-				more = more || counts[0] == page
-				repaired += int(counts[1])
-				return nil
-			})
-			if err != nil {
-				return repaired, fmt.Errorf("audit %s jobs: %w", list, err)
-			}
-		}
-	}
-	return repaired, nil
-}
-
 // keptForDebts is how long an ended job that still owes an effect is kept beyond
 // its retention before it is looked at again.
 const keptForDebts = time.Hour

@@ -83,6 +83,7 @@ type Store struct {
 	shards  int
 	offset  atomic.Int64 // Redis' time less ours, in nanoseconds
 	memory  memory
+	audit   audit
 }
 
 // Open returns the store of the installation under the prefix, and starts the
