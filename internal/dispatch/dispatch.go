@@ -71,20 +71,24 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	return nil
 }
 
+// runLane asks often while jobs come and the less often the longer none do, up
+// to the tick: a full window empties in less than that.
 func (d *Dispatcher) runLane(ctx context.Context, lane Lane) {
 	log := d.log.With(slog.String("lane", lane.Name))
+	pause := d.tick
 	for ctx.Err() == nil {
 		// A pass that has begun is finished: a job that was admitted and not put
 		// into the queue would wait for the watchdog.
 		n, err := d.admit(context.WithoutCancel(ctx), lane)
-		pause := d.tick
 		switch {
 		case err != nil:
 			// What was admitted and not enqueued is overdue soon, and nudged.
 			log.WarnContext(ctx, "jobs not admitted", slog.Any("err", err))
 			pause = time.Second
 		case n > 0:
-			pause = d.tick / 10 // there may be more
+			pause = d.tick / 10
+		default:
+			pause = min(2*pause, d.tick)
 		}
 		timer := time.NewTimer(pause)
 		select {
