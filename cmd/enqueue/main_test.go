@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -212,25 +214,35 @@ func created(attempt int, body string) jobs.Created {
 	}
 }
 
-// inputOf is the text of a request: its input, or the first part of it.
+// inputOf is all text in the input of a request, whatever its shape.
 func inputOf(request jobs.Request) string {
-	var plain struct {
-		Input string `json:"input"`
+	var body struct {
+		Input any `json:"input"`
 	}
-	if json.Unmarshal(request.Raw, &plain) == nil {
-		return plain.Input
+	if err := json.Unmarshal(request.Raw, &body); err != nil {
+		panic(err)
 	}
-	var parts struct {
-		Input []struct {
-			Content []struct {
-				Text string `json:"text"`
-			} `json:"content"`
-		} `json:"input"`
+	return textIn(body.Input)
+}
+
+func textIn(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case []any:
+		var texts []string
+		for _, member := range v {
+			texts = append(texts, textIn(member))
+		}
+		return strings.Join(texts, "\n")
+	case map[string]any:
+		var texts []string
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			texts = append(texts, textIn(v[key]))
+		}
+		return strings.Join(texts, "\n")
 	}
-	if json.Unmarshal(request.Raw, &parts) != nil || len(parts.Input) == 0 || len(parts.Input[0].Content) == 0 {
-		return ""
-	}
-	return parts.Input[0].Content[0].Text
+	return ""
 }
 
 // total is how many jobs there are.

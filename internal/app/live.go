@@ -81,9 +81,10 @@ func startRedis(ctx context.Context, dir string) (socket string, stop func() err
 	if err != nil {
 		return "", nil, err
 	}
-	// Relative paths on purpose: a socket's path may not be longer than about a
-	// hundred bytes.
-	socket = filepath.Join(dir, "redis.sock")
+	socket, err = socketPath(dir)
+	if err != nil {
+		return "", nil, errors.Join(err, lock.Close())
+	}
 	rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, MaxRetries: -1})
 	stop = func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -110,6 +111,22 @@ func startRedis(ctx context.Context, dir string) (socket string, stop func() err
 		<-timer.C
 	}
 	return "", nil, errors.Join(fmt.Errorf("start redis-server: it does not answer; see %s", filepath.Join(dir, "redis.log")), stop())
+}
+
+// maxSocketPath is the longest path of a unix socket, less the byte at its end.
+const maxSocketPath = 107
+
+// socketPath is the absolute path of the server's socket, as a URL needs it.
+func socketPath(dir string) (string, error) {
+	path, err := filepath.Abs(filepath.Join(dir, "redis.sock"))
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", dir, err)
+	}
+	if len(path) > maxSocketPath {
+		return "", jobs.Invalid("redis.url", "is not set, and the path of this folder is too long for a socket (%d bytes of %d); "+
+			"run the command in another folder, or give --redis-url", len(path), maxSocketPath)
+	}
+	return path, nil
 }
 
 // lockDir takes the folder for this process, until the file is closed.

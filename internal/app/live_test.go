@@ -1,0 +1,104 @@
+package app_test
+
+import (
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/client"
+	"github.com/longhaul-jobs/longhaul/internal/app"
+	"github.com/longhaul-jobs/longhaul/internal/config"
+	"github.com/longhaul-jobs/longhaul/internal/simulator"
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// liveConfig is what --live is given: a key, a provider, and no Redis.
+func liveConfig(t *testing.T, environ ...string) config.Config {
+	t.Helper()
+	sim, err := simulator.New(simulator.Config{Queued: 20 * time.Millisecond, Running: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sim)
+	t.Cleanup(func() { server.Close(); _ = sim.Close() })
+	cfg, err := config.Load(config.Sources{Environ: append([]string{
+		"OPENAI_API_KEY=sk-live", "OPENAI_BASE_URL=" + server.URL + "/v1",
+		"LONGHAUL_POLL_FLOOR=50ms", "LONGHAUL_POLL_CEILING=200ms",
+	}, environ...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// TestLiveKeepsItsJobs runs a live installation on a Redis of its own, twice: the
+// second one has the first one's jobs.
+func TestLiveKeepsItsJobs(t *testing.T) {
+	dir, err := os.MkdirTemp("", "live") // short: a socket's path is
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Chdir(dir)
+	cfg := liveConfig(t)
+	var id jobs.ID
+	for i := range 2 {
+		local, err := app.StartLive(t.Context(), cfg, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(local.Notice(), "paid for") {
+			t.Errorf("the notice does not say that it costs: %s", local.Notice())
+		}
+		c := client.New(local.Store(), cfg.OpenAI.Model)
+		if i == 0 {
+			if _, err := app.StartLive(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another --live") {
+				t.Errorf("a second live command in the folder: %v, want it refused", err)
+			}
+			s, err := c.Submit(t.Context(), []byte(`{"input":"Keep this."}`), jobs.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			id = s.Job.ID
+			wait(t, c, id)
+		}
+		if j, err := c.Get(t.Context(), id); err != nil || j.State != jobs.StateSucceeded {
+			t.Errorf("run %d: job %s, %v; want it kept", i+1, j.State, err)
+		}
+		if err := local.Stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	}
+}
+
+func TestLiveRefuses(t *testing.T) {
+	t.Run("without a key", func(t *testing.T) {
+		cfg := liveConfig(t, "OPENAI_API_KEY=")
+		_, err := app.StartLive(t.Context(), cfg, slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), "OPENAI_API_KEY") {
+			t.Errorf("error %v, want one that names OPENAI_API_KEY", err)
+		}
+	})
+	t.Run("without a redis that keeps", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		t.Setenv("PATH", t.TempDir())
+		_, err := app.StartLive(t.Context(), liveConfig(t), slog.New(slog.DiscardHandler))
+		if jobs.ClassOf(err) != jobs.ClassInvalid || !strings.Contains(err.Error(), "--redis-url") {
+			t.Errorf("error %v, want one that says what to do about it", err)
+		}
+	})
+	t.Run("in a folder with a long path", func(t *testing.T) {
+		dir := t.TempDir() + "/" + strings.Repeat("deep/", 30)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		t.Chdir(dir)
+		_, err := app.StartLive(t.Context(), liveConfig(t), slog.New(slog.DiscardHandler))
+		if jobs.ClassOf(err) != jobs.ClassInvalid || !strings.Contains(err.Error(), "too long") {
+			t.Errorf("error %v, want one that says what to do about it", err)
+		}
+	})
+}
