@@ -130,7 +130,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"a null model", `{"input":"Hi","model":null}`, "model", "non-empty string"},
 		{"a number as model", `{"input":"Hi","model":4.1}`, "model", "must be a string"},
 
-		{"not in the background", member("background", `false`), "background", "remove it"},
+		{"not in the background", member("background", `false`), "background", "always to true; remove it"},
 		{"background as a string", member("background", `"true"`), "background", "remove it"},
 		{"not stored", member("store", `false`), "store", "remove it"},
 		{"store null", member("store", `null`), "store", "remove it"},
@@ -158,6 +158,13 @@ func TestParseRequestRefuses(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the same problem is named each time", func(t *testing.T) {
+		two := []byte(member("metadata", `{"longhaul_b":"","longhaul_c":"","longhaul_a":"","longhaul_d":""}`))
+		for range 20 {
+			_, err := jobs.ParseRequest(two, jobs.DefaultModel)
+			wantInvalid(t, err, "metadata.longhaul_a", "kept for Longhaul")
+		}
+	})
 	t.Run("metadata with fourteen pairs passes", func(t *testing.T) {
 		if _, err := jobs.ParseRequest([]byte(member("metadata", manyPairs(14))), jobs.DefaultModel); err != nil {
 			t.Error(err)
