@@ -178,8 +178,12 @@ func TestListReadsABoundedPartForOnePage(t *testing.T) {
 	if err != nil || len(first.Jobs) != 0 || first.Next == "" {
 		t.Errorf("first page: %d jobs, next %q, err %v; want none, and where to go on", len(first.Jobs), first.Next, err)
 	}
-	if diff := cmp.Diff([]jobs.ID{wanted.ID}, h.pages(filter, nil)); diff != "" {
+	pages := 1
+	if diff := cmp.Diff([]jobs.ID{wanted.ID}, h.pages(filter, func(int) { pages++ })); diff != "" {
 		t.Errorf("all pages (-want +got):\n%s", diff)
+	}
+	if pages != 2 {
+		t.Errorf("2501 jobs are looked through in %d pages, want 2", pages)
 	}
 }
 
