@@ -19,7 +19,8 @@ import (
 
 // Records is the part of the store that a poller needs.
 type Records interface {
-	// ClaimDue leases up to limit due jobs of each shard.
+	// ClaimDue leases up to limit due jobs of each shard. With an error it
+	// returns what it has leased all the same.
 	ClaimDue(ctx context.Context, limit int, lease time.Duration) ([]jobs.Job, error)
 	// PutBack makes a claimed job due again; the looks replace its counters. A
 	// job that has moved on is left alone.
@@ -99,12 +100,7 @@ func (p *Poller) Run(ctx context.Context) error {
 	writer.Go(func() { p.putBack(context.WithoutCancel(ctx)) })
 	for ctx.Err() == nil {
 		due, err := p.claim(ctx)
-		if err != nil && ctx.Err() == nil {
-			p.log.WarnContext(ctx, "due jobs not claimed", slog.Any("err", err))
-			p.metrics.claimErrors.Inc()
-			_ = sleep(ctx, time.Second)
-			continue
-		}
+		// With an error, some shards may have answered: what they gave is leased.
 		for _, j := range due {
 			p.slots <- struct{}{}
 			looks.Go(func() {
@@ -113,7 +109,12 @@ func (p *Poller) Run(ctx context.Context) error {
 				p.handle(context.WithoutCancel(ctx), j)
 			})
 		}
-		if len(due) == 0 {
+		switch {
+		case err != nil && ctx.Err() == nil:
+			p.log.WarnContext(ctx, "due jobs not claimed", slog.Any("err", err))
+			p.metrics.claimErrors.Inc()
+			_ = sleep(ctx, time.Second)
+		case len(due) == 0:
 			_ = sleep(ctx, p.config.Tick)
 		}
 	}
