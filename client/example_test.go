@@ -13,7 +13,7 @@ import (
 // A service hands over a request and comes back for the answer, in this process
 // or in another one, now or tomorrow: the id is all it has to remember. It is
 // compiled and not run, since it needs a Redis and a worker.
-func Example() {
+func Example() { //nolint:testableexamples // it needs a Redis and a worker
 	ctx := context.Background()
 	c, err := client.Open(ctx, client.Config{RedisURL: "redis://127.0.0.1:6379/0"})
 	if err != nil {

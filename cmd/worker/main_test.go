@@ -92,7 +92,10 @@ func TestConfigTellsSourcesAndNoSecrets(t *testing.T) {
 	if code != exitOK {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
-	var settings []struct{ Key, Value, Source string }
+	var settings []struct {
+		Key    string `json:"key"`
+		Source string `json:"source"`
+	}
 	if err := json.Unmarshal([]byte(stdout), &settings); err != nil {
 		t.Fatalf("%v in %s", err, stdout)
 	}

@@ -37,12 +37,7 @@ func liveConfig(t *testing.T, environ ...string) config.Config {
 // TestLiveKeepsItsJobs runs a live installation on a Redis of its own, twice: the
 // second one has the first one's jobs.
 func TestLiveKeepsItsJobs(t *testing.T) {
-	dir, err := os.MkdirTemp("", "live") // short: a socket's path is
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	t.Chdir(dir)
+	t.Chdir(t.TempDir())
 	cfg := liveConfig(t)
 	var id jobs.ID
 	for i := range 2 {

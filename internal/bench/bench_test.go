@@ -48,13 +48,13 @@ func bareSDK(b *testing.B, n int) float64 {
 	b.Helper()
 	service := oai.NewResponseService(option.WithBaseURL(spawnSimulator(b, quick, 0)), option.WithAPIKey("sk-bench"), option.WithMaxRetries(0))
 	started := time.Now()
-	parallel(concurrency, n, func(i int) error {
+	parallel(b, concurrency, n, func(i int) error {
 		r, err := service.New(b.Context(), oai.ResponseNewParams{}, option.WithRequestBody("application/json", background(i)))
 		for err == nil && (r.Status == "queued" || r.Status == "in_progress") {
 			r, err = service.Get(b.Context(), r.ID, oai.ResponseGetParams{})
 		}
 		return err
-	}, b)
+	})
 	return float64(n) / time.Since(started).Seconds()
 }
 
@@ -79,10 +79,10 @@ func asynqNoop(b *testing.B, n int) float64 {
 		b.Fatal(err)
 	}
 	defer server.Shutdown()
-	parallel(16, n, func(int) error {
+	parallel(b, 16, n, func(int) error {
 		_, err := c.EnqueueContext(b.Context(), asynq.NewTask("noop", nil), asynq.Timeout(time.Minute))
 		return err
-	}, b)
+	})
 	<-all
 	return float64(n) / time.Since(started).Seconds()
 }

@@ -131,11 +131,11 @@ func (in installation) spawnWorker(b *testing.B, url string, environ ...string) 
 func (in installation) submit(b *testing.B, n int) []jobs.ID {
 	b.Helper()
 	ids := make([]jobs.ID, n)
-	parallel(16, n, func(i int) error {
+	parallel(b, 16, n, func(i int) error {
 		s, err := in.client.Submit(b.Context(), body(i), jobs.Options{})
 		ids[i] = s.Job.ID
 		return err
-	}, b)
+	})
 	return ids
 }
 
@@ -162,7 +162,7 @@ func body(i int) json.RawMessage {
 }
 
 // parallel calls f for 0 to n-1 from the given number of goroutines.
-func parallel(goroutines, n int, f func(i int) error, b *testing.B) {
+func parallel(b *testing.B, goroutines, n int, f func(i int) error) {
 	b.Helper()
 	next := make(chan int)
 	var all sync.WaitGroup

@@ -42,8 +42,8 @@ func TestDevInOneTerminalEnqueueInAnother(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
 	var got struct {
-		Job      jobs.Job
-		Response json.RawMessage
+		Job      jobs.Job        `json:"job"`
+		Response json.RawMessage `json:"response"`
 	}
 	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
 		t.Fatalf("%v in %s", err, stdout)
