@@ -21,6 +21,8 @@ const (
 	ClassRateLimited Class = "rate_limited"
 	// ClassQuota is an exhausted quota or an unpaid bill.
 	ClassQuota Class = "quota"
+	// ClassUnreachable is a provider that could not be reached: nothing was sent.
+	ClassUnreachable Class = "unreachable"
 	// ClassUnavailable is a provider that certainly did not accept the work, or
 	// accepted it and failed through its own fault.
 	ClassUnavailable Class = "unavailable"
@@ -42,7 +44,7 @@ const (
 func Classes() []Class {
 	return []Class{
 		ClassInternal, ClassInvalid, ClassRejected, ClassUnauthorized, ClassRateLimited, ClassQuota,
-		ClassUnavailable, ClassAmbiguous, ClassConflict, ClassLost, ClassOversized, ClassExpired,
+		ClassUnreachable, ClassUnavailable, ClassAmbiguous, ClassConflict, ClassLost, ClassOversized, ClassExpired,
 	}
 }
 
@@ -86,6 +88,8 @@ func (c Class) Verdict() Verdict {
 		return Verdict{Action: ActionWait, Alert: true, Meaning: "the account's quota is used up; jobs wait and keep their attempts"}
 	case ClassRateLimited:
 		return Verdict{Action: ActionWait, Meaning: "sent too fast; tried again after the server's own delay"}
+	case ClassUnreachable:
+		return Verdict{Action: ActionWait, Meaning: "the provider could not be reached and nothing was sent; tried again until the deadline"}
 	case ClassUnavailable:
 		return Verdict{Action: ActionRetry, Meaning: "the provider failed; a new attempt with growing, jittered delay"}
 	case ClassConflict:

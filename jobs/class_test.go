@@ -38,6 +38,7 @@ func TestVerdicts(t *testing.T) {
 		jobs.ClassUnauthorized: {jobs.ActionWait, true},
 		jobs.ClassRateLimited:  {jobs.ActionWait, false},
 		jobs.ClassQuota:        {jobs.ActionWait, true},
+		jobs.ClassUnreachable:  {jobs.ActionWait, false},
 		jobs.ClassUnavailable:  {jobs.ActionRetry, false},
 		jobs.ClassAmbiguous:    {jobs.ActionUncertain, false},
 		jobs.ClassConflict:     {jobs.ActionRetry, false},

@@ -17,18 +17,37 @@ func DefaultTiming() Timing {
 	return Timing{Submit: 15 * time.Second, Check: 3 * time.Second}
 }
 
+// Patience is how long something enqueued may take before it counts as lost,
+// when it has been enqueued anew so many times already.
+func (t Timing) Patience(nudge int) time.Duration {
+	return t.Submit * time.Duration(1+min(max(nudge, 0), 20))
+}
+
 // Due returns when the job next wants attention, and false for one that is owed
 // nothing. A waiting job that is not admitted wants it at its deadline, an
 // admitted one when its submit is overdue, a submitting one when its worker
-// should be checked, a running one at its next look, an ended one while effects
-// are left in its outbox or its record is to be removed.
+// should be checked, a running one at its next look, an ended one when its record
+// is to be removed, and any but a running one while effects are left in its
+// outbox (those of a running one are seen to with its looks).
 func (j Job) Due(t Timing) (time.Time, bool) {
+	at, owed := j.own(t)
+	if len(j.Outbox) == 0 || j.State == StateRunning {
+		return at, owed
+	}
+	if effects := j.Updated.Add(t.Patience(j.Nudge)); !owed || effects.Before(at) {
+		return effects, true
+	}
+	return at, owed
+}
+
+// own is [Job.Due] without the outbox.
+func (j Job) own(t Timing) (time.Time, bool) {
 	switch j.State {
 	case StateWaiting:
 		if j.Admitted.IsZero() {
 			return j.Deadline, !j.Deadline.IsZero()
 		}
-		return j.before(j.Admitted.Add(t.Submit * time.Duration(1+j.Nudge))), true
+		return j.before(j.Admitted.Add(t.Patience(j.Nudge))), true
 	case StateSubmitting:
 		return j.Updated.Add(t.Check), true
 	case StateRunning:
@@ -37,10 +56,7 @@ func (j Job) Due(t Timing) (time.Time, bool) {
 		return j.Deadline, !j.Deadline.IsZero()
 	case StateSucceeded, StateIncomplete, StateFailed, StateCancelled, StateExpired:
 	}
-	switch {
-	case len(j.Outbox) > 0:
-		return j.Updated.Add(t.Submit * time.Duration(1+j.Nudge)), true
-	case j.Deleting:
+	if j.Deleting && len(j.Outbox) == 0 {
 		return j.Updated, true
 	}
 	return time.Time{}, false

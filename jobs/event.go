@@ -52,7 +52,8 @@ type Looked struct {
 	Delay time.Duration
 }
 
-// ResponseLost says that the provider does not know the response, after grace.
+// ResponseLost says that the response cannot be had: the provider does not know
+// it, after grace, or it is larger than what is read.
 type ResponseLost struct {
 	ResponseID string
 	Failure    Failure

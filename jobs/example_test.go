@@ -155,8 +155,8 @@ func ExampleRetryDelay() {
 	// Output:
 	// 21s
 	// 1s
-	// 2s
 	// 4s
+	// 16s
 }
 
 // Due says when somebody has to look after a job next.

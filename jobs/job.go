@@ -36,7 +36,8 @@ type Job struct {
 	// Current is the number of the attempt that is being submitted, watched or
 	// that brought the result; 0 before the first.
 	Current int `json:"current,omitempty"`
-	// BudgetFrom is how many attempts a retry by hand has written off.
+	// BudgetFrom is the number of the last attempt that a retry by hand has
+	// written off.
 	BudgetFrom int `json:"budget_from,omitempty"`
 	// Reason is why the next attempt will be made; "" for the first.
 	Reason string `json:"reason,omitempty"`
@@ -86,6 +87,11 @@ type Attempt struct {
 	Usage      *Usage    `json:"usage,omitempty"`
 	// Free marks an attempt that does not use up the job's budget.
 	Free bool `json:"free,omitempty"`
+	// Repeats is how many more attempts, of the numbers that follow, ended for the
+	// same class of reason and created nothing. They are told as one, so that a
+	// day without a valid key does not make a record of a thousand attempts; Ended
+	// and Failure are those of the last.
+	Repeats int `json:"repeats,omitempty"`
 }
 
 // Outcome is how an attempt ended.
@@ -178,20 +184,38 @@ type Usage struct {
 
 // CurrentAttempt returns the current attempt, and false before the first.
 func (j Job) CurrentAttempt() (Attempt, bool) {
-	if j.Current < 1 || j.Current > len(j.Attempts) {
+	i := j.attemptIndex(j.Current)
+	if i < 0 {
 		return Attempt{}, false
 	}
-	return j.Attempts[j.Current-1], true
+	return j.Attempts[i], true
+}
+
+// attemptIndex returns where the attempt of that number stands, -1 if there is
+// none. The latest ones are asked for most.
+func (j Job) attemptIndex(number int) int {
+	for i := len(j.Attempts) - 1; i >= 0; i-- {
+		if j.Attempts[i].Number == number {
+			return i
+		}
+	}
+	return -1
 }
 
 // NextAttempt is the number that the next create call gets.
-func (j Job) NextAttempt() int { return len(j.Attempts) + 1 }
+func (j Job) NextAttempt() int {
+	if len(j.Attempts) == 0 {
+		return 1
+	}
+	last := j.Attempts[len(j.Attempts)-1]
+	return last.Number + last.Repeats + 1
+}
 
 // Counted is how many attempts have used up the job's budget.
 func (j Job) Counted() int {
 	n := 0
-	for _, a := range j.Attempts[min(max(j.BudgetFrom, 0), len(j.Attempts)):] {
-		if !a.Free {
+	for _, a := range j.Attempts {
+		if !a.Free && a.Number > j.BudgetFrom {
 			n++
 		}
 	}

@@ -17,10 +17,11 @@ func (m *move) refuse(event, why string) error {
 
 // attempt returns the attempt of that number, nil if there is none.
 func (m *move) attempt(number int) *Attempt {
-	if number < 1 || number > len(m.job.Attempts) {
+	i := m.job.attemptIndex(number)
+	if i < 0 {
 		return nil
 	}
-	return &m.job.Attempts[number-1]
+	return &m.job.Attempts[i]
 }
 
 // wanted reports whether the job goes on with an attempt that turns out to have
@@ -119,7 +120,30 @@ func (m *move) failed(a *Attempt, f Failure, delay time.Duration) {
 	default:
 		j.Reason = string(f.Class)
 		m.wait(m.now.Add(delay))
+		m.fold()
 	}
+}
+
+// fold tells the last attempt and the one before as one, if both were free,
+// created nothing and failed for the same class of reason.
+func (m *move) fold() {
+	last := len(m.job.Attempts) - 1
+	if last < 1 {
+		return
+	}
+	a, before := m.job.Attempts[last], &m.job.Attempts[last-1]
+	if !a.barren() || !before.barren() || a.Failure.Class != before.Failure.Class || before.Number <= m.job.BudgetFrom {
+		return
+	}
+	before.Repeats += 1 + a.Repeats
+	before.Answered, before.RequestID, before.Ended, before.Failure = a.Answered, a.RequestID, a.Ended, a.Failure
+	m.job.Attempts = m.job.Attempts[:last]
+	m.job.Current = before.Number
+}
+
+// barren reports whether the attempt was free and certainly created nothing.
+func (a Attempt) barren() bool {
+	return a.Free && a.ResponseID == "" && a.Outcome == OutcomeFailed && a.Failure != nil
 }
 
 // stopState is the state that a stopped job ends in: a deadline expires it,

@@ -96,6 +96,9 @@ func (m *move) created(ev Created) error {
 		return m.refuse(ev.Name(), fmt.Sprintf("attempt %d already has response %s", ev.Attempt, a.ResponseID))
 	}
 	a.ResponseID, a.RequestID, a.Answered = r.ID, ev.Reply.RequestID, m.now
+	if slices.ContainsFunc(m.job.Attempts, func(b Attempt) bool { return b.ResponseID == r.ID && b.Number != a.Number }) {
+		return nil // a gateway gave two attempts the same response: there is nothing to give up
+	}
 	// The attempt may have been given up for lost while its answer was on the
 	// way: it is taken back.
 	a.Outcome, a.Ended, a.Failure = "", time.Time{}, nil
@@ -170,6 +173,9 @@ func (m *move) responseLost(ev ResponseLost) error {
 		return ErrUnchanged
 	}
 	a.Outcome, a.Ended, a.Failure = OutcomeLost, m.now, &ev.Failure
+	if ev.Failure.Class == ClassOversized {
+		a.Outcome = OutcomeFailed // it is there, and cannot be had
+	}
 	if m.job.Stop != nil {
 		m.end(m.stopState())
 		return nil
@@ -222,7 +228,7 @@ func (m *move) retryRequested() error {
 		j.Deadline = m.now.Add(DefaultDeadline)
 	}
 	j.Ended, j.Failure, j.Result, j.Stop = time.Time{}, nil, nil, nil
-	j.Reason, j.BudgetFrom = reasonManual, len(j.Attempts)
+	j.Reason, j.BudgetFrom = reasonManual, j.NextAttempt()-1
 	m.dropBody = true
 	m.wait(m.now)
 	return nil

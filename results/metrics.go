@@ -83,7 +83,7 @@ func (m *metrics) observe(before, after jobs.Job) {
 		}
 	}
 	for i, a := range after.Attempts {
-		if i < len(before.Attempts) && before.Attempts[i].Outcome == a.Outcome {
+		if i < len(before.Attempts) && before.Attempts[i].Outcome == a.Outcome && before.Attempts[i].Repeats == a.Repeats {
 			continue
 		}
 		if a.Failure != nil && (a.Outcome == jobs.OutcomeFailed || a.Outcome == jobs.OutcomeUncertain || a.Outcome == jobs.OutcomeLost) {
