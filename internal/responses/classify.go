@@ -17,7 +17,7 @@ import (
 //
 //	                             create         look, cancel, delete, input items
 //	the SDK could not make it    internal       internal
-//	nothing was sent             unavailable    unavailable
+//	certainly nothing was sent   unreachable    unavailable
 //	sent, and no answer          ambiguous      unavailable
 //	2xx, over the cap            oversized      oversized
 //	2xx, cut, empty, not ours    ambiguous      unavailable
@@ -35,7 +35,7 @@ import (
 //	     can never fit           invalid        rate_limited
 //	400                          invalid        unavailable; cancel and delete: conflict
 //	any other 4xx                invalid        unavailable
-//	503 "slow down"              unavailable    unavailable
+//	503 "slow down"              rate_limited   unavailable
 //	any other 5xx, all others    ambiguous      unavailable
 //
 // A code in the error of a refused create can say more than its status: see
@@ -91,8 +91,8 @@ func classifyCreate(status int, p problem) jobs.Class {
 	case http.StatusTooManyRequests:
 		return classifyTooMany(p)
 	case http.StatusServiceUnavailable:
-		if p.says("slow down", "slow_down", "overloaded") {
-			return jobs.ClassUnavailable
+		if p.says("slow down", "slow_down", "overloaded") { // turned away at the door
+			return jobs.ClassRateLimited
 		}
 	}
 	switch {
@@ -151,14 +151,18 @@ func classifyManage(op operation, status int, p problem) jobs.Class {
 	return jobs.ClassUnavailable
 }
 
-// classifySilence classifies an exchange without an answer.
+// classifySilence classifies an exchange without an answer. A create is
+// unreachable only on evidence that nothing was sent; without it, ambiguous.
 func classifySilence(e *exchange) jobs.Failure {
 	if !e.reached && !e.stopped {
 		return jobs.Failure{Class: jobs.ClassInternal, Message: "the request could not be made"}
 	}
 	failure := jobs.Failure{Class: jobs.ClassUnavailable}
-	if e.op == opCreate && e.sent() {
-		failure.Class = jobs.ClassAmbiguous
+	if e.op == opCreate {
+		failure.Class = jobs.ClassUnreachable
+		if e.sent() {
+			failure.Class = jobs.ClassAmbiguous
+		}
 	}
 	failure.Code, failure.Message = describeSilence(e)
 	return failure

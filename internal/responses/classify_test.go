@@ -113,10 +113,10 @@ func TestClassOfAnAnswer(t *testing.T) {
 		{"bad gateway", 502, htmlBody, ambiguous, unavailable, unavailable},
 		{"not available", 503, ours, ambiguous, unavailable, unavailable},
 		{"not available, empty", 503, ``, ambiguous, unavailable, unavailable},
-		{"slow down", 503, apiError("Slow down", "service_unavailable_error", ""), unavailable, unavailable, unavailable},
-		{"slow down, by code", 503, apiError("m", "server_error", "slow_down"), unavailable, unavailable, unavailable},
+		{"slow down", 503, apiError("Slow down", "service_unavailable_error", ""), rate, unavailable, unavailable},
+		{"slow down, by code", 503, apiError("m", "server_error", "slow_down"), rate, unavailable, unavailable},
 		{"slow down, in HTML", 503, "<h1>Slow down</h1>", ambiguous, unavailable, unavailable},
-		{"overloaded", 503, apiError("The engine is currently overloaded, please try again later", "overloaded_error", ""), unavailable, unavailable, unavailable},
+		{"overloaded", 503, apiError("The engine is currently overloaded, please try again later", "overloaded_error", ""), rate, unavailable, unavailable},
 		{"slow down with another status", 500, apiError("Slow down", "x", ""), ambiguous, unavailable, unavailable},
 		{"gateway timeout", 504, ``, ambiguous, unavailable, unavailable},
 		{"status of a proxy's own", 520, htmlBody, ambiguous, unavailable, unavailable},
@@ -248,7 +248,7 @@ func TestClassOfSilence(t *testing.T) {
 				name := fmt.Sprintf("%s %d %s", cause.name, i, op)
 				sent, unsent := jobs.ClassUnavailable, jobs.ClassUnavailable
 				if op == "create" {
-					sent = jobs.ClassAmbiguous
+					sent, unsent = jobs.ClassAmbiguous, jobs.ClassUnreachable
 				}
 				for how, want := range map[responses.Silence]jobs.Class{
 					responses.Unreached: jobs.ClassInternal, responses.Connecting: unsent,
@@ -263,6 +263,19 @@ func TestClassOfSilence(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+func TestCreateThatIsToSlowDownSaysForHowLong(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		apiError("Slow down", "service_unavailable_error", ""), apiError("m", "server_error", "slow_down"),
+		apiError("The server is currently overloaded with other requests.", "server_error", ""),
+	} {
+		_, err := call(t.Context(), serve(t, answer(503, body, "Retry-After", "900")).client(t), "create")
+		if f := failure(t, err); f.Class != jobs.ClassRateLimited || f.RetryAfter != 15*time.Minute {
+			t.Errorf("%s: %s, to be tried again after %s; want rate_limited and 15m", body, f, f.RetryAfter)
 		}
 	}
 }

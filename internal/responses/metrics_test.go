@@ -1,7 +1,10 @@
 package responses_test
 
 import (
+	"context"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,6 +33,12 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("%d histograms before the first request, err %v; want %d", n, err, ops)
 	}
 
+	c.DialWith(func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	})
+	if _, err := call(t.Context(), c, "create"); err == nil {
+		t.Fatal("a create reached a host that refuses connections")
+	}
 	c.DialWith(serve(t, respond("queued")).dial)
 	for _, op := range []string{"create", "look", "look", "delete"} {
 		_, err := call(t.Context(), c, op)
@@ -54,10 +63,11 @@ func TestMetrics(t *testing.T) {
 	}
 	for name, want := range map[string]float64{
 		"longhaul_responses_requests_total main create ok":             1,
+		"longhaul_responses_requests_total main create unreachable":    1,
 		"longhaul_responses_requests_total main look ok":               2,
 		"longhaul_responses_requests_total main delete unavailable":    1,
 		"longhaul_responses_requests_total main delete ok":             0,
-		"longhaul_responses_request_duration_seconds main create":      1,
+		"longhaul_responses_request_duration_seconds main create":      2,
 		"longhaul_responses_request_duration_seconds main look":        2,
 		"longhaul_responses_request_duration_seconds main cancel":      0,
 		"longhaul_responses_requests_total main create ambiguous":      0,

@@ -92,7 +92,8 @@ func (c *Client) Close() {
 //
 // The error is a [*jobs.Error]. Its class is ambiguous whenever the request may
 // have been accepted without its id having become known, and oversized when
-// that certainly happened; every other class means that nothing was accepted.
+// that certainly happened; every other class means that nothing was accepted,
+// and unreachable that not even the request was sent.
 func (c *Client) Create(ctx context.Context, body json.RawMessage, clientRequestID string) (jobs.Reply, error) {
 	if !validHeader(clientRequestID, maxClientRequestID) {
 		return jobs.Reply{}, misuse(opCreate, "the client request id is not at most 512 printable ASCII characters")

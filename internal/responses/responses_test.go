@@ -319,10 +319,10 @@ func TestTransportOfTheCallerIsNotCalledInVain(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := call(ctx, c, "create")
-	wantSilence(t, err, jobs.ClassUnavailable, "stopped")
+	wantSilence(t, err, jobs.ClassUnreachable, "stopped")
 }
 
-func TestCreateThatFoundNoProxyIsUnavailable(t *testing.T) {
+func TestCreateThatFoundNoProxyIsUnreachable(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, func(c *responses.Config) {
 		c.HTTPClient = &http.Client{Transport: &http.Transport{
@@ -330,7 +330,7 @@ func TestCreateThatFoundNoProxyIsUnavailable(t *testing.T) {
 		}}
 	})
 	_, err := call(t.Context(), c, "create")
-	wantSilence(t, err, jobs.ClassUnavailable, "connect_failed")
+	wantSilence(t, err, jobs.ClassUnreachable, "connect_failed")
 }
 
 func TestHTTPClientOfTheCallerIsUsedAndLeftAsItIs(t *testing.T) {

@@ -87,23 +87,33 @@ func TestStopBeforeAndAfterTheRequestIsSent(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errDraining)
 		_, err := call(ctx, s.client(t), "create")
-		wantSilence(t, err, jobs.ClassUnavailable, "stopped")
+		wantSilence(t, err, jobs.ClassUnreachable, "stopped")
 		if !errors.Is(err, errDraining) || len(s.received()) != 0 {
 			t.Errorf("error = %v after %d requests, want the cause and none", errors.Unwrap(err), len(s.received()))
 		}
+	})
+	neverDialed := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	t.Run("by the timeout while dialing", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			c := newClient(t)
+			c.DialWith(neverDialed)
+			_, err := call(t.Context(), c, "create")
+			wantSilence(t, err, jobs.ClassUnreachable, "timeout")
+		})
 	})
 	t.Run("while dialing", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			c := newClient(t)
-			c.DialWith(func(ctx context.Context, _, _ string) (net.Conn, error) {
-				<-ctx.Done()
-				return nil, ctx.Err()
-			})
+			c.DialWith(neverDialed)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(time.Second, func() { cancel(errDraining) })
 			_, err := call(ctx, c, "create")
-			wantSilence(t, err, jobs.ClassUnavailable, "stopped")
+			wantSilence(t, err, jobs.ClassUnreachable, "stopped")
 		})
 	})
 	t.Run("while the server works", func(t *testing.T) {
@@ -131,7 +141,7 @@ func TestStopBeforeAndAfterTheRequestIsSent(t *testing.T) {
 	})
 }
 
-func TestCreateThatReachedNobodyIsUnavailable(t *testing.T) {
+func TestCreateThatReachedNobodyIsUnreachable(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
@@ -161,7 +171,7 @@ func TestCreateThatReachedNobodyIsUnavailable(t *testing.T) {
 			c := newClient(t, func(c *responses.Config) { c.BaseURL = tt.base })
 			c.DialWith(tt.dial)
 			_, err := call(t.Context(), c, "create")
-			wantSilence(t, err, jobs.ClassUnavailable, "connect_failed")
+			wantSilence(t, err, jobs.ClassUnreachable, "connect_failed")
 		})
 	}
 }
@@ -236,7 +246,7 @@ func TestCreateOnADeadIdleConnection(t *testing.T) {
 		first.dead.Store(true)
 		_, err := call(t.Context(), c, "create")
 		if !again {
-			wantSilence(t, err, jobs.ClassUnavailable, "connect_failed")
+			wantSilence(t, err, jobs.ClassUnreachable, "connect_failed")
 		} else if err != nil {
 			t.Errorf("create on a new connection: %v", err)
 		}
