@@ -49,6 +49,11 @@ func next(now time.Time, j jobs.Job, got answer, s Schedule, random float64) dec
 		return d
 	}
 	d.looks = count(d.looks, got)
+	if got.failure != nil && got.failure.Class == jobs.ClassOversized {
+		// It is there, and looking again would fetch it in vain again.
+		d.event = jobs.ResponseLost{ResponseID: a.ResponseID, Failure: *got.failure}
+		return d
+	}
 	if age >= s.NotFoundGrace && d.looks.NotFound >= enoughNotFound {
 		d.event = jobs.ResponseLost{ResponseID: a.ResponseID, Failure: *got.failure}
 		return d

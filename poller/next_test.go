@@ -63,6 +63,7 @@ func TestNext(t *testing.T) {
 		{name: "Retry-After", got: throttled, wait: 42 * time.Second},
 		{name: "a bad key fails no job", age: time.Hour, looks: jobs.Looks{Failed: 50}, got: failure(jobs.ClassUnauthorized), wait: 30 * time.Second},
 
+		{name: "larger than what is read", age: time.Second, got: failure(jobs.ClassOversized), event: "response_lost"},
 		{name: "404 within grace", age: 119 * time.Second, looks: jobs.Looks{Failed: 9, NotFound: 9}, got: failure(jobs.ClassLost), wait: 11900 * time.Millisecond},
 		{name: "404 after grace, too few", age: time.Hour, looks: jobs.Looks{Failed: 50, NotFound: 1}, got: failure(jobs.ClassLost), wait: 30 * time.Second},
 		{name: "404 after grace, enough", age: 2 * time.Minute, looks: jobs.Looks{Failed: 2, NotFound: 2}, got: failure(jobs.ClassLost), event: "response_lost"},
@@ -147,7 +148,8 @@ func FuzzNext(f *testing.F) {
 				t.Fatalf("a response that is %s ended a job", ev.Reply.Response.Status)
 			}
 		case jobs.ResponseLost:
-			if got.failure.Class != jobs.ClassLost || now.Sub(j.Attempts[0].Answered) < testSchedule.NotFoundGrace {
+			oversized := got.failure.Class == jobs.ClassOversized
+			if !oversized && (got.failure.Class != jobs.ClassLost || now.Sub(j.Attempts[0].Answered) < testSchedule.NotFoundGrace) {
 				t.Fatalf("%v counted as lost", got.failure)
 			}
 		case jobs.StopGivenUp:

@@ -19,8 +19,10 @@ import (
 
 // Records is the part of the store that a poller needs.
 type Records interface {
-	// ClaimDue leases up to limit due jobs of each shard. With an error it
-	// returns what it has leased all the same.
+	// ClaimLooks leases up to limit running jobs of each shard whose look is due,
+	// ClaimDue other jobs that are due. With an error they
+	// return what they have leased all the same.
+	ClaimLooks(ctx context.Context, limit int, lease time.Duration) ([]jobs.Job, error)
 	ClaimDue(ctx context.Context, limit int, lease time.Duration) ([]jobs.Job, error)
 	// PutBack makes a claimed job due again; the looks replace its counters. A
 	// job that has moved on is left alone.
@@ -78,8 +80,7 @@ type Poller struct {
 	metrics   *metrics
 	log       *slog.Logger
 
-	slots chan struct{} // one token for each look in flight
-	back  chan PutBack
+	back chan PutBack
 }
 
 // New returns a poller for the named endpoints.
@@ -89,22 +90,44 @@ func New(records Records, endpoints map[string]API, others Others, effects Effec
 	return &Poller{
 		records: records, endpoints: endpoints, others: others, effects: effects, config: config,
 		metrics: newMetrics(reg), log: log,
-		slots: make(chan struct{}, config.Concurrency), back: make(chan PutBack, config.Concurrency),
+		back: make(chan PutBack, config.Concurrency),
 	}
 }
 
+// debts is how many jobs that are due and not for a look are dealt with at once.
+const debts = 16
+
 // Run looks until ctx is done. Looks in flight are then let finish and the
-// claimed jobs are put back; Run returns when that is done.
+// claimed jobs are put back; Run returns when that is done. What else is due has
+// places of its own: looks that hang do not delay it.
 func (p *Poller) Run(ctx context.Context) error {
-	var looks, writer sync.WaitGroup
+	var loops, writer sync.WaitGroup
 	writer.Go(func() { p.putBack(context.WithoutCancel(ctx)) })
+	loops.Go(func() { p.serve(ctx, p.config.Concurrency, p.records.ClaimLooks) })
+	loops.Go(func() { p.serve(ctx, debts, p.records.ClaimDue) })
+	loops.Wait()
+	close(p.back)
+	writer.Wait()
+	return nil
+}
+
+// serve claims as many jobs as there are free places, and handles each in a
+// goroutine of its own, until ctx is done and all of them have returned.
+func (p *Poller) serve(ctx context.Context, places int, claim func(context.Context, int, time.Duration) ([]jobs.Job, error)) {
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	taken := make(chan struct{}, places) // a token for each job in hand
 	for ctx.Err() == nil {
-		due, err := p.claim(ctx)
+		var due []jobs.Job
+		var err error
+		if free := places - len(taken); free > 0 {
+			due, err = claim(ctx, max(1, free/p.records.Shards()), p.config.Lease)
+		}
 		// With an error, some shards may have answered: what they gave is leased.
 		for _, j := range due {
-			p.slots <- struct{}{}
-			looks.Go(func() {
-				defer func() { <-p.slots }()
+			taken <- struct{}{}
+			busy.Go(func() {
+				defer func() { <-taken }()
 				// A look that has begun is finished: its answer may be the result.
 				p.handle(context.WithoutCancel(ctx), j)
 			})
@@ -118,20 +141,6 @@ func (p *Poller) Run(ctx context.Context) error {
 			_ = sleep(ctx, p.config.Tick)
 		}
 	}
-	looks.Wait()
-	close(p.back)
-	writer.Wait()
-	return nil
-}
-
-// claim takes as many due jobs as there are free slots, a share from each shard.
-func (p *Poller) claim(ctx context.Context) ([]jobs.Job, error) {
-	free := cap(p.slots) - len(p.slots)
-	if free == 0 {
-		return nil, nil
-	}
-	share := max(1, free/p.records.Shards())
-	return p.records.ClaimDue(ctx, share, p.config.Lease)
 }
 
 // handle deals with one claimed job.
@@ -146,27 +155,33 @@ func (p *Poller) handle(ctx context.Context, j jobs.Job) {
 		}
 		return
 	}
-	a, _ := j.CurrentAttempt()
-	api, served := p.endpoints[a.Endpoint]
-	if !served {
-		p.metrics.unserved.Inc()
-		log.ErrorContext(ctx, "response belongs to an endpoint that is not served here", slog.String("endpoint", a.Endpoint))
-		p.back <- PutBack{Job: j, Due: p.records.Now().Add(p.config.Schedule.Ceiling), Looks: j.Looks}
-		return
-	}
 	if j.Stop == nil && j.Late(p.records.Now()) {
 		next, err := p.records.Advance(ctx, j, jobs.StopRequested{Reason: jobs.StopDeadline})
 		if err != nil && !errors.Is(err, jobs.ErrUnchanged) {
 			log.WarnContext(ctx, "deadline not recorded", slog.Any("err", err))
 			return // the lease runs out and the deadline is found again
 		}
-		j = next
-		if j.State != jobs.StateRunning {
+		if j = next; j.State != jobs.StateRunning {
 			return
 		}
 	}
+	a, _ := j.CurrentAttempt()
 	log = log.With(slog.String("response_id", a.ResponseID))
+	api, served := p.endpoints[a.Endpoint]
+	if !served {
+		p.metrics.unserved.Inc()
+		log.ErrorContext(ctx, "response belongs to an endpoint that is not served here", slog.String("endpoint", a.Endpoint))
+		p.decide(ctx, log, j, unserved())
+		return
+	}
 	p.decide(ctx, log, j, p.look(ctx, api, j, a.ResponseID))
+}
+
+// unserved is the answer of an endpoint that this worker does not serve: none. A
+// worker that does may have one, so the job is left as it is; only a stop that
+// nobody can carry out is given up after its grace.
+func unserved() answer {
+	return answer{failure: &jobs.Failure{Class: jobs.ClassUnreachable, Code: "unserved_endpoint"}}
 }
 
 // look asks for the response; one that is to stop is cancelled first. The last

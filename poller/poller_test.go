@@ -34,13 +34,21 @@ func newFakeRecords(list ...jobs.Job) *fakeRecords {
 	return r
 }
 
+func (r *fakeRecords) ClaimLooks(_ context.Context, limit int, lease time.Duration) ([]jobs.Job, error) {
+	return r.claim(limit, lease, func(s jobs.State) bool { return s == jobs.StateRunning })
+}
+
 func (r *fakeRecords) ClaimDue(_ context.Context, limit int, lease time.Duration) ([]jobs.Job, error) {
+	return r.claim(limit, lease, func(s jobs.State) bool { return s != jobs.StateRunning })
+}
+
+func (r *fakeRecords) claim(limit int, lease time.Duration, of func(jobs.State) bool) ([]jobs.Job, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var claimed []jobs.Job
 	now := time.Now()
 	for id, at := range r.due {
-		if !at.After(now) && len(claimed) < limit {
+		if !at.After(now) && len(claimed) < limit && of(r.jobs[id].State) {
 			r.due[id] = now.Add(lease)
 			claimed = append(claimed, r.jobs[id])
 		}
@@ -193,11 +201,16 @@ func TestLooksUntilTheEnd(t *testing.T) {
 	})
 }
 
+// TestFailedLooksFailNoJob goes through the classes.
+//
+// Guarantee: G7.
 func TestFailedLooksFailNoJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answers []answer
 		for _, class := range jobs.Classes() {
-			answers = append(answers, failure(class)) // lost among them, once: within its grace
+			if class != jobs.ClassOversized { // which says that the response is there
+				answers = append(answers, failure(class)) // lost among them, once
+			}
 		}
 		api := &fakeAPI{answers: append(answers, response("completed"))}
 		j, _ := play(t, runningJob(), api, &fakeOthers{}, time.Hour)
@@ -210,6 +223,9 @@ func TestFailedLooksFailNoJob(t *testing.T) {
 	})
 }
 
+// TestDeadlineCancelsAndLooksOnceMore wants the last look to decide.
+//
+// Guarantee: G8.
 func TestDeadlineCancelsAndLooksOnceMore(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -255,6 +271,10 @@ func TestCancelIsSentAtOnce(t *testing.T) {
 	})
 }
 
+// TestLostAfterGraceIsNotResubmitted has a provider that does not know the
+// response.
+//
+// Guarantees: G6, G7.
 func TestLostAfterGraceIsNotResubmitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := &fakeAPI{answers: []answer{failure(jobs.ClassLost)}}
@@ -265,6 +285,9 @@ func TestLostAfterGraceIsNotResubmitted(t *testing.T) {
 	})
 }
 
+// TestUnservedEndpointIsLeftAlone keeps what another worker can look at.
+//
+// Guarantee: G15.
 func TestUnservedEndpointIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := runningJob()
@@ -276,6 +299,73 @@ func TestUnservedEndpointIsLeftAlone(t *testing.T) {
 		}
 		if !bytes.Contains([]byte(log), []byte("not served here")) {
 			t.Errorf("log says nothing of it: %s", log)
+		}
+	})
+}
+
+// TestDeadlineOfAnUnservedEndpoint ends a job although nobody can ask for its
+// response; the cancel stays owed.
+//
+// Guarantee: G8.
+func TestDeadlineOfAnUnservedEndpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := runningJob()
+		j.Attempts[0].Endpoint = "elsewhere"
+		j.Deadline = time.Now().Add(25 * time.Second)
+		got, _ := play(t, j, &fakeAPI{answers: []answer{response("completed")}}, &fakeOthers{}, 10*time.Minute)
+		if got.State != jobs.StateExpired || len(got.Outbox) != 1 {
+			t.Errorf("state %s with %d effects owed; want expired with its cancel owed", got.State, len(got.Outbox))
+		}
+	})
+}
+
+func TestOversizedResponseFailsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := &fakeAPI{answers: []answer{failure(jobs.ClassOversized)}}
+		got, _ := play(t, runningJob(), api, &fakeOthers{}, time.Hour)
+		if got.State != jobs.StateFailed || got.Failure.Class != jobs.ClassOversized || len(api.looked) != 1 {
+			t.Errorf("state %s, failure %v after %d looks; want failed, oversized, after one", got.State, got.Failure, len(api.looked))
+		}
+		if a := got.Attempts[0]; a.ResponseID == "" || a.Outcome != jobs.OutcomeFailed {
+			t.Errorf("attempt %+v; want its response id kept", a)
+		}
+	})
+}
+
+// hangingAPI never answers before the look's own time is over.
+type hangingAPI struct{ fakeAPI }
+
+func (a *hangingAPI) Look(context.Context, string, []string) (jobs.Reply, error) {
+	time.Sleep(30 * time.Second)
+	return jobs.Reply{}, asError(failure(jobs.ClassUnavailable))
+}
+
+// TestHangingLooksDelayNothingElse has every place for looks taken by a provider
+// that hangs: an intent is checked on time all the same.
+//
+// Guarantee: G3.
+func TestHangingLooksDelayNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var list []jobs.Job
+		for range 100 {
+			j := runningJob()
+			j.LookAt = time.Now()
+			list = append(list, j)
+		}
+		intent := runningJob()
+		intent.State, intent.Updated = jobs.StateSubmitting, time.Now()
+		records := newFakeRecords(append(list, intent)...)
+		others := &fakeOthers{}
+		p := New(records, map[string]API{"default": &hangingAPI{}}, others, noEffects{}, Config{
+			Schedule: steady, Concurrency: 4, Tick: 10 * time.Millisecond, Lease: time.Minute,
+		}, prometheus.NewPedanticRegistry(), slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := p.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if got := others.states(); !slices.Equal(got, []jobs.State{jobs.StateSubmitting}) {
+			t.Errorf("the watchdog was given %v within five seconds, want the intent", got)
 		}
 	})
 }

@@ -73,12 +73,14 @@ type Backlog struct {
 
 // Backlog reads the due sets, for the metrics.
 func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
-	sizes := make([]*redis.IntCmd, s.shards)
-	oldest := make([]*redis.ZSliceCmd, s.shards)
+	var sizes []*redis.IntCmd
+	var oldest []*redis.ZSliceCmd
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for shard := range s.shards {
-			sizes[shard] = p.ZCard(ctx, s.base(shard).due())
-			oldest[shard] = p.ZRangeWithScores(ctx, s.base(shard).due(), 0, 0)
+			for _, set := range []string{s.base(shard).due(), s.base(shard).looks()} {
+				sizes = append(sizes, p.ZCard(ctx, set))
+				oldest = append(oldest, p.ZRangeWithScores(ctx, set, 0, 0))
+			}
 		}
 		return nil
 	})
@@ -87,9 +89,9 @@ func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
 	}
 	var b Backlog
 	now := ms(s.Now())
-	for shard := range s.shards {
-		b.Due += sizes[shard].Val()
-		for _, z := range oldest[shard].Val() {
+	for i := range sizes {
+		b.Due += sizes[i].Val()
+		for _, z := range oldest[i].Val() {
 			b.OldestMilliseconds = max(b.OldestMilliseconds, now-int64(z.Score))
 		}
 	}

@@ -28,7 +28,7 @@ func (s *Store) Admit(ctx context.Context, lane string, window int) ([]Admission
 	share := max(1, window/s.shards)
 	overdue := ms(now.Add(s.config.Timing.Submit))
 	var admitted []Admission
-	err := s.everywhere(ctx, s.scripts.admit, []any{lane, ms(now), share, overdue}, func(answer *redis.Cmd) error {
+	err := s.everywhere(ctx, s.scripts.admit, []any{lane, ms(now), share, overdue, jobs.Schema, ms(now.Add(time.Minute))}, func(answer *redis.Cmd) error {
 		flat, err := answer.StringSlice()
 		if err != nil {
 			return err
@@ -44,15 +44,25 @@ func (s *Store) Admit(ctx context.Context, lane string, window int) ([]Admission
 	return admitted, nil
 }
 
-// ClaimDue takes up to limit due jobs from each shard, the longest due first,
-// and leases them: until the lease (at least a millisecond) runs out nobody else
+// ClaimDue takes up to limit jobs that are due, and not for a look, from each
+// shard, the longest due first, and leases them: until the lease (at least a millisecond) runs out nobody else
 // gets them, unless they are put back before. A record of a newer schema is left
 // to a worker that can read it. When some shards cannot be reached, what was
 // claimed from the others is returned beside the error.
 func (s *Store) ClaimDue(ctx context.Context, limit int, lease time.Duration) ([]jobs.Job, error) {
+	return s.claim(ctx, dueSet, limit, lease)
+}
+
+// ClaimLooks is [Store.ClaimDue] for the running jobs whose next look is due.
+// They are claimed apart, so that a provider that hangs delays nothing but looks.
+func (s *Store) ClaimLooks(ctx context.Context, limit int, lease time.Duration) ([]jobs.Job, error) {
+	return s.claim(ctx, looksSet, limit, lease)
+}
+
+func (s *Store) claim(ctx context.Context, set string, limit int, lease time.Duration) ([]jobs.Job, error) {
 	now := s.Now()
 	var due []jobs.Job
-	args := []any{ms(now), ms(now.Add(max(lease, time.Millisecond))), limit, jobs.Schema}
+	args := []any{set, ms(now), ms(now.Add(max(lease, time.Millisecond))), limit, jobs.Schema}
 	err := s.everywhere(ctx, s.scripts.claim, args, func(answer *redis.Cmd) error {
 		flat, err := answer.Slice()
 		if err != nil {

@@ -52,7 +52,7 @@ func TestEachDueJobIsClaimedByOneWorker(t *testing.T) {
 		claims := make([][]jobs.ID, len(stores))
 		together(len(stores), func(i int) bool {
 			for range 20 {
-				due, err := stores[i].ClaimDue(t.Context(), 2, time.Hour)
+				due, err := stores[i].ClaimLooks(t.Context(), 2, time.Hour)
 				if err != nil {
 					t.Errorf("ClaimDue: %v", err)
 				}
@@ -83,7 +83,7 @@ func TestClaimTakesTheLongestDueFirst(t *testing.T) {
 		}
 		var got []jobs.ID
 		for range 3 {
-			due, err := h.ClaimDue(t.Context(), 2, time.Hour)
+			due, err := h.ClaimLooks(t.Context(), 2, time.Hour)
 			if err != nil || len(due) != 2 {
 				t.Fatalf("%d jobs claimed, err %v; want two", len(due), err)
 			}
@@ -100,9 +100,9 @@ func TestClaimForgetsEntriesWithoutAJob(t *testing.T) {
 	onEach(t, results.Config{Shards: 1}, func(t *testing.T, h *harness) {
 		j := h.in(jobs.StateRunning, jobs.Options{})
 		for i := range 7 {
-			h.rdb.ZAdd(t.Context(), h.key(j.ID, "due"), z(1, fmt.Sprint("ghost ", i)))
+			h.rdb.ZAdd(t.Context(), h.key(j.ID, "looks"), z(1, fmt.Sprint("ghost ", i)))
 		}
-		due, err := h.ClaimDue(t.Context(), 2, time.Minute)
+		due, err := h.ClaimLooks(t.Context(), 2, time.Minute)
 		if err != nil || len(due) != 1 || due[0].ID != j.ID {
 			t.Errorf("claimed %v, err %v; want the one job behind the ghosts", due, err)
 		}
@@ -126,7 +126,7 @@ func TestRecordsOfANewerSchemaAreLeftToNewerWorkers(t *testing.T) {
 		own := h.in(jobs.StateRunning, jobs.Options{})
 		before := h.read()
 
-		due, err := h.ClaimDue(ctx, 1, time.Minute)
+		due, err := h.ClaimLooks(ctx, 1, time.Minute)
 		if err != nil || len(due) != 1 || due[0].ID != own.ID {
 			t.Fatalf("claimed %v, err %v; want only the job of our schema", due, err)
 		}
@@ -295,7 +295,7 @@ func TestAuditPutsBackEveryKindOfEntry(t *testing.T) {
 			{"ready", ready, []string{"due", "ready:full"}},
 			{"admitted", admitted, []string{"due", "admitted:default"}},
 			{"submitting", in(jobs.StateSubmitting), []string{"due"}},
-			{"running", in(jobs.StateRunning), []string{"due"}},
+			{"running", in(jobs.StateRunning), []string{"looks"}},
 			{"uncertain", in(jobs.StateUncertain), []string{"due"}},
 			{"owing", owing, []string{"due"}},
 		} {

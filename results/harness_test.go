@@ -301,10 +301,25 @@ func (h *harness) claim(lease time.Duration) map[jobs.ID]jobs.Job {
 	if err != nil {
 		h.t.Fatalf("ClaimDue: %v", err)
 	}
+	looks, err := h.ClaimLooks(h.t.Context(), 1000, lease)
+	if err != nil {
+		h.t.Fatalf("ClaimLooks: %v", err)
+	}
+	for _, j := range due {
+		if j.State == jobs.StateRunning {
+			h.t.Errorf("ClaimDue returned %s, which is running", j.ID)
+		}
+	}
+	for _, j := range looks {
+		if j.State != jobs.StateRunning {
+			h.t.Errorf("ClaimLooks returned %s, which is %s", j.ID, j.State)
+		}
+	}
+	due = append(due, looks...)
 	byID := make(map[jobs.ID]jobs.Job, len(due))
 	for _, j := range due {
 		if _, twice := byID[j.ID]; twice {
-			h.t.Fatalf("ClaimDue returned %s twice", j.ID)
+			h.t.Fatalf("%s was claimed twice", j.ID)
 		}
 		byID[j.ID] = j
 	}

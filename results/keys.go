@@ -21,7 +21,8 @@ import (
 //	later:LANE             zset    waiting jobs by the time before which they may not start
 //	ready:LANE             zset    waiting jobs whose time has come, by rank: the lowest goes first
 //	admitted:LANE          zset    waiting jobs in their lane's queue, by the time of admission
-//	due                    zset    jobs that want attention, by when; a claim moves them behind its lease
+//	looks                  zset    running jobs by their next look; a claim moves them behind its lease
+//	due                    zset    all other jobs that want attention, by when; likewise
 //	expire                 zset    ended jobs by the end of their retention
 //	owing                  zset    jobs with effects to carry out, or a removal
 //
@@ -84,13 +85,21 @@ func (b base) groupState(state jobs.State, group string) string {
 	return string(b) + "groupstate:" + string(state) + ":" + group
 }
 
-func (b base) due() string { return string(b) + "due" }
+func (b base) due() string { return string(b) + dueSet }
+
+func (b base) looks() string { return string(b) + looksSet }
 
 func (s *Store) installationKey() string { return s.config.Prefix + ":{meta}:installation" }
 
 func (s *Store) workersKey() string { return s.config.Prefix + ":{workers}:alive" }
 
 func (s *Store) workerKey(id string) string { return s.config.Prefix + ":{workers}:worker:" + id }
+
+// The sets of what is due: the looks at running jobs, and everything else.
+const (
+	looksSet = "looks"
+	dueSet   = "due"
+)
 
 // bandWidth separates the priorities among the ready jobs: no time is so late,
 // in milliseconds, before the year 2109.

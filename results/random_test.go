@@ -161,8 +161,11 @@ func (p *player) admitOne() {
 // watch claims what is due and does, mostly, what a worker would do.
 func (p *player) watch() {
 	p.last = "watch"
-	due, err := p.ClaimDue(p.t.Context(), 5, time.Minute)
+	due, err := p.ClaimLooks(p.t.Context(), 5, time.Minute)
 	p.report(err)
+	others, err := p.ClaimDue(p.t.Context(), 5, time.Minute)
+	p.report(err)
+	due = append(due, others...)
 	for _, j := range due {
 		switch {
 		case p.random.IntN(5) == 0: // the worker dies

@@ -114,6 +114,10 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change) (verd
 	case next.State == jobs.StateWaiting:
 		place = "admitted"
 	}
+	deleting := ""
+	if next.Deleting {
+		deleting = "1"
+	}
 	action, body := "", []byte(nil)
 	switch {
 	case change.Body != nil:
@@ -124,7 +128,7 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change) (verd
 	answer, err := s.run(
 		ctx, s.scripts.apply, base, string(j.ID), j.Version, score(j.Admitted), nonce(), jobs.Schema,
 		record, string(next.State), next.NextAttempt(), place, ms(later(next.Updated, next.NotBefore)),
-		due, expire, owing, action, body, score(next.Deadline), looksAfter(j, next),
+		due, expire, owing, action, body, score(next.Deadline), looksAfter(j, next), deleting,
 	).StringSlice()
 	if err != nil {
 		return "", 0, err

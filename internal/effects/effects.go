@@ -81,7 +81,7 @@ func (r *Runner) carryOut(ctx context.Context, e jobs.Effect, include []string) 
 	var err error
 	switch e.Kind {
 	case jobs.EffectCancel:
-		if reply, err = api.Cancel(ctx, e.ResponseID); err != nil && jobs.ClassOf(err) != jobs.ClassLost {
+		if reply, err = api.Cancel(ctx, e.ResponseID); err != nil && !over(err) {
 			// It may have ended already, and then cannot be cancelled any more.
 			reply, err = api.Look(ctx, e.ResponseID, include)
 		}
@@ -94,10 +94,18 @@ func (r *Runner) carryOut(ctx context.Context, e jobs.Effect, include []string) 
 		return nil, fmt.Errorf("this build does not know the effect %q", e.Kind)
 	}
 	switch {
-	case err != nil && jobs.ClassOf(err) != jobs.ClassLost:
+	case err != nil && !over(err):
 		return nil, err
 	case err != nil || e.Kind == jobs.EffectDelete:
-		return nil, nil //nolint:nilerr // a response that is not known any more is neither running nor there
+		return nil, nil //nolint:nilerr // see over: there is nothing left to be done
 	}
 	return &reply, nil
+}
+
+// over reports whether an error says that a response is neither running nor to
+// be had: the provider does not know it any more, or it is larger than what is
+// read, and only one that has ended is.
+func over(err error) bool {
+	class := jobs.ClassOf(err)
+	return class == jobs.ClassLost || class == jobs.ClassOversized
 }

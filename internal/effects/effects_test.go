@@ -162,6 +162,13 @@ func TestEffect(t *testing.T) {
 			calls: []string{"cancel resp_1", "look resp_1"}, outcome: jobs.OutcomeLost,
 		},
 		{
+			name: "it is larger than what is read", effect: cancelOf(1),
+			api: fakeAPI{errs: map[string]error{
+				"cancel resp_1": refused(jobs.ClassConflict), "look resp_1": refused(jobs.ClassOversized),
+			}},
+			calls: []string{"cancel resp_1", "look resp_1"}, outcome: jobs.OutcomeLost,
+		},
+		{
 			name: "the provider is away", effect: cancelOf(1),
 			api: fakeAPI{errs: map[string]error{
 				"cancel resp_1": refused(jobs.ClassUnavailable), "look resp_1": refused(jobs.ClassUnavailable),

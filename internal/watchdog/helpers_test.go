@@ -265,7 +265,7 @@ func (k *kennel) metric(t *testing.T, name string) float64 {
 			var labelled strings.Builder
 			labelled.WriteString(family.GetName())
 			for _, l := range m.GetLabel() {
-				labelled.WriteString(fmt.Sprintf("{%s=%q}", l.GetName(), l.GetValue()))
+				fmt.Fprintf(&labelled, "{%s=%q}", l.GetName(), l.GetValue())
 			}
 			values[labelled.String()] = m.GetCounter().GetValue()
 		}

@@ -90,40 +90,37 @@ func (w *Watchdog) Overdue(ctx context.Context, j jobs.Job) error {
 		j = next
 	}
 	switch j.State {
-	case jobs.StateWaiting:
-		if j.Admitted.IsZero() {
-			return w.putBack(ctx, j, j.Deadline)
-		}
-		return w.nudge(ctx, j, func(n int) error {
-			return w.queue.Submit(ctx, j.ID, j.Lane, j.NextAttempt(), n)
-		})
 	case jobs.StateSubmitting:
 		return w.checkIntent(ctx, j)
-	case jobs.StateUncertain:
-		return w.putBack(ctx, j, j.Deadline)
 	case jobs.StateRunning:
 		return fmt.Errorf("%s is running: its looks are the poller's", j.ID)
+	case jobs.StateWaiting, jobs.StateUncertain:
+		if j.Admitted.IsZero() && len(j.Outbox) == 0 {
+			return w.putBack(ctx, j, j.Deadline)
+		}
 	case jobs.StateSucceeded, jobs.StateIncomplete, jobs.StateFailed, jobs.StateCancelled, jobs.StateExpired:
+		if len(j.Outbox) == 0 {
+			return w.remove(ctx, j)
+		}
 	}
-	switch {
-	case len(j.Outbox) > 0:
-		return w.nudge(ctx, j, func(n int) error {
-			j.Nudge = n
-			return w.queue.Effects(ctx, j)
-		})
-	case j.Deleting:
-		_, err := w.store.Remove(ctx, j)
-		return err
-	}
-	return nil
+	return w.nudge(ctx, j)
 }
 
-// nudge enqueues a job anew under a task id that no orphan holds.
+// remove forgets a job whose deletion was cut short.
+func (w *Watchdog) remove(ctx context.Context, j jobs.Job) error {
+	if !j.Deleting {
+		return nil
+	}
+	_, err := w.store.Remove(ctx, j)
+	return err
+}
+
+// nudge enqueues what a job is owed anew, under task ids that no orphan holds.
 //
-// The number is raised before the task is enqueued: a crash in between costs a
+// The number is raised before the tasks are enqueued: a crash in between costs a
 // number, and the job is found overdue again.
-func (w *Watchdog) nudge(ctx context.Context, j jobs.Job, enqueue func(nudge int) error) error {
-	due := w.store.Now().Add(w.config.Timing.Submit * time.Duration(2+min(j.Nudge, 20)))
+func (w *Watchdog) nudge(ctx context.Context, j jobs.Job) error {
+	due := w.store.Now().Add(w.config.Timing.Patience(j.Nudge + 1))
 	if !j.State.Terminal() && j.Deadline.Before(due) && !j.Deadline.IsZero() {
 		due = j.Deadline
 	}
@@ -134,10 +131,17 @@ func (w *Watchdog) nudge(ctx context.Context, j jobs.Job, enqueue func(nudge int
 	if numbers[0] < 0 {
 		return nil // it has moved on
 	}
+	j.Nudge = numbers[0]
 	w.metrics.nudges.WithLabelValues(string(j.State)).Inc()
 	w.log.WarnContext(ctx, "overdue job enqueued anew", slog.String("job_id", string(j.ID)),
-		slog.String("state", string(j.State)), slog.Int("nudge", numbers[0]))
-	return enqueue(numbers[0])
+		slog.String("state", string(j.State)), slog.Int("nudge", j.Nudge))
+	if j.State == jobs.StateWaiting && !j.Admitted.IsZero() {
+		err = w.queue.Submit(ctx, j.ID, j.Lane, j.NextAttempt(), j.Nudge)
+	}
+	if len(j.Outbox) > 0 {
+		err = errors.Join(err, w.queue.Effects(ctx, j))
+	}
+	return err
 }
 
 // checkIntent finds out what has become of a POST that is on record: its worker

@@ -4,15 +4,21 @@
 -- When Redis is full nothing is admitted: what it would bring could not be kept.
 -- So that the server refuses the first write and nothing is half done, what adds
 -- comes before what takes away.
--- ARGV: lane, now, window, overdue at
+-- What is of a newer schema goes back for a minute, to a worker that can read it.
+-- ARGV: lane, now, window, overdue at, schema, back until
 -- Returns the id and the next attempt of each.
 local lane, now, window, overdue = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local schema, back = ARGV[5], ARGV[6]
 local later, ready, admitted = waiting_key('later', lane), waiting_key('ready', lane), waiting_key('admitted', lane)
 
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, 1000)) do
-  local rank = redis.call('HGET', job_key(id), 'rank')
-  if rank then redis.call('ZADD', ready, rank, id) end
-  redis.call('ZREM', later, id)
+  local f = redis.call('HMGET', job_key(id), 'rank', 'schema')
+  if f[1] and newer(f[2], schema) then
+    redis.call('ZADD', later, back, id)
+  else
+    if f[1] then redis.call('ZADD', ready, f[1], id) end
+    redis.call('ZREM', later, id)
+  end
 end
 
 local out = {}
@@ -20,9 +26,11 @@ local room = window - redis.call('ZCARD', admitted)
 if room <= 0 then return out end
 for _, id in ipairs(redis.call('ZRANGE', ready, 0, room - 1)) do
   local key = job_key(id)
-  local f = redis.call('HMGET', key, 'next', 'deadline')
+  local f = redis.call('HMGET', key, 'next', 'deadline', 'schema')
   local next_attempt, deadline = f[1], f[2]
-  if next_attempt then
+  if next_attempt and newer(f[3], schema) then
+    redis.call('ZADD', later, back, id)
+  elseif next_attempt then
     redis.call('HSET', key, 'admitted', now)
     redis.call('ZADD', admitted, now, id)
     local due = overdue

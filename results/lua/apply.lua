@@ -3,16 +3,17 @@
 -- ARGV: id, expected version, expected admission ('' or a time), nonce, schema,
 --       record, state, next attempt, place ('lane', 'admitted' or ''),
 --       not_before, due, expire, owing ('0' or ''), body action ('', 'keep' or
---       'drop'), body, deadline, looks ('' for none, '=' for those that there are)
+--       'drop'), body, deadline, looks ('' for none, '=' for those that there
+--       are), deleting ('1' or '')
 -- Returns the verdict, 'applied', 'stale' or 'missing', and a version.
 local id, expected, expected_admission, nonce, schema = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local record, state, next_attempt, place, not_before = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local due, expire, owing, body_action, body = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
-local deadline, looks = ARGV[16], ARGV[17]
+local deadline, looks, deleting = ARGV[16], ARGV[17], ARGV[18]
 local key = job_key(id)
 
-local f = redis.call('HMGET', key, 'version', 'nonces', 'state', 'admitted', 'group', 'lane')
-local version, nonces, from, admitted, group, lane = f[1], f[2], f[3], f[4], f[5], f[6]
+local f = redis.call('HMGET', key, 'version', 'nonces', 'state', 'admitted', 'group', 'lane', 'dedupe')
+local version, nonces, from, admitted, group, lane, dedupe = f[1], f[2], f[3], f[4], f[5], f[6], f[7]
 if not version then return { 'missing', '0' } end
 -- go-redis repeats a command whose answer was lost: the same nonce is success,
 -- with the version that it made, for others may have followed.
@@ -43,7 +44,10 @@ if from == 'waiting' and place ~= 'admitted' then
   redis.call('HDEL', key, 'admitted', 'nudge')
 end
 if place == 'lane' then redis.call('ZADD', waiting_key('later', lane), not_before, id) end
-put(base .. 'due', due, id)
+if due_key(from) ~= due_key(state) then redis.call('ZREM', due_key(from), id) end
+put(due_key(state), due, id)
+-- What is being deleted is no answer to a new submission.
+if deleting == '1' and dedupe and owner(dedupe) == id then redis.call('DEL', base .. 'dedupe:' .. dedupe) end
 put(base .. 'expire', expire, id)
 put(base .. 'owing', owing, id)
 return { 'applied', version }

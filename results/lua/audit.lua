@@ -19,7 +19,7 @@ end
 
 local ids = redis.call('ZRANGE', set, first, first + number - 1)
 for _, id in ipairs(ids) do
-  local f = redis.call('HMGET', job_key(id), 'lane', 'admitted', 'deadline')
+  local f = redis.call('HMGET', job_key(id), 'lane', 'admitted', 'deadline', 'state')
   local lane, admitted, deadline = f[1], f[2], f[3]
   if not lane then
     redis.call('ZREM', set, id)
@@ -34,7 +34,7 @@ for _, id in ipairs(ids) do
       owed = deadline
       restore(id, now, waiting_key('later', lane), waiting_key('ready', lane))
     end
-    if owed ~= '' then restore(id, owed, base .. 'due') end
+    if owed ~= '' then restore(id, owed, due_key(f[4])) end
   end
 end
 return { #ids, repaired }

@@ -2,10 +2,10 @@
 -- after the lease has run out, or when it has been put back earlier. What is of
 -- a newer schema is left, unleased, to a worker that can read it; a thousand of
 -- those hide nothing that comes after them.
--- ARGV: now, leased until, limit, schema
+-- ARGV: set ('due' or 'looks'), now, leased until, limit, schema
 -- Returns the number left alone, then six values for each claimed job.
-local now, lease, limit, schema = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local due = base .. 'due'
+local due, now, lease = base .. ARGV[1], ARGV[2], ARGV[3]
+local limit, schema = tonumber(ARGV[4]), ARGV[5]
 local out, claimed, left = { 0 }, 0, 0
 while claimed < limit and left < 1000 do
   local ids = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', left, limit - claimed)
@@ -14,7 +14,7 @@ while claimed < limit and left < 1000 do
     local f = redis.call('HMGET', job_key(id), 'schema', 'record', 'version', 'admitted', 'nudge', 'looks')
     if not f[1] then
       redis.call('ZREM', due, id)
-    elseif tonumber(f[1]) > schema then
+    elseif newer(f[1], schema) then
       left = left + 1
     else
       redis.call('ZADD', due, lease, id)

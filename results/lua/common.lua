@@ -34,6 +34,16 @@ local function put(key, score, id)
   if score == '' then redis.call('ZREM', key, id) else redis.call('ZADD', key, score, id) end
 end
 
+-- due_key is the set in which a job of the state is due: looks have one of their
+-- own, so that a provider that hangs delays nothing but looks.
+local function due_key(state)
+  if state == 'running' then return base .. 'looks' end
+  return base .. 'due'
+end
+
+-- newer reports whether a record's schema is beyond what the caller knows.
+local function newer(schema, known) return tonumber(schema or 0) > tonumber(known) end
+
 -- owner returns the job that a dedupe key belongs to and its request's digest,
 -- nil if there is none.
 local function owner(dedupe)
@@ -55,6 +65,7 @@ local function remove(id)
   redis.call('ZREM', base .. 'kind:' .. kind, id)
   if group then redis.call('ZREM', base .. 'group:' .. group, id) end
   redis.call('ZREM', base .. 'due', id)
+  redis.call('ZREM', base .. 'looks', id)
   redis.call('ZREM', base .. 'expire', id)
   redis.call('ZREM', base .. 'owing', id)
   if dedupe and owner(dedupe) == id then redis.call('DEL', base .. 'dedupe:' .. dedupe) end

@@ -8,9 +8,9 @@ local out = {}
 for i = 1, #ARGV, 5 do
   local id, version, due, looks, nudge = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
   local key, number = job_key(id), -1
-  local f = redis.call('HMGET', key, 'version', 'nudge')
+  local f = redis.call('HMGET', key, 'version', 'nudge', 'state')
   if f[1] == version then
-    put(base .. 'due', due, id)
+    put(due_key(f[3]), due, id)
     number = 0
     if looks ~= '' then redis.call('HSET', key, 'looks', looks) end
     if nudge ~= '' then
