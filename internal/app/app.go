@@ -198,10 +198,8 @@ func (a *App) work(ctx context.Context) error {
 	}
 	stopWatch()
 	watch.Wait()
-	leaveCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	if err := parts.watchdog.Leave(leaveCtx); err != nil {
-		a.log.WarnContext(ctx, "no leave taken; the others will notice", slog.Any("err", err))
+	if drained {
+		a.leave(ctx, parts)
 	}
 	a.log.InfoContext(ctx, "worker stopped", slog.String("worker", parts.worker.ID))
 	select {
@@ -209,6 +207,16 @@ func (a *App) work(ctx context.Context) error {
 		return err
 	default:
 		return nil
+	}
+}
+
+// leave tells the other workers that nothing of this one is in flight. One whose
+// grace was over too early lets them find out by its silence.
+func (a *App) leave(ctx context.Context, parts parts) {
+	leaveCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := parts.watchdog.Leave(leaveCtx); err != nil {
+		a.log.WarnContext(ctx, "no leave taken; the others will notice", slog.Any("err", err))
 	}
 }
 

@@ -28,7 +28,7 @@ func TestTwoWorkersShareTheWork(t *testing.T) {
 	w := newWorld(t, simulator.Config{Queued: 20 * time.Millisecond, Running: 200 * time.Millisecond, Jitter: 1})
 	// Nobody is to be taken for dead on a machine that is busy with other things.
 	patient := []string{"LONGHAUL_WATCHDOG_DEAD_AFTER=30s", "LONGHAUL_WATCHDOG_SUBMIT_AFTER=5s"}
-	workers := []*runner{w.work(patient...), w.work(patient...)}
+	workers := []*runner{w.work(patient...).started(), w.work(patient...).started()}
 	var ids []jobs.ID
 	for i := range n {
 		ids = append(ids, w.submit(fmt.Sprintf(`{"input":"Document %d. It is short."}`, i), jobs.Options{}))
@@ -67,7 +67,7 @@ func TestWorkerThatStopsHandsOver(t *testing.T) {
 	w := newWorld(t, simulator.Config{Queued: 20 * time.Millisecond, Running: 300 * time.Millisecond})
 	w.faults(simulator.FaultRule{Match: simulator.FaultMatch{Op: "create"}, Action: simulator.FaultAction{Delay: simulator.Duration(50 * time.Millisecond)}})
 	patient := []string{"LONGHAUL_WATCHDOG_DEAD_AFTER=30s", "LONGHAUL_WATCHDOG_SUBMIT_AFTER=5s", `LONGHAUL_LANES={"default":{"concurrency":8}}`}
-	first := w.work(patient...)
+	first := w.work(patient...).started()
 	var ids []jobs.ID
 	for i := range 60 {
 		ids = append(ids, w.submit(fmt.Sprintf(`{"input":"Document %d. It is short."}`, i), jobs.Options{}))
@@ -122,7 +122,10 @@ func TestOutageUnderAWorker(t *testing.T) {
 	server := redistest.StartWith(t, redistest.Config{AppendDir: t.TempDir()})
 	w := newWorldOn(t, server.URL(), quick())
 	w.faults(simulator.FaultRule{Match: simulator.FaultMatch{Op: "create"}, Action: simulator.FaultAction{Delay: simulator.Duration(500 * time.Millisecond)}})
-	workers := []*runner{w.work(), w.work()}
+	// Long enough for a Redis client that was refused for a while to try again.
+	const deadAfter = 4 * time.Second
+	patient := []string{"LONGHAUL_WATCHDOG_HEARTBEAT=500ms", "LONGHAUL_WATCHDOG_DEAD_AFTER=" + deadAfter.String()}
+	workers := []*runner{w.work(patient...), w.work(patient...)}
 	var ids []jobs.ID
 	for i := range 20 {
 		ids = append(ids, w.submit(fmt.Sprintf(`{"input":"Document %d. It is short."}`, i), jobs.Options{}))
@@ -143,7 +146,7 @@ func TestOutageUnderAWorker(t *testing.T) {
 			t.Errorf("/metrics answers %d without a redis_up of 0", status)
 		}
 	}
-	time.Sleep(2 * time.Second) // twice as long as a silent worker is believed to live
+	time.Sleep(deadAfter + time.Second)
 	server.Restart()
 	for _, id := range ids {
 		j := w.wait(id)
@@ -206,7 +209,7 @@ func TestStopBeforeRedisEverAnswered(t *testing.T) {
 func TestDrainIsNotReady(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick())
-	w.faults(simulator.FaultRule{Match: simulator.FaultMatch{Op: "create"}, Action: simulator.FaultAction{Delay: simulator.Duration(2 * time.Second)}})
+	w.faults(simulator.FaultRule{Match: simulator.FaultMatch{Op: "create"}, Action: simulator.FaultAction{Delay: simulator.Duration(3 * time.Second)}})
 	r := w.work()
 	id := w.submit(question, jobs.Options{})
 	eventually(t, "the POST is out", func() bool { return w.load(id).State == jobs.StateSubmitting })
@@ -219,8 +222,16 @@ func TestDrainIsNotReady(t *testing.T) {
 		status, body := r.get("/readyz")
 		return status == http.StatusServiceUnavailable && strings.Contains(body, "draining")
 	})
-	if alive, err := w.store.Alive(t.Context()); err != nil || len(alive) != 1 {
-		t.Errorf("%d workers are believed to live while one drains, %v: its create would be taken for lost", len(alive), err)
+	// It lives as long as its create is out, and longer than its last word is good.
+	for {
+		alive, err := w.store.Alive(t.Context())
+		if w.load(id).State != jobs.StateSubmitting {
+			break
+		}
+		if err != nil || len(alive) != 1 {
+			t.Fatalf("%d workers are believed to live while one drains, %v: its create would be taken for lost", len(alive), err)
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("Run: %v", err)
@@ -233,9 +244,8 @@ func TestDrainIsNotReady(t *testing.T) {
 // TestRunLeavesNothingBehind counts goroutines. It does not run beside others.
 func TestRunLeavesNothingBehind(t *testing.T) {
 	w := newWorld(t, quick())
-	w.wait(w.runOnce(t)) // what is started once for the process is started now
+	w.runOnce(t) // what is started once for the process is started now
 	settled := func() int {
-		http.DefaultClient.CloseIdleConnections()
 		least := runtime.NumGoroutine()
 		for range 20 {
 			time.Sleep(10 * time.Millisecond)
@@ -244,7 +254,7 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 		return least
 	}
 	before := settled()
-	w.wait(w.runOnce(t))
+	w.runOnce(t)
 	deadline := time.Now().Add(20 * time.Second)
 	after := settled()
 	for after > before && time.Now().Before(deadline) {
@@ -256,8 +266,9 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// runOnce runs a worker for one job and stops it.
-func (w *world) runOnce(t *testing.T) jobs.ID {
+// runOnce runs a worker for one job, stops it, and waits until its connections
+// are closed.
+func (w *world) runOnce(t *testing.T) {
 	t.Helper()
 	a, err := app.New(t.Context(), app.Options{Config: w.config(), Log: discard(), Version: "test"})
 	if err != nil {
@@ -266,13 +277,16 @@ func (w *world) runOnce(t *testing.T) jobs.ID {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
-	id := w.submit(question, jobs.Options{})
-	w.wait(id)
+	w.wait(w.submit(question, jobs.Options{}))
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	return id
+	for deadline := time.Now().Add(10 * time.Second); w.conns.Load() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections to the provider are still open", w.conns.Load())
+		}
+	}
 }
 
 func TestStopIsIdempotent(t *testing.T) {
@@ -349,8 +363,7 @@ func TestRedisThatForgetsIsNamed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorldOn(t, redistest.StartWith(t, tt.config).URL(), quick())
-			r := w.work()
-			eventually(t, "it has started", func() bool { return strings.Contains(r.log.String(), "worker started") })
+			r := w.work().started()
 			var got []string
 			for _, text := range []string{"set appendonly yes", "set maxmemory-policy noeviction"} {
 				if strings.Contains(r.log.String(), text) {

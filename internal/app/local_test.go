@@ -100,6 +100,8 @@ func TestDevRunsAJobFromEndToEnd(t *testing.T) {
 
 // TestNothingPrivateIsLogged feeds a canary through the whole stack, on the good
 // path and on the bad one, and greps the log at its most talkative.
+//
+// Guarantee: G12.
 func TestNothingPrivateIsLogged(t *testing.T) {
 	c, log := startDev(t, devConfig(t))
 	const canary = "canary-7f3a-do-not-log"
@@ -127,6 +129,9 @@ func TestNothingPrivateIsLogged(t *testing.T) {
 	}
 }
 
+// TestCancelReachesTheProvider cancels a response that would run for an hour.
+//
+// Guarantee: G8.
 func TestCancelReachesTheProvider(t *testing.T) {
 	c, _ := startDev(t, devConfig(t, "LONGHAUL_SIMULATOR_RUNNING=1h"))
 	s, err := c.Submit(t.Context(), []byte(`{"input":"Take your time."}`), jobs.Options{})

@@ -122,7 +122,7 @@ func debts() []debt {
 		{name: "running, its worker", state: jobs.StateSucceeded, attempts: 1, creates: 1, prepare: running},
 		{name: "running, its due entry", state: jobs.StateSucceeded, attempts: 1, creates: 1, prepare: func(w *world) jobs.ID {
 			id := running(w)
-			w.lose(id, "due")
+			w.lose(id, "looks")
 			return id
 		}},
 		{name: "uncertain, its due entry", state: jobs.StateExpired, attempts: 1, prepare: func(w *world) jobs.ID {
@@ -163,7 +163,7 @@ func (w *world) orphan(id jobs.ID) {
 		w.t.Fatal(err)
 	}
 	const prefix = "asynq:{longhaul:submit:default}:"
-	task, err := w.rdb.RPopLPush(ctx, prefix+"pending", prefix+"active").Result()
+	task, err := w.rdb.LMove(ctx, prefix+"pending", prefix+"active", "RIGHT", "LEFT").Result()
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func TestTasksLostUnderAWorker(t *testing.T) {
 		}
 	}
 	pause("submit:default")
-	r := w.work("LONGHAUL_WATCHDOG_SUBMIT_AFTER=2s")
+	r := w.work("LONGHAUL_WATCHDOG_SUBMIT_AFTER=1s")
 	var ids []jobs.ID
 	for range 10 {
 		ids = append(ids, w.submit(question, jobs.Options{}))

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +39,7 @@ type world struct {
 	rdb      *redis.Client
 	sim      *simulator.Simulator
 	simURL   string
+	conns    atomic.Int64 // that are open to the simulator
 	store    *results.Store
 	client   *client.Client
 	tasks    *queue.Client
@@ -53,7 +57,19 @@ func newWorldOn(t *testing.T, redisURL string, c simulator.Config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(sim)
+	w := &world{t: t, redisURL: redisURL, sim: sim}
+	server := httptest.NewUnstartedServer(sim)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			w.conns.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			w.conns.Add(-1)
+		case http.StateActive, http.StateIdle:
+		}
+	}
+	server.Start()
+	w.simURL = server.URL + "/v1"
 	t.Cleanup(func() {
 		_ = sim.Close()
 		server.Close()
@@ -62,17 +78,16 @@ func newWorldOn(t *testing.T, redisURL string, c simulator.Config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rdb := redis.NewClient(options)
-	t.Cleanup(func() { _ = rdb.Close() })
-	w := &world{t: t, redisURL: redisURL, rdb: rdb, sim: sim, simURL: server.URL + "/v1"}
+	w.rdb = redis.NewClient(options)
+	t.Cleanup(func() { _ = w.rdb.Close() })
 	// What the test itself writes is as soon overdue as what workers write.
 	timing := jobs.Timing{Submit: 200 * time.Millisecond, Check: 100 * time.Millisecond}
-	w.store, err = results.Open(t.Context(), rdb, results.Config{Timing: timing}, slog.New(slog.DiscardHandler), nil)
+	w.store, err = results.Open(t.Context(), w.rdb, results.Config{Timing: timing}, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.client = client.New(w.store, jobs.DefaultModel)
-	w.tasks = queue.NewClient(rdb, queue.Names{Prefix: "longhaul"}, time.Minute)
+	w.tasks = queue.NewClient(w.rdb, queue.Names{Prefix: "longhaul"}, time.Minute)
 	return w
 }
 
@@ -129,6 +144,13 @@ func (w *world) work(environ ...string) *runner {
 			w.t.Logf("the end of the worker's log:\n%s", text[max(0, len(text)-8000):])
 		}
 	})
+	return r
+}
+
+// started waits until the worker is at work.
+func (r *runner) started() *runner {
+	r.t.Helper()
+	eventually(r.t, "it has started", func() bool { return strings.Contains(r.log.String(), "worker started") })
 	return r
 }
 
@@ -215,7 +237,7 @@ func (w *world) admit() {
 }
 
 // create sends an attempt of a job to the simulator, as a worker would, and
-// returns the answer.
+// returns the answer, as it is from a provider that does not hurry.
 func (w *world) create(j jobs.Job, attempt int) jobs.Reply {
 	w.t.Helper()
 	request, err := w.store.Request(w.t.Context(), j)
@@ -230,6 +252,7 @@ func (w *world) create(j jobs.Job, attempt int) jobs.Reply {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	response.Status = jobs.StatusQueued
 	return jobs.Reply{Response: response}
 }
 

@@ -429,7 +429,7 @@ func TestOrphanIsPassedByANudge(t *testing.T) {
 	prefix := "asynq:{" + name + "}:"
 	orphan := submitID(id, 0)
 	ctx := t.Context()
-	if got, err := w.rdb.RPopLPush(ctx, prefix+"pending", prefix+"active").Result(); err != nil || got != orphan {
+	if got, err := w.rdb.LMove(ctx, prefix+"pending", prefix+"active", "RIGHT", "LEFT").Result(); err != nil || got != orphan {
 		t.Fatalf("take the task as a worker does: %q, %v", got, err)
 	}
 	if err := w.rdb.HSet(ctx, prefix+"t:"+orphan, "state", "active").Err(); err != nil {

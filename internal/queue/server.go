@@ -88,8 +88,8 @@ func newServer(rdb redis.UniversalClient, queue string, c Config, m *Metrics, lo
 		LogLevel:  asynq.WarnLevel,
 	})
 	handler := asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
-		var p payload
-		if json.Unmarshal(task.Payload(), &p) != nil || p.Job == "" {
+		p, ours := read(task)
+		if !ours {
 			log.ErrorContext(ctx, "task dropped: its payload is not ours", slog.String("type", task.Type()))
 			m.done(task.Type(), outcomeDropped)
 			return nil
@@ -103,6 +103,13 @@ func newServer(rdb redis.UniversalClient, queue string, c Config, m *Metrics, lo
 		return nil
 	})
 	return &Server{server: server, handler: handler, queue: queue}
+}
+
+// read returns the payload of a task, and whether it is one of ours.
+func read(task *asynq.Task) (payload, bool) {
+	var p payload
+	err := json.Unmarshal(task.Payload(), &p)
+	return p, err == nil && p.Job != ""
 }
 
 // errPutBack is what Asynq stores of any error.

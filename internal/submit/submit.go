@@ -52,10 +52,9 @@ type Submitter struct {
 	log     *slog.Logger
 
 	// busy holds the attempts that a call is at; the mutex makes sure that it is
-	// one call. calls is how many there are, and quiet is told when there are none.
+	// one call. quiet is told when there is none.
 	mu    sync.Mutex
 	busy  map[try]bool
-	calls int
 	quiet *sync.Cond
 }
 
@@ -85,18 +84,15 @@ func (s *Submitter) Submit(ctx context.Context, id jobs.ID, attempt int) error {
 	if !s.begin(t) {
 		return nil
 	}
-	over := false
-	defer func() { s.end(t, over) }()
-	err := s.submit(ctx, id, attempt)
-	over = true
-	return err
+	defer s.end(t)
+	return s.submit(ctx, id, attempt)
 }
 
 // Wait blocks until each create in flight has its outcome on record.
 func (s *Submitter) Wait() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.calls > 0 {
+	for len(s.busy) > 0 {
 		s.quiet.Wait()
 	}
 }
@@ -108,20 +104,14 @@ func (s *Submitter) begin(t try) bool {
 		return false
 	}
 	s.busy[t] = true
-	s.calls++
 	return true
 }
 
-// end is told that a call has returned or, when it is not over, panicked. It is
-// not known then whether the POST was sent: the attempt stays taken, and the
-// watchdog gives it up in the end.
-func (s *Submitter) end(t try, over bool) {
+func (s *Submitter) end(t try) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if over {
-		delete(s.busy, t)
-	}
-	if s.calls--; s.calls == 0 {
+	delete(s.busy, t)
+	if len(s.busy) == 0 {
 		s.quiet.Broadcast()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,7 +163,8 @@ func TestFailedCreate(t *testing.T) {
 		jobs.ClassInternal: again(jobs.ClassInternal), jobs.ClassUnavailable: again(jobs.ClassUnavailable),
 		jobs.ClassConflict: again(jobs.ClassConflict), jobs.ClassRateLimited: later(jobs.ClassRateLimited),
 		jobs.ClassUnauthorized: later(jobs.ClassUnauthorized), jobs.ClassQuota: later(jobs.ClassQuota),
-		jobs.ClassInvalid: over, jobs.ClassRejected: over, jobs.ClassLost: over, jobs.ClassOversized: over, jobs.ClassExpired: over,
+		jobs.ClassUnreachable: later(jobs.ClassUnreachable),
+		jobs.ClassInvalid:     over, jobs.ClassRejected: over, jobs.ClassLost: over, jobs.ClassOversized: over, jobs.ClassExpired: over,
 		jobs.ClassAmbiguous: {jobs.StateWaiting, jobs.OutcomeUncertain, false, string(jobs.ClassAmbiguous)},
 	}
 	for _, class := range jobs.Classes() {
@@ -373,6 +375,53 @@ type awayAtAdvance struct {
 
 func (r *awayAtAdvance) Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error) {
 	r.once.Do(func() { r.setAway(true) })
+	return r.fakeRecords.Advance(ctx, j, ev)
+}
+
+// TestIntentOfAnotherTaskIsNotOurs has two tasks of the same attempt in one
+// worker. The first is at its POST when the second loses Redis in the middle of
+// its own intent, and finds one on record.
+//
+// Guarantee: G6.
+func TestIntentOfAnotherTaskIsNotOurs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		j := b.job(t, jobs.Options{})
+		b.api.create = func(context.Context) (jobs.Reply, error) {
+			time.Sleep(time.Minute)
+			return response("resp_1", jobs.StatusQueued), nil
+		}
+		s := submit.New(&awayAtSecond{fakeRecords: b.records}, b.api, b.effects, submit.Config{
+			Worker: worker, Endpoint: endpoint, FirstLook: func() time.Duration { return firstLook },
+		}, slog.New(slog.DiscardHandler))
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() { _ = s.Submit(t.Context(), j.ID, 1) })
+		}
+		both.Wait()
+		if n := b.api.creates(); n != 1 {
+			t.Errorf("%d creates, want 1", n)
+		}
+	})
+}
+
+// awayAtSecond keeps two tasks abreast and loses Redis for the second intent.
+type awayAtSecond struct {
+	*fakeRecords
+
+	intents atomic.Int32
+}
+
+func (r *awayAtSecond) Request(ctx context.Context, j jobs.Job) (jobs.Request, error) {
+	time.Sleep(time.Second) // until the other has loaded the record too
+	return r.fakeRecords.Request(ctx, j)
+}
+
+func (r *awayAtSecond) Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error) {
+	if _, intent := ev.(jobs.SubmitStarted); intent && r.intents.Add(1) == 2 {
+		return jobs.Job{}, errAway
+	}
 	return r.fakeRecords.Advance(ctx, j, ev)
 }
 
