@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"slices"
 	"time"
 )
 
@@ -194,8 +195,8 @@ func (j Job) CurrentAttempt() (Attempt, bool) {
 // attemptIndex returns where the attempt of that number stands, -1 if there is
 // none. The latest ones are asked for most.
 func (j Job) attemptIndex(number int) int {
-	for i := len(j.Attempts) - 1; i >= 0; i-- {
-		if j.Attempts[i].Number == number {
+	for i, a := range slices.Backward(j.Attempts) {
+		if a.Number == number {
 			return i
 		}
 	}
