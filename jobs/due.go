@@ -34,7 +34,11 @@ func (j Job) Due(t Timing) (time.Time, bool) {
 	if len(j.Outbox) == 0 || j.State == StateRunning {
 		return at, owed
 	}
-	if effects := j.Updated.Add(t.Patience(j.Nudge)); !owed || effects.Before(at) {
+	effects := j.Updated.Add(t.Patience(j.Nudge))
+	if j.Deleting && j.Nudge == 0 {
+		effects = j.Updated // a caller asked for it, and callers enqueue nothing themselves
+	}
+	if !owed || effects.Before(at) {
 		return effects, true
 	}
 	return at, owed

@@ -33,7 +33,7 @@ func TestDue(t *testing.T) {
 		{"ended and owing", jobs.Options{}, append(running, cancel, jobs.StopGivenUp{ResponseID: "resp_1"}), nil, at(14)},
 		{"ended and owing, nudged", jobs.Options{}, append(running, cancel, jobs.StopGivenUp{ResponseID: "resp_1"}), func(j *jobs.Job) { j.Nudge = 1 }, at(24)},
 		{"to be deleted: at once", jobs.Options{}, append(running, looked(1, jobs.StatusCompleted), jobs.DeleteRequested{}), nil, at(4)},
-		{"to be deleted and owing", jobs.Options{}, append(running, looked(1, jobs.StatusCompleted), jobs.DeleteRequested{Remote: true}), nil, at(14)},
+		{"to be deleted and owing", jobs.Options{}, append(running, looked(1, jobs.StatusCompleted), jobs.DeleteRequested{Remote: true}), nil, at(4)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			j := apply(t, newJob(t, tt.options), tt.events...)

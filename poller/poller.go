@@ -214,6 +214,9 @@ func (p *Poller) decide(ctx context.Context, log *slog.Logger, j jobs.Job, got a
 			}
 			log.LogAttrs(ctx, level, "look brought no status", slog.String("class", string(got.failure.Class)),
 				slog.Int("http_status", got.failure.HTTPStatus), slog.String("message", got.failure.Message))
+		} else {
+			log.DebugContext(ctx, "looked", slog.String("status", got.reply.Response.Status),
+				slog.Int("looks", d.looks.Count), slog.Time("next", d.due))
 		}
 		p.back <- PutBack{Job: j, Due: d.due, Looks: d.looks}
 		return
@@ -229,7 +232,7 @@ func (p *Poller) decide(ctx context.Context, log *slog.Logger, j jobs.Job, got a
 	}
 	attrs := []slog.Attr{slog.String("state", string(after.State)), slog.Int("looks", j.Looks.Count+1)}
 	if after.State.Terminal() {
-		attrs = append(attrs, slog.Duration("elapsed", after.Ended.Sub(after.Created)))
+		attrs = append(attrs, slog.String("elapsed", after.Ended.Sub(after.Created).Round(time.Millisecond).String()))
 	}
 	if after.Failure != nil {
 		attrs = append(attrs, slog.String("class", string(after.Failure.Class)), slog.String("code", after.Failure.Code))

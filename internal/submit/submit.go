@@ -245,11 +245,20 @@ func (s *Submitter) recorded(ctx context.Context, log *slog.Logger, j jobs.Job, 
 			level = slog.LevelError
 		}
 		log.LogAttrs(ctx, level, "create failed", slog.String("class", string(f.Class)),
-			slog.Int("http_status", f.HTTPStatus), slog.String("message", f.Message), slog.Time("not_before", j.NotBefore))
+			slog.Int("http_status", f.HTTPStatus), slog.String("message", f.Message), notBefore(j))
 	}
 	if len(j.Outbox) > 0 {
 		if err := s.effects.Effects(ctx, j); err != nil {
 			log.WarnContext(ctx, "effects not enqueued; the watchdog will", slog.Any("err", err))
 		}
 	}
+}
+
+// notBefore says when the next attempt is made, and nothing of a job that has
+// none to come.
+func notBefore(j jobs.Job) slog.Attr {
+	if j.NotBefore.IsZero() {
+		return slog.Attr{}
+	}
+	return slog.Time("not_before", j.NotBefore)
 }

@@ -132,9 +132,13 @@ func (w *Watchdog) nudge(ctx context.Context, j jobs.Job) error {
 		return nil // it has moved on
 	}
 	j.Nudge = numbers[0]
-	w.metrics.nudges.WithLabelValues(string(j.State)).Inc()
-	w.log.WarnContext(ctx, "overdue job enqueued anew", slog.String("job_id", string(j.ID)),
-		slog.String("state", string(j.State)), slog.Int("nudge", j.Nudge))
+	if j.Deleting && j.Nudge == 1 {
+		w.log.InfoContext(ctx, "deletion enqueued", slog.String("job_id", string(j.ID)))
+	} else {
+		w.metrics.nudges.WithLabelValues(string(j.State)).Inc()
+		w.log.WarnContext(ctx, "overdue job enqueued anew", slog.String("job_id", string(j.ID)),
+			slog.String("state", string(j.State)), slog.Int("nudge", j.Nudge))
+	}
 	if j.State == jobs.StateWaiting && !j.Admitted.IsZero() {
 		err = w.queue.Submit(ctx, j.ID, j.Lane, j.NextAttempt(), j.Nudge)
 	}
