@@ -66,7 +66,7 @@ func (a *account) fail(f failure) {
 	a.failures = append(a.failures, f)
 }
 
-// end counts a member by its ended job.
+// end counts a member by its job, which has ended or is held.
 func (a *account) end(m *member) {
 	if m.state != jobs.StateSucceeded {
 		a.fail(m.failed())
@@ -85,12 +85,14 @@ func (a *account) end(m *member) {
 
 // totals is an account at one moment.
 type totals struct {
-	Total        int     `json:"total"`
-	Succeeded    int     `json:"succeeded"`
-	Incomplete   int     `json:"incomplete"`
-	Failed       int     `json:"failed"`
-	Cancelled    int     `json:"cancelled"`
-	Expired      int     `json:"expired"`
+	Total      int `json:"total"`
+	Succeeded  int `json:"succeeded"`
+	Incomplete int `json:"incomplete"`
+	Failed     int `json:"failed"`
+	Cancelled  int `json:"cancelled"`
+	Expired    int `json:"expired"`
+	// Held are those that wait for a person, who was not waited for.
+	Held         int     `json:"held"`
 	Skipped      int     `json:"skipped"`
 	InputTokens  int64   `json:"input_tokens"`
 	OutputTokens int64   `json:"output_tokens"`
@@ -108,6 +110,7 @@ func (a *account) totals(now time.Time, withFailures bool) totals {
 		Total: a.total, Skipped: a.skipped, late: a.late,
 		Succeeded: a.states[jobs.StateSucceeded], Incomplete: a.states[jobs.StateIncomplete],
 		Failed: a.states[jobs.StateFailed], Cancelled: a.states[jobs.StateCancelled], Expired: a.states[jobs.StateExpired],
+		Held:        a.states[jobs.StateUncertain],
 		InputTokens: a.usage.InputTokens, OutputTokens: a.usage.OutputTokens,
 		Elapsed: now.Sub(a.started).Round(time.Millisecond).Seconds(),
 	}
@@ -120,9 +123,9 @@ func (a *account) totals(now time.Time, withFailures bool) totals {
 	return t
 }
 
-// done is how many members are over.
+// done is how many members are over for this run.
 func (t totals) done() int {
-	return t.Skipped + t.Succeeded + t.Incomplete + t.Failed + t.Cancelled + t.Expired
+	return t.Skipped + t.Succeeded + t.Incomplete + t.Failed + t.Cancelled + t.Expired + t.Held
 }
 
 // clean reports whether all members have succeeded or needed nothing.

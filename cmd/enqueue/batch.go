@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -41,10 +42,16 @@ All lines are checked before the first is submitted. When all jobs have ended,
 the answers and the errors are written in the same format, in the order of the
 input. Calling it again goes on where it was stopped: a line that was submitted
 is not submitted, and not paid for, again. Lines that failed stay failed unless
---retry-failed is given.
+--retry-failed is given. A line that is held (--uncertain hold) is left to a
+person: it is never tried again by calling this again, and not waited for when
+it is all that is left.
 
-The jobs form a group, which is named after the content of the file; another
---group asks everything anew.`,
+The jobs form a group. Within it a line is known by its custom_id and its body,
+so when a file was edited only the lines that changed are asked. The group is
+named batch- and the file's name without its folder and ending (batch-stdin for
+stdin), with a - for what no name can have. Files of one name share their group,
+and so the jobs of lines that are equal, but each run is about its own lines
+only. Another --group asks everything anew.`,
 		Example: `  enqueue batch requests.jsonl
   enqueue batch requests.jsonl --output answers.jsonl --retry-failed`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -58,7 +65,7 @@ The jobs form a group, which is named after the content of the file; another
 	flags.SortFlags = false
 	flags.StringVar(&batch.output, "output", "", "file for the answers, - for stdout (default: FILE.output.jsonl, stdout for stdin)")
 	flags.StringVar(&batch.errors, "errors", "", "file for the errors (default: FILE.errors.jsonl, or with the answers if these go to stdout)")
-	flags.BoolVar(&batch.retryFailed, "retry-failed", false, "try lines again that have failed, or were cancelled, cut off or late")
+	flags.BoolVar(&batch.retryFailed, "retry-failed", false, "try lines again that have failed, or were cancelled, cut off or late; held ones never")
 	job.register(flags)
 	cmd.RunE = c.do(func(ctx context.Context, cfg config.Config, args []string) error {
 		options, err := job.options(flags, time.Now())
@@ -71,13 +78,32 @@ The jobs form a group, which is named after the content of the file; another
 		}
 		r := &batchRun{cli: c, file: file, options: options, retryFailed: batch.retryFailed, account: newAccount(time.Now())}
 		r.out = batch.destination(args[0])
+		if r.out, err = r.out.check(args[0]); err != nil {
+			return errors.Join(err, file.close())
+		}
 		r.out.stdout = c.stdout
 		if r.options.Group == "" {
-			r.options.Group = "batch-" + file.digest[:16]
+			r.options.Group = batchGroup(args[0])
 		}
 		return errors.Join(c.withSession(ctx, cfg, func(s *session) error { return r.run(ctx, s) }), file.close())
 	})
 	return cmd
+}
+
+// batchGroup names the group of a batch after its file.
+func batchGroup(input string) string {
+	const prefix, most = "batch-", 128
+	if input == "-" {
+		return prefix + "stdin"
+	}
+	base := filepath.Base(input)
+	name := prefix + strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII || !jobs.ValidName("x"+string(r)) {
+			return '-'
+		}
+		return r
+	}, strings.TrimSuffix(base, filepath.Ext(base)))
+	return name[:min(len(name), most)]
 }
 
 // destination is where the lines go, unless told otherwise beside the input.
@@ -113,7 +139,7 @@ func (r *batchRun) run(ctx context.Context, s *session) error {
 	lines := r.file.lines
 	r.account.expect(len(lines))
 	members := make([]*member, len(lines))
-	f := &follower{jobs: s, account: r.account, patience: r.patience, group: r.options.Group}
+	f := &follower{jobs: s, account: r.account, patience: r.patience, group: r.options.Group, leaveHeld: true, advise: r.advise}
 	p := r.showProgress(ctx, "batch", r.account, f)
 	err := alongside(ctx, f.run, func(ctx context.Context) error {
 		defer f.close()
@@ -157,7 +183,7 @@ func (r *batchRun) submit(ctx context.Context, s *session, f *follower, i int) (
 	err = f.patiently(ctx, func() error {
 		submitted, err := s.Submit(ctx, request.Raw, options)
 		j = submitted.Job
-		if err == nil && r.retryFailed && !submitted.Fresh && retriable(j) {
+		if err == nil && r.retryFailed && !submitted.Fresh && retriable(j) && !undecided(j) {
 			j, err = s.Retry(ctx, j.ID)
 		}
 		return err
@@ -171,16 +197,19 @@ func (r *batchRun) submit(ctx context.Context, s *session, f *follower, i int) (
 	return m, nil
 }
 
-// dedupeKey is the same for the same line of the same group, so that running a
-// batch again finds its jobs.
+// advise says what a person can do about a line that has no answer.
+func (r *batchRun) advise(j jobs.Job) string {
+	if undecided(j) {
+		return r.cli.advise(j, "")
+	}
+	return r.cli.advise(j, "--retry-failed")
+}
+
+// dedupeKey is the same for the same custom id and request in the same group, so
+// that running a batch again finds its jobs, whatever became of the other lines.
 func (r *batchRun) dedupeKey(line batchLine) string {
 	sum := sha256.Sum256(append([]byte(line.customID+"\x00"), line.digest[:]...))
 	return "batch:" + r.options.Group + ":" + hex.EncodeToString(sum[:])
-}
-
-// retriable reports whether a job has ended without success, or is held.
-func retriable(j jobs.Job) bool {
-	return j.State == jobs.StateUncertain || j.State.Terminal() && j.State != jobs.StateSucceeded
 }
 
 // batchReport is what --json prints of a batch.

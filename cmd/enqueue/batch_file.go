@@ -5,11 +5,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"maps"
 	"os"
@@ -46,9 +44,7 @@ type batchFile struct {
 	model string
 	limit int
 	lines []batchLine
-	// digest is the hexadecimal SHA-256 of the whole file.
-	digest string
-	close  func() error
+	close func() error
 }
 
 // openBatch reads and checks a batch file, or stdin for "-", which is kept in a
@@ -108,12 +104,11 @@ func (b *batchFile) check(ctx context.Context) error {
 	if _, err := b.file.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read %s: %w", b.name, err)
 	}
-	sum := sha256.New()
 	var (
 		report problems
 		offset int64
 		seen   = make(map[string]int)
-		in     = bufio.NewReaderSize(io.TeeReader(b.file, sum), 256<<10)
+		in     = bufio.NewReaderSize(b.file, 256<<10)
 	)
 	for number := 1; ; number++ {
 		if ctx.Err() != nil {
@@ -137,7 +132,6 @@ func (b *batchFile) check(ctx context.Context) error {
 		return usage("%s: holds no request; each line is one, such as %s", b.name,
 			`{"custom_id":"a","method":"POST","url":"/v1/responses","body":{"input":"…"}}`)
 	}
-	b.digest = hexSum(sum)
 	return nil
 }
 
@@ -283,5 +277,3 @@ func (p *problems) error(name string) error {
 	}
 	return usage("%s: %s; nothing was submitted:\n%s", name, plural(p.count, "problem", "problems"), text)
 }
-
-func hexSum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }

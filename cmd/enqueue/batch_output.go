@@ -49,9 +49,9 @@ type batchOutput struct {
 	stdout         io.Writer
 }
 
-// write writes the lines of ended members in the order of the input: answers
+// write writes the lines of members that have ended or are held in the order of the input: answers
 // into the one file, errors into the other, each file as a whole or not at all.
-// An error file without lines is removed, so that none of an earlier run stays.
+// An error file of an earlier run is removed if there are no errors now.
 func (o batchOutput) write(ctx context.Context, response responseFunc, members []*member) (err error) {
 	output, err := o.create(o.output)
 	if err != nil {
@@ -87,7 +87,7 @@ func (o batchOutput) write(ctx context.Context, response responseFunc, members [
 	return failed.commit(failed == output)
 }
 
-// line makes the line of an ended member.
+// line makes the line of a member that has ended or is held.
 func line(ctx context.Context, response responseFunc, m *member) (outputLine, error) {
 	l := outputLine{ID: m.id, CustomID: m.name}
 	if m.state != jobs.StateSucceeded && m.state != jobs.StateIncomplete {
@@ -111,23 +111,35 @@ func line(ctx context.Context, response responseFunc, m *member) (outputLine, er
 func lineError(m *member) *outputError {
 	f := m.failed()
 	e := &outputError{Code: cmp.Or(f.Code, string(f.Class), "failed"), Message: f.Message}
-	if m.state == jobs.StateCancelled || m.state == jobs.StateExpired {
+	switch m.state {
+	case jobs.StateCancelled, jobs.StateExpired:
 		e.Code = "batch_" + string(m.state)
+	case jobs.StateUncertain:
+		e.Code = string(m.state)
+	case jobs.StateWaiting, jobs.StateSubmitting, jobs.StateRunning, jobs.StateSucceeded, jobs.StateIncomplete, jobs.StateFailed:
 	}
 	return e
 }
 
 // lineFile is a file that gets its name when it is complete.
 type lineFile struct {
-	path string
-	temp *os.File // nil for stdout, and when it is done
-	to   *bufio.Writer
-	any  bool
+	path  string
+	temp  *os.File  // nil for stdout, for what is written in place, and when it is done
+	place io.Closer // what is written in place, else nil
+	to    *bufio.Writer
+	any   bool
 }
 
 func (o batchOutput) create(path string) (*lineFile, error) {
 	if path == "-" {
 		return &lineFile{path: path, to: bufio.NewWriter(o.stdout)}, nil
+	}
+	place, err := inPlace(path)
+	if err != nil {
+		return nil, err
+	}
+	if place != nil {
+		return &lineFile{path: path, place: place, to: bufio.NewWriter(place)}, nil
 	}
 	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
@@ -158,13 +170,10 @@ func (f *lineFile) commit(empty bool) error {
 		return errors.Join(fmt.Errorf("write %s: %w", f.path, err), f.discard())
 	}
 	if f.temp == nil {
-		return nil
+		return f.discard()
 	}
 	if !f.any && !empty {
-		if err := os.Remove(f.path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return errors.Join(fmt.Errorf("remove the old %s: %w", f.path, err), f.discard())
-		}
-		return f.discard()
+		return errors.Join(removeErrors(f.path), f.discard())
 	}
 	// Synced first: a crash leaves the old file or the whole new one.
 	err := errors.Join(f.temp.Chmod(0o644), f.temp.Sync(), f.temp.Close())
@@ -180,6 +189,11 @@ func (f *lineFile) commit(empty bool) error {
 
 // discard removes what is written so far.
 func (f *lineFile) discard() error {
+	if f.place != nil {
+		err := f.place.Close()
+		f.place = nil
+		return err
+	}
 	if f.temp == nil {
 		return nil
 	}

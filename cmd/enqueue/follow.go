@@ -37,14 +37,21 @@ type reader interface {
 // Jobs end roughly in the order in which they came, so each pass reads the
 // oldest open ones, and beside them some others in turn, for those that do not.
 // While the group's counts say that none has ended, a pass reads next to nothing.
+// The counts only save reads: that a job has ended is known from its own record.
 type follower struct {
 	jobs     reader
 	account  *account
 	patience time.Duration
-	// group, if not empty, is the group of the members that submit adds.
+	// group, if not empty, is the group of all members. Others may share it.
 	group string
-	// onEnd, if not nil, is called once for each ended job, one at a time, before
-	// it is counted. A failure that it returns makes the member one that failed,
+	// leaveHeld ends the run when all that is left is held for a person. Held
+	// members are then counted as such; without it they are waited for.
+	leaveHeld bool
+	// advise, if not nil, says what a person can do about a job that is held or
+	// has not succeeded, "" for nothing.
+	advise func(j jobs.Job) string
+	// onEnd, if not nil, is called once for each ended job, and for each held one
+	// that is left, one at a time, before it is counted. A failure that it returns makes the member one that failed,
 	// whatever became of its job; an error ends the run.
 	onEnd func(ctx context.Context, m *member, j jobs.Job) (*jobs.Failure, error)
 
@@ -109,9 +116,25 @@ func (f *follower) pass(ctx context.Context) (ended int, more bool, err error) {
 		return 0, false, err
 	}
 	members := f.choose(hidden)
-	read, err := f.read(ctx, members)
+	read, ended, err := f.look(ctx, members)
 	if err != nil {
 		return 0, false, err
+	}
+	f.explain(ctx, members, read, ended)
+	if f.leaveHeld {
+		if err := f.leave(ctx); err != nil {
+			return 0, false, err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return ended, len(f.open) > 0 || !f.closed, nil
+}
+
+// look reads members, and ends those whose jobs have ended or are gone.
+func (f *follower) look(ctx context.Context, members []*member) (read []jobs.Job, ended int, err error) {
+	if read, err = f.read(ctx, members); err != nil {
+		return nil, 0, err
 	}
 	over := make(map[*member]bool)
 	for i, m := range members {
@@ -121,16 +144,49 @@ func (f *follower) pass(ctx context.Context) (ended int, more bool, err error) {
 		}
 		over[m] = true
 		if err := f.end(ctx, m, read[i]); err != nil {
-			return 0, false, err
+			return nil, 0, err
 		}
-	}
-	if err := f.explain(ctx, members, read, len(over)); err != nil {
-		return 0, false, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.open = slices.DeleteFunc(f.open, func(m *member) bool { return over[m] })
-	return len(over), len(f.open) > 0 || !f.closed, nil
+	return read, len(over), nil
+}
+
+// leave ends the following of held jobs when there are no others. All of them
+// are read once more: one that a person has taken up is waited for.
+func (f *follower) leave(ctx context.Context) error {
+	held := f.onlyHeld()
+	if len(held) == 0 {
+		return nil
+	}
+	read, _, err := f.look(ctx, held)
+	if err != nil {
+		return err
+	}
+	if len(f.onlyHeld()) != len(held) {
+		return nil
+	}
+	for i, m := range held {
+		if err := f.end(ctx, m, read[i]); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open, f.counts, f.note = nil, nil, ""
+	return nil
+}
+
+// onlyHeld returns the open members if all of them are held and no others will
+// come, none else.
+func (f *follower) onlyHeld() []*member {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.closed || slices.ContainsFunc(f.open, func(m *member) bool { return m.state != jobs.StateUncertain }) {
+		return nil
+	}
+	return slices.Clone(f.open)
 }
 
 // observe takes over what was read of a job, a zero record if it is gone.
@@ -142,6 +198,9 @@ func (f *follower) observe(m *member, j jobs.Job) {
 		return
 	}
 	m.observe(j)
+	if f.advise != nil {
+		m.advice = f.advise(j)
+	}
 }
 
 func (f *follower) end(ctx context.Context, m *member, j jobs.Job) error {
@@ -160,10 +219,10 @@ func (f *follower) end(ctx context.Context, m *member, j jobs.Job) error {
 	return nil
 }
 
-// count asks for the group's counts. It returns how many members have ended
-// unseen, or -1 if the counts cannot tell.
+// count asks for the group's counts. It returns how many members have ended, or
+// were held, unseen, or -1 if the counts cannot tell.
 func (f *follower) count(ctx context.Context) (int, error) {
-	if f.group == "" {
+	if f.group == "" || !f.complete() {
 		return -1, nil
 	}
 	var counts results.Counts
@@ -178,29 +237,44 @@ func (f *follower) count(ctx context.Context) (int, error) {
 	defer f.mu.Unlock()
 	f.counts = nil
 	if int(counts.Total()) != f.added {
-		return -1, nil // others share the group, or members came from elsewhere
+		return -1, nil // others share the group
 	}
 	f.counts = counts
-	return max(int(counts.Ended())-(f.added-len(f.open)), 0), nil
+	held := int(counts[jobs.StateUncertain])
+	for _, m := range f.open {
+		if m.state == jobs.StateUncertain {
+			held--
+		}
+	}
+	return max(int(counts.Ended())-(f.added-len(f.open)), 0) + max(held, 0), nil
+}
+
+// complete reports whether all members are there. Until then a total that equals
+// theirs says nothing: it may be others that make it up.
+func (f *follower) complete() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.closed
 }
 
 // choose returns the members to read in this pass.
 func (f *follower) choose(hidden int) []*member {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	front := min(len(f.open), glance/2)
+	most := glance
 	if hidden == 0 {
-		front = min(len(f.open), readers) // for what keeps them from going on
+		most = readers // for what keeps them from going on
 	}
+	front := min(len(f.open), most/2)
 	chosen := slices.Clone(f.open[:front])
 	rest := f.open[front:]
-	if hidden == 0 || len(rest) == 0 {
+	if len(rest) == 0 {
 		return chosen
 	}
 	if f.turn >= len(rest) {
 		f.turn = 0
 	}
-	in := rest[f.turn:min(f.turn+glance/2, len(rest))]
+	in := rest[f.turn:min(f.turn+most/2, len(rest))]
 	f.turn += len(in)
 	return append(chosen, in...)
 }
@@ -223,36 +297,43 @@ func (f *follower) read(ctx context.Context, members []*member) ([]jobs.Job, err
 
 // explain looks for what keeps jobs from going on: a failure that the account
 // has to heal, a held job, or, if nothing has ended for a while, what the first
-// waiting one waits for.
-func (f *follower) explain(ctx context.Context, members []*member, read []jobs.Job, ended int) error {
-	note, waiting := "", -1
-	for i, j := range read {
-		switch {
-		case j.State == jobs.StateUncertain:
-			note = fmt.Sprintf("%s is held, since the answer to its create was lost: enqueue retry %s, or cancel it", members[i].name, j.ID)
-		case j.State == jobs.StateWaiting && j.Failure != nil && j.Failure.Class.Verdict().Action == jobs.ActionWait:
-			note = fmt.Sprintf("%s waits after %s", members[i].name, j.Failure)
-		case j.State == jobs.StateWaiting && waiting < 0:
-			waiting = i
-		}
-	}
+// waiting one of those just read waits for.
+func (f *follower) explain(ctx context.Context, members []*member, read []jobs.Job, ended int) {
+	note := f.obstacle()
+	waiting := slices.IndexFunc(read, func(j jobs.Job) bool { return j.State == jobs.StateWaiting })
 	switch {
 	case note != "" || ended > 0 || waiting < 0:
 		f.asked = time.Now()
 	case time.Since(f.asked) < whyEvery:
-		return nil // what was said last still holds
+		return // what was said last still holds
 	default:
 		f.asked = time.Now()
 		why, err := f.jobs.Why(ctx, read[waiting])
 		if err != nil {
-			return nil // it is a remark; the next pass meets what is wrong
+			return // it is a remark; the next pass meets what is wrong
 		}
 		note = fmt.Sprintf("%s waits for %s", members[waiting].name, why)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.note = note
-	return nil
+}
+
+// obstacle is what keeps an open member from going on, as far as its record
+// tells, "" if none is kept.
+func (f *follower) obstacle() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	note := ""
+	for _, m := range f.open {
+		switch {
+		case m.state == jobs.StateWaiting && m.failure != nil && m.failure.Class.Verdict().Action == jobs.ActionWait:
+			return fmt.Sprintf("%s waits after %s", m.name, m.failure) // and most likely all others do
+		case m.state == jobs.StateUncertain && note == "":
+			note = m.name + " is " + m.failed().Message
+		}
+	}
+	return note
 }
 
 // patiently does something with Redis, and shows it if Redis is away.

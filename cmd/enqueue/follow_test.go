@@ -219,7 +219,7 @@ func TestFollowerSaysWhatKeepsJobs(t *testing.T) {
 		note   string
 	}{
 		{"a bad key", func(j *jobs.Job) { j.Failure = badKey }, "m0 waits after unauthorized (HTTP 401): Incorrect API key"},
-		{"a held job", func(j *jobs.Job) { j.State = jobs.StateUncertain }, "m0 is held, since the answer to its create was lost: enqueue retry job_000000, or cancel it"},
+		{"a held job", func(j *jobs.Job) { j.State = jobs.StateUncertain }, "m0 is held for a person, since the answer to its create was lost: enqueue retry job_000000 tries it again, enqueue cancel job_000000 gives it up"},
 		{"its turn", func(*jobs.Job) {}, "m0 waits for the test (job_000000)"},
 		{"nothing", func(j *jobs.Job) { j.State = jobs.StateRunning }, ""},
 		{"a failure that counts", func(j *jobs.Job) { j.State, j.Failure = jobs.StateRunning, badKey }, ""},
@@ -230,6 +230,7 @@ func TestFollowerSaysWhatKeepsJobs(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newShelf()
 				f := newFollower(s)
+				f.advise = func(j jobs.Job) string { return (&cli{}).advise(j, "") }
 				id := s.fill(f, 1)[0]
 				s.set(id, test.change)
 				ctx, cancel := context.WithCancel(t.Context())

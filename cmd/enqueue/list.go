@@ -30,7 +30,7 @@ func (c *cli) listCommand() *cobra.Command {
 		Long: `list lists jobs, newest first, with --json a record a line. When there are more
 than --limit, it says on stderr how to go on.`,
 		Example: `  enqueue list --state failed --limit 10
-  enqueue list --group batch-5e2f0c3a9b71 --all --json`,
+  enqueue list --group batch-requests --all --json`,
 		Args: noArguments,
 	}
 	flags := cmd.Flags()

@@ -23,6 +23,9 @@ import (
 // errInterrupt is the cause of a test's own Ctrl-C.
 var errInterrupt = errors.New("interrupt signal received")
 
+// patienceOfTests is how long a test waits for what should come at once.
+const patienceOfTests = 30 * time.Second
+
 // outcome is what a call of the command leaves.
 type outcome struct {
 	code           int
@@ -45,10 +48,13 @@ func newBench(t *testing.T) *bench {
 	return &bench{t: t, store: store, env: []string{"LONGHAUL_REDIS_URL=" + redistest.URL(t)}}
 }
 
-// call runs the command to its end, with stdin if it is not empty.
+// call runs the command to its end, with stdin if it is not empty. One that would
+// wait for ever is stopped.
 func (b *bench) call(stdin string, args ...string) outcome {
 	b.t.Helper()
-	return b.callIn(b.t.Context(), stdin, args...)
+	ctx, cancel := context.WithTimeout(b.t.Context(), patienceOfTests)
+	defer cancel()
+	return b.callIn(ctx, stdin, args...)
 }
 
 func (b *bench) callIn(ctx context.Context, stdin string, args ...string) outcome {
@@ -175,6 +181,7 @@ func ignoreEnd(ctx context.Context, err error) error {
 //	cut…     the answer is cut off
 //	refuse…  the provider refuses the request
 //	flaky…   the first attempt fails for good, later ones succeed
+//	lose…    the answer to the first create is lost, later ones succeed
 //	hang…    the response stays in progress
 func echo(request jobs.Request, attempt int) jobs.Event {
 	input := inputOf(request)
@@ -184,6 +191,8 @@ func echo(request jobs.Request, attempt int) jobs.Event {
 		return jobs.CreateFailed{Attempt: attempt, Failure: jobs.Failure{
 			Class: jobs.ClassInvalid, Code: "invalid_value", Message: "the input is refused", HTTPStatus: 400, RequestID: "req_refused",
 		}}
+	case strings.HasPrefix(input, "lose") && attempt == 1:
+		return jobs.CreateFailed{Attempt: attempt, Failure: jobs.Failure{Class: jobs.ClassAmbiguous, Message: "connection reset"}}
 	case strings.HasPrefix(input, "fail"):
 		return created(attempt, fmt.Sprintf(`{"id":%q,"status":"failed","error":{"code":"content_filter","message":"not allowed"},"usage":{"input_tokens":3,"output_tokens":0,"total_tokens":3}}`, id))
 	case strings.HasPrefix(input, "cut"):
@@ -258,7 +267,7 @@ func (b *bench) total() int64 {
 // until waits for a condition, which the test's deadline bounds.
 func until(t *testing.T, what string, met func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patienceOfTests)
 	for !met() {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)

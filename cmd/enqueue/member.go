@@ -25,30 +25,37 @@ type member struct {
 	requestID string
 	// remark is what to know of a response that is not simply an answer.
 	remark string
+	// advice is what a person can do, "" if there is nothing to do.
+	advice string
 }
 
 // observe takes over what a record says.
 func (m *member) observe(j jobs.Job) {
 	m.id, m.state, m.failure, m.ended = j.ID, j.State, j.Failure, j.Ended
+	m.usage, m.advice = paid(j), ""
 	if !j.State.Terminal() {
 		return
 	}
-	m.usage = paid(j)
 	if a, ok := j.CurrentAttempt(); ok {
 		m.requestID = a.RequestID
 	}
 	m.remark = remark(j)
 }
 
-// failed says why a member has not succeeded.
+// failed says why a member has not succeeded, or is held.
 func (m *member) failed() failure {
 	f := failure{order: m.order, Name: m.name, JobID: m.id, State: m.state, Message: "the job is " + string(m.state)}
 	switch {
+	case m.state == jobs.StateUncertain:
+		f.Message = "held for a person, since the answer to its create was lost"
 	case m.failure != nil:
 		f.Class, f.Code = m.failure.Class, m.failure.Code
 		f.Message = cmp.Or(m.failure.Message, m.failure.Code)
 	case m.state == jobs.StateIncomplete:
 		f.Message = m.remark
+	}
+	if m.advice != "" {
+		f.Message += ": " + m.advice
 	}
 	return f
 }

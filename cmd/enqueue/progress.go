@@ -151,6 +151,7 @@ func (v view) breakdown() string {
 	add(v.Failed, "failed")
 	add(v.Cancelled, "cancelled")
 	add(v.Expired, "expired")
+	add(v.Held, "held")
 	add(v.Skipped, "unchanged")
 	if tokens := v.InputTokens + v.OutputTokens; tokens > 0 {
 		parts = append(parts, fmt.Sprintf("tokens %s in %s out", formatTokens(v.InputTokens), formatTokens(v.OutputTokens)))

@@ -68,8 +68,8 @@ command ends; every command can be stopped and taken up again.
 Without --dev and --live the workers are other processes, and --redis-url names
 the Redis that they share with this command.
 
-Exit codes: 0 all succeeded, 1 something failed, 2 the command or its input is
-wrong and nothing was done.`,
+Exit codes: 0 all succeeded, 1 something failed or is held, 2 the command or its
+input is wrong and nothing was done.`,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,

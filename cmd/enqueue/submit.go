@@ -70,7 +70,7 @@ the job's record and OpenAI's response object.`,
 				return c.waitFor(ctx, s, []jobs.ID{submitted.Job.ID})
 			}
 			if c.live {
-				c.console.say("The job goes on while a worker runs: enqueue wait --live %s", submitted.Job.ID)
+				c.console.say("The job goes on while a worker runs: %s", c.call("wait", submitted.Job.ID))
 			}
 			return c.printSubmitted(submitted.Job)
 		})

@@ -30,8 +30,11 @@ pattern such as 'docs/**/*.md'. Documents are files with one of these endings:
 
 Calling it again asks only for what is new: documents whose content and
 instructions are unchanged are passed over, a job that still runs is found
-again, one that failed is tried again. A document that is larger than the
-model's context is refused by name and never cut.`,
+again, one that failed is tried again. Not by itself tried again is what may
+have been paid for without an answer: a job that is held (--uncertain hold) or
+whose response is lost or too large; the report says what a person can do. When
+held jobs are all that is left they are not waited for. A document that is
+larger than the model's context is refused by name and never cut.`,
 		Example: `  enqueue summarize --dev docs README.md
   enqueue summarize contracts --language German --out contracts/summaries`,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -24,6 +24,9 @@ import (
 // read again when their turn comes.
 const keptRequests = 64 << 20
 
+// statusHeld is the status of a document whose job is left to a person.
+const statusHeld = summarize.Status(jobs.StateUncertain)
+
 // summarizeRun is a summary of documents on its way.
 type summarizeRun struct {
 	*cli
@@ -192,9 +195,10 @@ func (r *summarizeRun) summarize(ctx context.Context, s *session, documents []do
 	for i := range documents {
 		byOrder[documents[i].order] = &documents[i]
 	}
-	f := &follower{jobs: s, account: r.account, patience: r.patience}
+	f := &follower{jobs: s, account: r.account, patience: r.patience, leaveHeld: true}
+	f.advise = func(j jobs.Job) string { return r.advise(j, "--force") }
 	f.onEnd = func(ctx context.Context, m *member, j jobs.Job) (*jobs.Failure, error) {
-		return r.finish(ctx, s, f, byOrder[m.order], j)
+		return r.finish(ctx, s, f, byOrder[m.order], *m, j)
 	}
 	p := r.showProgress(ctx, "summarize", r.account, f)
 	defer p.stop()
@@ -237,10 +241,13 @@ func (r *summarizeRun) submit(ctx context.Context, s *session, f *follower, d *d
 // find returns the job that summarizes a document: that of an earlier run, tried
 // again if it failed, or a new one.
 func (r *summarizeRun) find(ctx context.Context, s *session, d *document, request json.RawMessage) (jobs.Job, error) {
-	if entry, ok := r.folder.Entry(d.source.Path); ok && entry.Status == summarize.StatusSubmitted && entry.Fingerprint == d.fingerprint {
-		j, err := s.Get(ctx, jobs.ID(entry.JobID))
-		if !errors.Is(err, results.ErrNotFound) {
-			return j, err
+	if id := r.known(d); id != "" {
+		j, err := s.Get(ctx, id)
+		switch {
+		case err == nil:
+			return r.again(ctx, s, j)
+		case !errors.Is(err, results.ErrNotFound):
+			return jobs.Job{}, err
 		}
 	}
 	options := r.job
@@ -253,23 +260,44 @@ func (r *summarizeRun) find(ctx context.Context, s *session, d *document, reques
 		return jobs.Job{}, err
 	}
 	j := submitted.Job
-	switch {
-	case submitted.Fresh && r.force:
+	if r.force {
 		// The job's key says nothing to a later run: this line leads it there.
 		return j, r.folder.Record(summarize.Entry{
 			Document: d.source.Path, Name: d.heading, Fingerprint: d.fingerprint, SHA256: d.hash,
 			Model: r.options.Model, Status: summarize.StatusSubmitted, JobID: string(j.ID),
 		})
-	case !submitted.Fresh && j.State != jobs.StateIncomplete && retriable(j):
-		return s.Retry(ctx, j.ID)
 	}
-	return j, nil
+	if submitted.Fresh {
+		return j, nil
+	}
+	return r.again(ctx, s, j)
+}
+
+// known returns the job that the manifest names for a document, "" if there is
+// none or another is wanted: --force goes on with what has not ended.
+func (r *summarizeRun) known(d *document) jobs.ID {
+	entry, ok := r.folder.Entry(d.source.Path)
+	open := entry.Status == summarize.StatusSubmitted || entry.Status == statusHeld
+	if !ok || entry.Fingerprint != d.fingerprint || r.force && !open {
+		return ""
+	}
+	return jobs.ID(entry.JobID)
+}
+
+// again returns a job of an earlier run, tried again if it failed and that is
+// not for a person to decide. An answer that was cut off is kept: the same
+// request would be cut off again.
+func (r *summarizeRun) again(ctx context.Context, s *session, j jobs.Job) (jobs.Job, error) {
+	if r.force || !retriable(j) || j.State == jobs.StateIncomplete || undecided(j) || gone(j) {
+		return j, nil
+	}
+	return s.Retry(ctx, j.ID)
 }
 
 // finish writes the summary of an ended job, or puts on record why there is
-// none. A crash between the two leaves a summary without its line, which the
+// none; m is what the follower has of it. A crash between the two leaves a summary without its line, which the
 // next run writes again from the same job.
-func (r *summarizeRun) finish(ctx context.Context, s *session, f *follower, d *document, j jobs.Job) (*jobs.Failure, error) {
+func (r *summarizeRun) finish(ctx context.Context, s *session, f *follower, d *document, m member, j jobs.Job) (*jobs.Failure, error) {
 	entry, _ := r.folder.Entry(d.source.Path)
 	entry.Document, entry.Name, entry.Fingerprint, entry.SHA256 = d.source.Path, d.heading, d.fingerprint, d.hash
 	entry.Model, entry.JobID, entry.FinishedAt = j.Model, string(j.ID), j.Ended
@@ -295,8 +323,6 @@ func (r *summarizeRun) finish(ctx context.Context, s *session, f *follower, d *d
 			}
 		}
 	}
-	m := member{name: d.source.Path}
-	m.observe(j)
 	if failed != nil {
 		m.state, m.failure, entry.Status = jobs.StateFailed, failed, summarize.StatusFailed
 	}

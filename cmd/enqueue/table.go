@@ -28,6 +28,7 @@ func writeTotals(w io.Writer, t totals, more string) error {
 	row("failed", t.Failed, true)
 	row("cancelled", t.Cancelled, false)
 	row("expired", t.Expired, false)
+	row("held", t.Held, false)
 	row("unchanged", t.Skipped, false)
 	row("not finished", t.Total-t.done(), false)
 	_, _ = fmt.Fprintf(columns, "tokens\t%s in, %s out\n", formatCount(t.InputTokens), formatCount(t.OutputTokens))

@@ -36,7 +36,7 @@ func (c *cli) waitFor(ctx context.Context, s *session, ids []jobs.ID) error {
 	a := newAccount(time.Now())
 	a.expect(len(ids))
 	var only jobs.Job
-	f := &follower{jobs: s, account: a, patience: c.patience}
+	f := &follower{jobs: s, account: a, patience: c.patience, advise: func(j jobs.Job) string { return c.advise(j, "") }}
 	f.onEnd = func(ctx context.Context, m *member, j jobs.Job) (*jobs.Failure, error) {
 		if len(ids) == 1 && !c.json {
 			only = j // printed when the display is gone
@@ -52,11 +52,7 @@ func (c *cli) waitFor(ctx context.Context, s *session, ids []jobs.ID) error {
 	err := f.run(ctx)
 	p.stop()
 	if err != nil {
-		again := "enqueue wait "
-		if c.live {
-			again += "--live "
-		}
-		return c.stopped(ctx, err, again+joinIDs(ids))
+		return c.stopped(ctx, err, c.call("wait", ids...))
 	}
 	if only.ID != "" {
 		if err := c.printText(ctx, s, only); err != nil {
@@ -154,12 +150,4 @@ func (c *cli) stopped(ctx context.Context, err error, again string) error {
 		hint = fmt.Sprintf("What was submitted is kept and goes on with the next --live command; %s takes it up again.", again)
 	}
 	return &stoppedError{cause: context.Cause(ctx), hint: hint}
-}
-
-func joinIDs(ids []jobs.ID) string {
-	words := make([]string, len(ids))
-	for i, id := range ids {
-		words[i] = string(id)
-	}
-	return strings.Join(words, " ")
 }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// retriable reports whether a job has ended without success, so that it can be
+// tried again.
+func retriable(j jobs.Job) bool {
+	return j.State.Terminal() && j.State != jobs.StateSucceeded
+}
+
+// undecided reports whether a job is held because the answer to a create was
+// lost, or ended while it was: its attempt may have been paid for, and its policy
+// leaves another one to a person.
+func undecided(j jobs.Job) bool {
+	if j.State == jobs.StateUncertain {
+		return true
+	}
+	a, ok := j.CurrentAttempt()
+	return ok && retriable(j) && j.Uncertain == jobs.UncertainHold && a.Outcome == jobs.OutcomeUncertain
+}
+
+// gone reports whether a job has failed since its response, which was paid for,
+// cannot be had: another attempt is for a person to ask for.
+func gone(j jobs.Job) bool {
+	if j.State != jobs.StateFailed || j.Failure == nil {
+		return false
+	}
+	return j.Failure.Class == jobs.ClassLost || j.Failure.Class == jobs.ClassOversized
+}
+
+// advise says what a person can do about a job that is not tried again by
+// itself. option, if not empty, is the command's option that does it, too, once
+// the job has ended.
+func (c *cli) advise(j jobs.Job, option string) string {
+	switch {
+	case c.dev:
+		return "" // the job ends with this command
+	case j.State == jobs.StateUncertain:
+		return c.call("retry", j.ID) + " tries it again, " + c.call("cancel", j.ID) + " gives it up"
+	case !undecided(j) && !gone(j):
+		return ""
+	case option != "":
+		option = " or " + option
+	}
+	return "it is not tried again unless " + c.call("retry", j.ID) + option + " asks for it"
+}
+
+// call is the command line of a command about jobs.
+func (c *cli) call(command string, ids ...jobs.ID) string {
+	words := []string{"enqueue", command}
+	if c.live {
+		words = append(words, "--live")
+	}
+	for _, id := range ids {
+		words = append(words, string(id))
+	}
+	return strings.Join(words, " ")
+}
