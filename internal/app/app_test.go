@@ -25,7 +25,7 @@ func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 func TestTwoWorkersShareTheWork(t *testing.T) {
 	t.Parallel()
 	const n = 200
-	w := newWorld(t, simulator.Config{Queued: 20 * time.Millisecond, Running: 200 * time.Millisecond, Jitter: 1})
+	w := newWorld(t, simulator.Config{Queued: 20 * time.Millisecond, Running: 200 * time.Millisecond, Jitter: 0.9})
 	// Nobody is to be taken for dead on a machine that is busy with other things.
 	patient := []string{"LONGHAUL_WATCHDOG_DEAD_AFTER=30s", "LONGHAUL_WATCHDOG_SUBMIT_AFTER=5s"}
 	workers := []*runner{w.work(patient...).started(), w.work(patient...).started()}
@@ -43,7 +43,8 @@ func TestTwoWorkersShareTheWork(t *testing.T) {
 	if totals := w.sim.Ledger().Totals; totals.CreatesAccepted != n {
 		t.Errorf("%d creates for %d jobs", totals.CreatesAccepted, n)
 	}
-	for _, state := range []jobs.State{jobs.StateSubmitting, jobs.StateRunning, jobs.StateSucceeded} {
+	// Not to running: on a busy machine an answer may have ended when it comes.
+	for _, state := range []jobs.State{jobs.StateSubmitting, jobs.StateSucceeded} {
 		sum := 0.0
 		for _, r := range workers {
 			sum += r.metric("longhaul_results_transitions_total", "state", string(state))

@@ -150,7 +150,7 @@ func TestDeadlineEndsEveryJob(t *testing.T) {
 		{name: "a response that never ends", fault: &simulator.FaultAction{NeverEnds: true}, status: simulator.StatusCancelled},
 		{name: "a response that is not told about", fault: &simulator.FaultAction{Missing: &simulator.FaultWindow{For: *short(time.Hour)}, NeverEnds: true}, status: simulator.StatusCancelled},
 		{name: "a provider that is overloaded", fault: &simulator.FaultAction{Status: 503, Headers: map[string]string{"Retry-After-Ms": "50"}}},
-		{name: "a job that is to wait", options: func(now time.Time) jobs.Options { return jobs.Options{NotBefore: now.Add(2 * time.Second)} }},
+		{name: "a job that is to wait", options: func(now time.Time) jobs.Options { return jobs.Options{NotBefore: now.Add(time.Second)} }},
 		{name: "a lane that nobody serves", options: func(time.Time) jobs.Options { return jobs.Options{Lane: "nobodys"} }},
 	}
 	for _, tt := range tests {
@@ -165,7 +165,7 @@ func TestDeadlineEndsEveryJob(t *testing.T) {
 			if tt.options != nil {
 				options = tt.options(now)
 			}
-			options.Deadline, options.MaxAttempts = now.Add(2*time.Second), jobs.MaxMaxAttempts
+			options.Deadline, options.MaxAttempts = now.Add(time.Second), jobs.MaxMaxAttempts
 			w.work("LONGHAUL_POLL_STOP_GRACE=2s")
 			id := w.submit(question, options)
 			j := w.wait(id)
@@ -346,7 +346,7 @@ func TestAccountAtFaultBurnsNoAttempts(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, quick())
 			tt.action.Headers = map[string]string{"Retry-After": "1"} // not to wait a minute for each
-			const refused = 3
+			const refused = 2
 			w.faults(simulator.FaultRule{Match: simulator.FaultMatch{Op: "create", First: refused}, Action: tt.action})
 			r := w.work()
 			id := w.submit(question, jobs.Options{MaxAttempts: 1})
