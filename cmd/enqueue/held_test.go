@@ -142,7 +142,6 @@ func TestSummarizeDoesNotRetryALostResponse(t *testing.T) {
 				t.Fatalf("%d creates and %d jobs, want 1 and 1", n, total)
 			}
 
-			l.put("lost.md", "Please hang") // asked for, it is submitted again, as a new job
 			go func() {
 				ended <- call(t.Context(), l.env, "", "summarize", l.dir, "--out", l.out, "--force")
 			}()

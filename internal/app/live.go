@@ -38,6 +38,7 @@ func StartLive(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Loc
 	}()
 	notice := "live mode: requests go to " + cfg.OpenAI.BaseURL + " and are paid for; jobs are kept in the configured Redis"
 	if !redisConfigured(cfg) {
+		redis.SetLogger(redisLogger{log}) // before the first try, which finds no server
 		socket, stop, err := startRedis(ctx, liveDir)
 		if err != nil {
 			return nil, err
