@@ -1,24 +1,18 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/longhaul-jobs/longhaul/internal/app"
 	"github.com/longhaul-jobs/longhaul/internal/config"
-	"github.com/longhaul-jobs/longhaul/internal/simulator"
 )
 
 // version is set by the linker in releases.
@@ -136,31 +130,16 @@ func simulateCommand(stdout, stderr io.Writer) *cobra.Command {
 			if addr != "" {
 				cfg.Simulator.Addr = addr
 			}
-			return simulate(cmd.Context(), cfg, stdout, newLogger(cfg, stderr))
+			sim, err := app.ListenSimulator(cmd.Context(), cfg, cfg.Simulator.Addr, newLogger(cfg, stderr))
+			if err != nil {
+				return err
+			}
+			_, _ = fmt.Fprintf(stdout, "simulator: base URL %s, any API key; the model is a stand-in\n", sim.URL())
+			return sim.Run(cmd.Context())
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "", "address to listen on (short for --simulator-addr)")
 	return cmd
-}
-
-func simulate(ctx context.Context, cfg config.Config, stdout io.Writer, log *slog.Logger) error {
-	sim, err := simulator.New(app.SimulatorConfig(cfg, log))
-	if err != nil {
-		return err
-	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", cfg.Simulator.Addr)
-	if err != nil {
-		return errors.Join(fmt.Errorf("listen on simulator.addr %s: %w", cfg.Simulator.Addr, err), sim.Close())
-	}
-	_, _ = fmt.Fprintf(stdout, "simulator: base URL http://%s/v1, any API key; the model is a stand-in\n", listener.Addr())
-	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return errors.Join(fmt.Errorf("serve simulator: %w", err), sim.Close())
-	}
-	return sim.Close()
 }
 
 func versionCommand(stdout io.Writer) *cobra.Command {

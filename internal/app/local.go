@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"net/url"
 	"slices"
 	"sync"
@@ -15,7 +13,6 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/longhaul-jobs/longhaul/internal/config"
-	"github.com/longhaul-jobs/longhaul/internal/simulator"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -73,22 +70,21 @@ func startDev(ctx context.Context, cfg config.Config, redisAddr, simAddr string,
 	undo.add(func() error { mini.Close(); return nil })
 	undo.add(tick(mini))
 
-	sim, simURL, stopSim, err := serveSimulator(ctx, cfg, simAddr, log)
+	sim, err := ListenSimulator(ctx, cfg, simAddr, log)
 	if err != nil {
 		return nil, err
 	}
-	undo.add(stopSim)
-	undo.add(sim.Close)
+	undo.add(inBackground(ctx, sim.Run))
 
 	cfg.Redis.URL = config.NewSecret("redis://" + mini.Addr() + "/0")
-	cfg.OpenAI.BaseURL = simURL
+	cfg.OpenAI.BaseURL = sim.URL()
 	cfg.OpenAI.APIKey = config.NewSecret("sk-simulator")
 	l, err := startLocal(ctx, Options{Config: cfg, Log: log, Version: version, Embedded: true}, &undo)
 	if err != nil {
 		return nil, err
 	}
 	l.notice = "dev mode: the model is a stand-in (the simulator), and all jobs are lost when this process ends; nothing is sent to OpenAI"
-	l.addrs = append([]string{"redis (embedded)  redis://" + mini.Addr() + "/0", "simulator         " + simURL}, l.addrs...)
+	l.addrs = append([]string{"redis (embedded)  redis://" + mini.Addr() + "/0", "simulator         " + sim.URL()}, l.addrs...)
 	return l, nil
 }
 
@@ -101,16 +97,21 @@ func startLocal(ctx context.Context, options Options, undo *cleanups) (*Local, e
 	if err := a.Connect(ctx); err != nil {
 		return nil, errors.Join(err, a.rdb.Close())
 	}
-	// The worker outlives a cancelled caller, who stops it by Stop.
-	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan error, 1)
-	go func() { done <- a.Run(runCtx) }()
-	undo.add(func() error { cancel(); return <-done })
+	undo.add(inBackground(ctx, a.Run))
 	l := &Local{app: a, stop: sync.OnceValue(undo.run)}
 	if addr := a.HTTPAddr(); addr != "" {
 		l.addrs = append(l.addrs, "health, metrics   http://"+addr)
 	}
 	return l, nil
+}
+
+// inBackground runs something that outlives a cancelled caller, who ends it by
+// the returned stop.
+func inBackground(ctx context.Context, run func(context.Context) error) (stop func() error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	return func() error { cancel(); return <-done }
 }
 
 // tick drives the embedded server's clock, which stands still by itself: keys
@@ -132,33 +133,6 @@ func tick(mini *miniredis.Miniredis) (stop func() error) {
 		}
 	}()
 	return func() error { close(quit); <-gone; return nil }
-}
-
-// serveSimulator serves the simulator and returns the base URL of its API.
-func serveSimulator(ctx context.Context, cfg config.Config, addr string, log *slog.Logger) (*simulator.Simulator, string, func() error, error) {
-	sim, err := simulator.New(SimulatorConfig(cfg, log))
-	if err != nil {
-		return nil, "", nil, err
-	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, "", nil, fmt.Errorf("listen on simulator.addr %s: %w", addr, err)
-	}
-	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan struct{})
-	go func() { defer close(done); _ = server.Serve(listener) }()
-	stop := func() error { err := server.Close(); <-done; return err }
-	return sim, "http://" + listener.Addr().String() + "/v1", stop, nil
-}
-
-// SimulatorConfig is the simulator's part of the configuration.
-func SimulatorConfig(cfg config.Config, log *slog.Logger) simulator.Config {
-	return simulator.Config{
-		Queued: cfg.Simulator.Queued, Running: cfg.Simulator.Running, Jitter: 0.2,
-		RequestsPerMinute: cfg.Simulator.RequestsPerMinute, TokensPerMinute: cfg.Simulator.TokensPerMinute,
-		Logger: log,
-	}
 }
 
 // cleanups are the steps that undo a start, the last one first.
