@@ -146,14 +146,14 @@ func (p *Poller) serve(ctx context.Context, places int, claim func(context.Conte
 // handle deals with one claimed job.
 func (p *Poller) handle(ctx context.Context, j jobs.Job) {
 	log := p.log.With(slog.String("job_id", string(j.ID)))
-	if len(j.Outbox) > 0 && !j.State.Terminal() {
-		p.enqueueEffects(ctx, log, j)
-	}
 	if j.State != jobs.StateRunning {
 		if err := p.others.Overdue(ctx, j); err != nil {
 			log.WarnContext(ctx, "overdue job not moved on", slog.String("state", string(j.State)), slog.Any("err", err))
 		}
 		return
+	}
+	if len(j.Outbox) > 0 {
+		p.enqueueEffects(ctx, log, j)
 	}
 	if j.Stop == nil && j.Late(p.records.Now()) {
 		next, err := p.records.Advance(ctx, j, jobs.StopRequested{Reason: jobs.StopDeadline})

@@ -91,6 +91,9 @@ func (w *Watchdog) Overdue(ctx context.Context, j jobs.Job) error {
 	}
 	switch j.State {
 	case jobs.StateSubmitting:
+		if len(j.Outbox) > 0 {
+			return errors.Join(w.queue.Effects(ctx, j), w.checkIntent(ctx, j))
+		}
 		return w.checkIntent(ctx, j)
 	case jobs.StateRunning:
 		return fmt.Errorf("%s is running: its looks are the poller's", j.ID)
