@@ -8,13 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/longhaul-jobs/longhaul/internal/installation"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
 // enqueue runs the command line to its end and returns what it printed.
 func enqueue(t *testing.T, dir string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary(t, "enqueue"), args...)
+	cmd := exec.CommandContext(t.Context(), installation.Binary(t, "enqueue"), args...)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	var out, errs strings.Builder
@@ -29,12 +30,12 @@ func enqueue(t *testing.T, dir string, args ...string) (code int, stdout, stderr
 // Guarantees: G1, G9.
 func TestDevInOneTerminalEnqueueInAnother(t *testing.T) {
 	t.Parallel()
-	addr := freeAddr(t)
+	addr := installation.FreeAddr(t)
 	url := "redis://" + addr + "/0"
-	dev := start(t, nil, "worker", "dev", "--redis-url", url, "--simulator-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0",
+	dev := installation.Start(t, nil, "worker", "dev", "--redis-url", url, "--simulator-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0",
 		"--simulator-queued", "100ms", "--simulator-running", "300ms", "--poll-floor", "100ms")
-	dev.find(dev.stdout, `ready`)
-	if said := dev.stdout.String(); !strings.Contains(said, "stand-in") || !strings.Contains(said, "lost") {
+	dev.Find(dev.Stdout, `ready`)
+	if said := dev.Stdout.String(); !strings.Contains(said, "stand-in") || !strings.Contains(said, "lost") {
 		t.Errorf("dev does not say loudly what it is: %s", said)
 	}
 	code, stdout, stderr := enqueue(t, t.TempDir(), "submit", "--redis-url", url, "--input", "Why is the sky blue?", "--wait", "--json")
@@ -52,7 +53,7 @@ func TestDevInOneTerminalEnqueueInAnother(t *testing.T) {
 	if err != nil || got.Job.State != jobs.StateSucceeded || response.Text() == "" {
 		t.Errorf("job %s, response %s, %v", got.Job.State, got.Response, err)
 	}
-	if code := dev.terminate(); code != 0 {
+	if code := dev.Terminate(); code != 0 {
 		t.Errorf("dev's exit code %d, want 0", code)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/internal/installation"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
@@ -14,15 +15,15 @@ const question = `{"input":"Document %d. The harbour was rebuilt after the storm
 // Guarantee: G1, G2, G3.
 func TestKillNine(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "--simulator-queued", "1s", "--simulator-running", "2s")
-	ids := w.submit(200, question, jobs.Options{})
-	first := w.worker()
-	w.waitCount(jobs.StateRunning, 20)
-	first.kill()
+	w := installation.New(t, "--simulator-queued", "1s", "--simulator-running", "2s")
+	ids := w.Submit(200, question, jobs.Options{})
+	first := w.Worker()
+	w.WaitCount(jobs.StateRunning, 20)
+	first.Kill()
 	killed := time.Now()
-	w.worker()
-	ended := w.waitAll(ids, 2*time.Minute)
-	creates, resubmissions, neverArrived := w.account(ended)
+	w.Worker()
+	ended := w.WaitAll(ids, 2*time.Minute)
+	creates, resubmissions, neverArrived := w.Account(ended)
 	for _, j := range ended {
 		if j.State != jobs.StateSucceeded {
 			t.Errorf("%s ended as %s: %v", j.ID, j.State, j.Failure)
@@ -38,20 +39,20 @@ func TestKillNine(t *testing.T) {
 // Guarantee: G4.
 func TestReplaceUnderLoad(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "--simulator-queued", "200ms", "--simulator-running", "500ms")
-	ids := w.submit(300, question, jobs.Options{})
-	first := w.worker()
-	w.waitCount(jobs.StateRunning, 20)
-	second := w.worker()
-	if code := first.terminate(); code != 0 {
+	w := installation.New(t, "--simulator-queued", "200ms", "--simulator-running", "500ms")
+	ids := w.Submit(300, question, jobs.Options{})
+	first := w.Worker()
+	w.WaitCount(jobs.StateRunning, 20)
+	second := w.Worker()
+	if code := first.Terminate(); code != 0 {
 		t.Errorf("exit code %d after SIGTERM, want 0", code)
 	}
-	ended := w.waitAll(ids, 2*time.Minute)
-	creates, resubmissions, _ := w.account(ended)
+	ended := w.WaitAll(ids, 2*time.Minute)
+	creates, resubmissions, _ := w.Account(ended)
 	if resubmissions != 0 || creates != len(ids) {
 		t.Errorf("%d creates and %d resubmissions for %d jobs; a drain must cost none", creates, resubmissions, len(ids))
 	}
-	if code := second.terminate(); code != 0 {
+	if code := second.Terminate(); code != 0 {
 		t.Errorf("exit code %d after SIGTERM, want 0", code)
 	}
 }
@@ -62,20 +63,20 @@ func TestReplaceUnderLoad(t *testing.T) {
 // Guarantee: G5.
 func TestRedisRestart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "--simulator-queued", "500ms", "--simulator-running", "1s")
-	ids := w.submit(100, question, jobs.Options{})
-	worker := w.worker()
-	w.waitCount(jobs.StateRunning, 10)
-	w.redis.Stop()
+	w := installation.New(t, "--simulator-queued", "500ms", "--simulator-running", "1s")
+	ids := w.Submit(100, question, jobs.Options{})
+	worker := w.Worker()
+	w.WaitCount(jobs.StateRunning, 10)
+	w.Redis.Stop()
 	time.Sleep(5 * time.Second) // Redis is away; creates in flight get their answers meanwhile
-	w.redis.Restart()
-	ended := w.waitAll(ids, 2*time.Minute)
-	creates, resubmissions, _ := w.account(ended)
+	w.Redis.Restart()
+	ended := w.WaitAll(ids, 2*time.Minute)
+	creates, resubmissions, _ := w.Account(ended)
 	if creates != len(ids)+resubmissions {
 		t.Errorf("%d creates, %d resubmissions for %d jobs", creates, resubmissions, len(ids))
 	}
 	select {
-	case <-worker.gone:
+	case <-worker.Gone():
 		t.Error("the worker did not stay up")
 	default:
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/internal/installation"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
@@ -15,15 +16,15 @@ import (
 // Guarantees: G1, G2, G3, G6.
 func TestKillNineDuringCreates(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "--simulator-queued", "100ms", "--simulator-running", "300ms")
-	w.faults(`{"rules":[{"match":{"op":"create"},"action":{"delay":"400ms"}}]}`)
-	ids := w.submit(120, question, jobs.Options{})
-	first := w.worker()
-	w.waitCount(jobs.StateSubmitting, 16)
-	first.kill()
-	w.worker()
-	ended := w.waitAll(ids, 2*time.Minute)
-	creates, resubmissions, neverArrived := w.account(ended)
+	w := installation.New(t, "--simulator-queued", "100ms", "--simulator-running", "300ms")
+	w.Faults(`{"rules":[{"match":{"op":"create"},"action":{"delay":"400ms"}}]}`)
+	ids := w.Submit(120, question, jobs.Options{})
+	first := w.Worker()
+	w.WaitCount(jobs.StateSubmitting, 16)
+	first.Kill()
+	w.Worker()
+	ended := w.WaitAll(ids, 2*time.Minute)
+	creates, resubmissions, neverArrived := w.Account(ended)
 	uncertain := 0
 	for _, j := range ended {
 		if j.State != jobs.StateSucceeded {
@@ -46,8 +47,8 @@ func TestKillNineDuringCreates(t *testing.T) {
 // Guarantees: G6, G7.
 func TestBadLooksFailNoJob(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "--simulator-queued", "200ms", "--simulator-running", "1s")
-	w.faults(`{"seed":7,"rules":[
+	w := installation.New(t, "--simulator-queued", "200ms", "--simulator-running", "1s")
+	w.Faults(`{"seed":7,"rules":[
 		{"match":{"op":"get","probability":0.1},"action":{"status":502,"body":"html"}},
 		{"match":{"op":"get","probability":0.1},"action":{"status":200,"body":"cut"}},
 		{"match":{"op":"get","probability":0.1},"action":{"status":200,"body":"object"}},
@@ -55,15 +56,15 @@ func TestBadLooksFailNoJob(t *testing.T) {
 		{"match":{"op":"get","probability":0.1},"action":{"status":404}},
 		{"match":{"op":"get","probability":0.1},"action":{"reset":"before"}}
 	]}`)
-	ids := w.submit(60, question, jobs.Options{})
-	w.worker()
-	ended := w.waitAll(ids, 2*time.Minute)
+	ids := w.Submit(60, question, jobs.Options{})
+	w.Worker()
+	ended := w.WaitAll(ids, 2*time.Minute)
 	for _, j := range ended {
 		if j.State != jobs.StateSucceeded || len(j.Attempts) != 1 {
 			t.Errorf("%s ended as %s after %d attempts: %v", j.ID, j.State, len(j.Attempts), j.Failure)
 		}
 	}
-	if creates, _, _ := w.account(ended); creates != len(ids) {
+	if creates, _, _ := w.Account(ended); creates != len(ids) {
 		t.Errorf("%d creates for %d jobs", creates, len(ids))
 	}
 }
@@ -74,12 +75,12 @@ func TestBadLooksFailNoJob(t *testing.T) {
 // Guarantee: G6.
 func TestLostAnswersAreResubmittedOnRecord(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "--simulator-queued", "100ms", "--simulator-running", "200ms")
-	w.faults(`{"rules":[{"match":{"op":"create","every":5},"action":{"reset":"after"}}]}`)
-	ids := w.submit(50, question, jobs.Options{MaxAttempts: 10})
-	w.worker()
-	ended := w.waitAll(ids, 2*time.Minute)
-	creates, resubmissions, neverArrived := w.account(ended)
+	w := installation.New(t, "--simulator-queued", "100ms", "--simulator-running", "200ms")
+	w.Faults(`{"rules":[{"match":{"op":"create","every":5},"action":{"reset":"after"}}]}`)
+	ids := w.Submit(50, question, jobs.Options{MaxAttempts: 10})
+	w.Worker()
+	ended := w.WaitAll(ids, 2*time.Minute)
+	creates, resubmissions, neverArrived := w.Account(ended)
 	if neverArrived != 0 || creates != len(ids)+resubmissions || resubmissions == 0 {
 		t.Errorf("%d creates, %d resubmissions, %d never arrived for %d jobs", creates, resubmissions, neverArrived, len(ids))
 	}
@@ -96,11 +97,11 @@ func TestLostAnswersAreResubmittedOnRecord(t *testing.T) {
 // Guarantee: G6.
 func TestRevokedKeyBurnsNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "--simulator-queued", "100ms", "--simulator-running", "200ms")
-	w.faults(`{"rules":[{"match":{"op":"create","first":10},"action":{"status":401,"code":"invalid_api_key","headers":{"Retry-After":"1"}}}]}`)
-	ids := w.submit(10, question, jobs.Options{MaxAttempts: 1})
-	w.worker()
-	for _, j := range w.waitAll(ids, time.Minute) {
+	w := installation.New(t, "--simulator-queued", "100ms", "--simulator-running", "200ms")
+	w.Faults(`{"rules":[{"match":{"op":"create","first":10},"action":{"status":401,"code":"invalid_api_key","headers":{"Retry-After":"1"}}}]}`)
+	ids := w.Submit(10, question, jobs.Options{MaxAttempts: 1})
+	w.Worker()
+	for _, j := range w.WaitAll(ids, time.Minute) {
 		if j.State != jobs.StateSucceeded || j.Counted() != 1 {
 			t.Errorf("%s ended as %s with %d counted attempts: %v", j.ID, j.State, j.Counted(), j.Failure)
 		}
@@ -112,15 +113,15 @@ func TestRevokedKeyBurnsNothing(t *testing.T) {
 // Guarantee: G8.
 func TestNeverEndingResponse(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.faults(`{"rules":[{"match":{"op":"create"},"action":{"never_ends":true}}]}`)
-	ids := w.submit(3, question, jobs.Options{Deadline: w.store.Now().Add(3 * time.Second)})
-	w.worker()
-	for _, j := range w.waitAll(ids, time.Minute) {
+	w := installation.New(t)
+	w.Faults(`{"rules":[{"match":{"op":"create"},"action":{"never_ends":true}}]}`)
+	ids := w.Submit(3, question, jobs.Options{Deadline: w.Store.Now().Add(3 * time.Second)})
+	w.Worker()
+	for _, j := range w.WaitAll(ids, time.Minute) {
 		if j.State != jobs.StateExpired {
 			t.Errorf("%s ended as %s: %v; want expired", j.ID, j.State, j.Failure)
 		}
-		for _, e := range w.ledger()[j.ID] {
+		for _, e := range w.Ledger()[j.ID] {
 			if e.Cancels == 0 {
 				t.Errorf("%s was not cancelled at the provider", e.ID)
 			}
@@ -134,9 +135,9 @@ func TestNeverEndingResponse(t *testing.T) {
 // Guarantee: G5.
 func TestHealthFollowsRedis(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	addr := freeAddr(t)
-	worker := w.worker("LONGHAUL_HTTP_ADDR=" + addr)
+	w := installation.New(t)
+	addr := installation.FreeAddr(t)
+	worker := w.Worker("LONGHAUL_HTTP_ADDR=" + addr)
 	status := func(path string) int {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+path, nil)
 		if err != nil {
@@ -160,7 +161,7 @@ func TestHealthFollowsRedis(t *testing.T) {
 		t.Fatalf("%s never answered %d", path, want)
 	}
 	until("/readyz", http.StatusOK)
-	w.redis.Stop()
+	w.Redis.Stop()
 	until("/readyz", http.StatusServiceUnavailable)
 	if got := status("/livez"); got != http.StatusOK {
 		t.Errorf("/livez answers %d while Redis is away; a restart would not help", got)
@@ -168,9 +169,9 @@ func TestHealthFollowsRedis(t *testing.T) {
 	if got := status("/metrics"); got != http.StatusOK {
 		t.Errorf("/metrics answers %d while Redis is away", got)
 	}
-	w.redis.Restart()
+	w.Redis.Restart()
 	until("/readyz", http.StatusOK)
-	if code := worker.terminate(); code != 0 {
+	if code := worker.Terminate(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 }

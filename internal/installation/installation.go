@@ -1,0 +1,127 @@
+// Package installation gives tests a whole Longhaul: a real redis-server, the
+// simulator in a process of its own, a client, and the real binaries as
+// processes that can be killed, stopped and started again. What was paid for is
+// counted in the simulator's ledger and compared with the records, not guessed.
+//
+// It decides nothing about what a test expects. Its methods fail the test that
+// they belong to, so they must be called from that test's own goroutine, unless
+// they say otherwise.
+package installation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul-jobs/longhaul/client"
+	"github.com/longhaul-jobs/longhaul/internal/redistest"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// Installation is Redis, the simulator, and a client. Workers come and go.
+type Installation struct {
+	Redis     *redistest.Server
+	RDB       *redis.Client
+	Store     *results.Store
+	Client    *client.Client
+	Simulator *Process
+	// SimulatorURL is the base URL of the simulated API, ending in /v1.
+	SimulatorURL string
+
+	tb testing.TB
+}
+
+// New starts Redis, with an append-only file, and the simulator.
+func New(tb testing.TB, simulatorArgs ...string) *Installation {
+	tb.Helper()
+	server := redistest.StartWith(tb, redistest.Config{TCP: true, AppendDir: tb.TempDir()})
+	in := &Installation{tb: tb, Redis: server, RDB: server.Client(tb)}
+	in.Simulator = Start(tb, nil, "worker", append([]string{"simulate", "--addr", "127.0.0.1:0"}, simulatorArgs...)...)
+	in.SimulatorURL = in.Simulator.Find(in.Simulator.Stdout, `base URL (http://\S+/v1)`)
+	store, err := results.Open(tb.Context(), in.RDB, results.Config{}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	in.Store, in.Client = store, client.New(store, jobs.DefaultModel)
+	return in
+}
+
+// FreeAddr is an address of this machine that nothing listens on.
+func FreeAddr(tb testing.TB) string {
+	tb.Helper()
+	var lc net.ListenConfig
+	l, err := lc.Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// Worker starts `worker run` with quick looks, and returns when it works. What
+// environ sets comes after the installation's own settings, and wins.
+func (in *Installation) Worker(environ ...string) *Process {
+	in.tb.Helper()
+	p := in.StartWorker(environ...)
+	p.Find(p.Stderr, `worker started`)
+	return p
+}
+
+// StartWorker is [Installation.Worker] without the wait.
+func (in *Installation) StartWorker(environ ...string) *Process {
+	in.tb.Helper()
+	return Start(in.tb, append([]string{
+		"LONGHAUL_REDIS_URL=" + in.Redis.URL(), "OPENAI_API_KEY=sk-test", "OPENAI_BASE_URL=" + in.SimulatorURL,
+		"LONGHAUL_HTTP_ADDR=127.0.0.1:0", "LONGHAUL_POLL_FLOOR=200ms", "LONGHAUL_POLL_CEILING=1s",
+	}, environ...), "worker", "run")
+}
+
+// Submit accepts n jobs and returns their ids. The body is a format with one %d
+// for the job's number.
+func (in *Installation) Submit(n int, body string, options jobs.Options) []jobs.ID {
+	in.tb.Helper()
+	ids := make([]jobs.ID, n)
+	for i := range ids {
+		s, err := in.Client.Submit(in.tb.Context(), fmt.Appendf(nil, body, i), options)
+		if err != nil {
+			in.tb.Fatal(err)
+		}
+		ids[i] = s.Job.ID
+	}
+	return ids
+}
+
+// WaitAll waits until every job has ended and returns them.
+func (in *Installation) WaitAll(ids []jobs.ID, patience time.Duration) []jobs.Job {
+	in.tb.Helper()
+	ctx, cancel := context.WithTimeout(in.tb.Context(), patience)
+	defer cancel()
+	ended := make([]jobs.Job, len(ids))
+	for i, id := range ids {
+		j, err := in.Client.Wait(ctx, id)
+		if err != nil {
+			in.tb.Fatalf("%s has not ended: %v\n%+v", id, err, j)
+		}
+		ended[i] = j
+	}
+	return ended
+}
+
+// WaitCount waits until at least n jobs are in the state.
+func (in *Installation) WaitCount(state jobs.State, n int64) {
+	in.tb.Helper()
+	for range 1200 {
+		counts, err := in.Store.Counts(in.tb.Context(), "")
+		if err == nil && counts[state] >= n {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	in.tb.Fatalf("there were never %d jobs %s", n, state)
+}

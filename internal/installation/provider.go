@@ -1,0 +1,55 @@
+package installation
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/longhaul-jobs/longhaul/internal/simulator"
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// Ledger reads what the simulator was asked for, by job.
+func (in *Installation) Ledger() map[jobs.ID][]simulator.Entry {
+	in.tb.Helper()
+	var ledger simulator.Ledger
+	in.Call(http.MethodGet, "/_sim/ledger", "", &ledger)
+	byJob := make(map[jobs.ID][]simulator.Entry)
+	for _, e := range ledger.Entries {
+		id := jobs.ID(e.Metadata[jobs.MetadataJob])
+		byJob[id] = append(byJob[id], e)
+	}
+	return byJob
+}
+
+// Faults sets the simulator's fault plan.
+func (in *Installation) Faults(plan string) {
+	in.tb.Helper()
+	in.Call(http.MethodPut, "/_sim/faults", plan, nil)
+}
+
+// Call sends a request to the simulator, outside of its API, and decodes the
+// answer unless that is nil.
+func (in *Installation) Call(method, path, body string, answer any) {
+	in.tb.Helper()
+	url := strings.TrimSuffix(in.SimulatorURL, "/v1") + path
+	request, err := http.NewRequestWithContext(in.tb.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		in.tb.Fatal(err)
+	}
+	got, err := http.DefaultClient.Do(request)
+	if err != nil {
+		in.tb.Fatal(err)
+	}
+	defer func() { _ = got.Body.Close() }()
+	raw, err := io.ReadAll(got.Body)
+	if err != nil || got.StatusCode >= http.StatusMultipleChoices {
+		in.tb.Fatalf("%s %s: %s %s %v", method, path, got.Status, raw, err)
+	}
+	if answer != nil {
+		if err := json.Unmarshal(raw, answer); err != nil {
+			in.tb.Fatalf("%s %s: %v", method, path, err)
+		}
+	}
+}
