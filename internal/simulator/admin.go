@@ -79,15 +79,16 @@ func (e *exchange) replaceFaults() {
 
 // configPatch is the body of PUT /_sim/config; fields that are absent stay as they are.
 type configPatch struct {
-	Queued            *Duration `json:"queued"`
-	Running           *Duration `json:"running"`
-	Jitter            *float64  `json:"jitter"`
-	RequestsPerMinute *int      `json:"requests_per_minute"`
-	TokensPerMinute   *int      `json:"tokens_per_minute"`
-	LimitPolls        *bool     `json:"limit_polls"`
-	PollAfter         *Duration `json:"poll_after"`
-	Models            *[]string `json:"models"`
-	APIKeys           *[]string `json:"api_keys"`
+	Queued            *Duration  `json:"queued"`
+	Running           *Duration  `json:"running"`
+	Jitter            *float64   `json:"jitter"`
+	RequestsPerMinute *int       `json:"requests_per_minute"`
+	TokensPerMinute   *int       `json:"tokens_per_minute"`
+	LimitPolls        *bool      `json:"limit_polls"`
+	PollAfter         *Duration  `json:"poll_after"`
+	Models            *[]string  `json:"models"`
+	APIKeys           *[]string  `json:"api_keys"`
+	Projects          *[]Project `json:"projects"`
 }
 
 func (p configPatch) apply(c Config) Config {
@@ -118,19 +119,25 @@ func (p configPatch) apply(c Config) Config {
 	if p.APIKeys != nil {
 		c.APIKeys = *p.APIKeys
 	}
+	if p.Projects != nil {
+		c.Projects = *p.Projects
+	}
 	return c.withDefaults()
 }
 
 // export is the configuration as GET /_sim/config shows it. Keys are masked.
 func (s *settings) export() configPatch {
-	keys := make([]string, len(s.APIKeys))
-	for i, key := range s.APIKeys {
-		keys[i] = maskKey(key)
+	keys := maskKeys(s.APIKeys)
+	projects := make([]Project, len(s.Projects))
+	for i, p := range s.Projects {
+		p.APIKeys = maskKeys(p.APIKeys)
+		projects[i] = p
 	}
 	return configPatch{
 		Queued: new(Duration(s.Queued)), Running: new(Duration(s.Running)), Jitter: &s.Jitter,
 		RequestsPerMinute: &s.RequestsPerMinute, TokensPerMinute: &s.TokensPerMinute, LimitPolls: &s.LimitPolls,
 		PollAfter: new(Duration(s.PollAfter)), Models: &s.Models, APIKeys: &keys,
+		Projects: &projects,
 	}
 }
 

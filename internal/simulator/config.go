@@ -42,8 +42,13 @@ type Config struct {
 	// models that OpenAI offered in late 2026.
 	Models []string
 
-	// APIKeys are the keys that are accepted. Empty means that any key is, but not none.
+	// APIKeys are the keys that are accepted beside those of Projects. If there are none at all,
+	// any key is accepted, but not none.
 	APIKeys []string
+
+	// Projects part the responses: each is seen with the keys of its project only. Those that are
+	// made with a key of APIKeys, or with any key where there are none, belong together.
+	Projects []Project
 
 	// Retention is how many responses are kept. Beyond it the oldest ended ones are forgotten,
 	// as OpenAI's expire; responses that have not ended are never forgotten. 0 means 200,000.
@@ -106,35 +111,26 @@ func (c Config) Validate() error {
 			refuse("models[%d]: is empty", i)
 		}
 	}
-	for i, key := range c.APIKeys {
-		if key == "" {
-			refuse("api_keys[%d]: is empty", i)
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.projectProblems()...)...)
 }
 
 // settings is a validated Config in the form that requests read. It is never changed, only
 // replaced, so that a request sees one state of it from start to end.
 type settings struct {
 	Config
-	keys   map[string]struct{}
+	keys   map[string]string // the accepted keys, with the project of each or ""
 	models *catalogue
 }
 
 func newSettings(c Config) *settings {
-	set := &settings{Config: c, keys: make(map[string]struct{}, len(c.APIKeys)), models: newCatalogue(c.Models)}
+	set := &settings{Config: c, keys: make(map[string]string, len(c.APIKeys)), models: newCatalogue(c.Models)}
 	for _, key := range c.APIKeys {
-		set.keys[key] = struct{}{}
+		set.keys[key] = ""
+	}
+	for i := range c.Projects {
+		for _, key := range c.Projects[i].APIKeys {
+			set.keys[key] = c.Projects[i].ID
+		}
 	}
 	return set
-}
-
-// accepts reports whether key opens the API.
-func (s *settings) accepts(key string) bool {
-	if len(s.keys) == 0 {
-		return key != ""
-	}
-	_, ok := s.keys[key]
-	return ok
 }

@@ -185,7 +185,7 @@ func (e *exchange) accept(b *body) (*request, *apiError) {
 func (e *exchange) resolveInput(q *request) *apiError {
 	calls := make(map[string]bool) // function calls without an output
 	if q.previous != "" {
-		previous, ok := e.sim.store.find(q.previous, e.started)
+		previous, ok := e.sim.store.find(e.project, q.previous, e.started)
 		if !ok || !previous.store {
 			return invalid("previous_response_id", "previous_response_not_found",
 				"Previous response with id '%s' not found.", clip(q.previous, 128))
@@ -213,7 +213,7 @@ func (e *exchange) resolveInput(q *request) *apiError {
 			}
 			delete(calls, item.callID)
 		case "item_reference":
-			if _, ok := e.sim.store.find(responseOfItem(item.id), e.started); !ok {
+			if _, ok := e.sim.store.find(e.project, responseOfItem(item.id), e.started); !ok {
 				err := notFound("Item with id '%s' not found.", clip(item.id, 128))
 				err.param = "input"
 				return err
@@ -233,7 +233,7 @@ func (e *exchange) admit(q *request, later *liveRule) *record {
 	out := newOutput(q, text, function)
 	r := &record{
 		entry: &entry{
-			id: id, model: q.model.snapshot, metadata: q.metadata, background: q.background,
+			id: id, project: e.project, model: q.model.snapshot, metadata: q.metadata, background: q.background,
 			inputTokens: clampTokens(q.inputTokens), cachedTokens: clampTokens(q.cachedTokens()), outputTokens: clampTokens(out.tokens),
 		},
 		echo:   unique.Make(string(q.appendEcho(nil))),

@@ -143,6 +143,15 @@ func maskKey(key string) string {
 	return key[:4] + strings.Repeat("*", min(len(key)-8, 32)) + key[len(key)-4:]
 }
 
+// maskKeys returns a copy of keys, each masked.
+func maskKeys(keys []string) []string {
+	masked := make([]string, len(keys))
+	for i, key := range keys {
+		masked[i] = maskKey(key)
+	}
+	return masked
+}
+
 // quotedList renders 'a', 'b', and 'c', without the comma when there are two.
 func quotedList(values []string, conjunction string) string {
 	switch len(values) {

@@ -22,6 +22,7 @@ type exchange struct {
 	w        http.ResponseWriter
 	r        *http.Request
 	started  time.Time
+	project  string       // of the request's key
 	fault    *FaultAction // nil if the answer is as it should be
 }
 
@@ -85,10 +86,9 @@ func (e *exchange) authenticate() *apiError {
 	if !ok || key == "" {
 		return errMissingKey()
 	}
-	if !e.settings.accepts(key) {
-		return errWrongKey(key)
-	}
-	return nil
+	project, err := e.settings.access(key, e.r.Header.Get("Openai-Project"))
+	e.project = project
+	return err
 }
 
 // log records the request without its content: a path holds nothing but a response's id.

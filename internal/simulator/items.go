@@ -10,7 +10,7 @@ import (
 
 // inputItems handles GET /responses/{id}/input_items.
 func (e *exchange) inputItems(id string) {
-	v, ok := e.sim.store.find(id, time.Now())
+	v, ok := e.sim.store.find(e.project, id, time.Now())
 	if !ok {
 		e.refuse(errResponseNotFound(clip(id, 128)))
 		return

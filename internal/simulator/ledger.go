@@ -33,6 +33,7 @@ type Totals struct {
 // Entry is one accepted create.
 type Entry struct {
 	ID           string            `json:"id"`
+	Project      string            `json:"project,omitempty"` // of the key that it was made with
 	Model        string            `json:"model"`
 	Metadata     map[string]string `json:"metadata"`
 	Attempt      int               `json:"attempt"` // of metadata's longhaul_attempt; 0 if it has none
@@ -56,6 +57,7 @@ const metadataAttempt = "longhaul_attempt"
 type entry struct {
 	life
 	id           string
+	project      string
 	model        string
 	metadata     metadata
 	inputTokens  int32
@@ -87,7 +89,7 @@ func (e *entry) tokens(now int64) (input, output int) {
 
 func (e *entry) export(now int64) Entry {
 	out := Entry{
-		ID: e.id, Model: e.model, Metadata: e.metadata.toMap(), Attempt: e.attempt(), Background: e.background,
+		ID: e.id, Project: e.project, Model: e.model, Metadata: e.metadata.toMap(), Attempt: e.attempt(), Background: e.background,
 		Created: time.Unix(0, e.created).UTC(), Status: e.status(now), Polls: int(e.polls), Cancels: int(e.cancels),
 		Deleted: e.deleted, AnswerLost: e.lost,
 	}

@@ -15,19 +15,22 @@ const (
 	nominalTokens   = 10_000_000_000
 )
 
-// limiter counts requests and tokens per model, as OpenAI does. What was used drains evenly
+// limiter counts requests and tokens per project and model, as OpenAI does. What was used drains evenly
 // over a minute, so that limits may change at any time.
 type limiter struct {
 	mu    sync.Mutex
-	usage map[string]*limitUsage
+	usage map[limited]*limitUsage
 }
+
+// limited is what has limits of its own.
+type limited struct{ project, name string }
 
 type limitUsage struct {
 	requests, tokens float64
 	at               time.Time // when both were last drained
 }
 
-func newLimiter() *limiter { return &limiter{usage: make(map[string]*limitUsage)} }
+func newLimiter() *limiter { return &limiter{usage: make(map[limited]*limitUsage)} }
 
 // grant is the limiter's answer to one request.
 type grant struct {
@@ -45,14 +48,15 @@ type allowance struct {
 	wait      time.Duration // until the request would fit; 0 if it never does
 }
 
-// take counts a request against the limits of a model, unless one of them has no room for it.
-func (l *limiter) take(now time.Time, name string, requestLimit, tokenLimit, tokens int) grant {
+// take counts a request against the limits of a project's model, unless one of them has no room for it.
+func (l *limiter) take(now time.Time, project, name string, requestLimit, tokenLimit, tokens int) grant {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	u, ok := l.usage[name]
+	of := limited{project, name}
+	u, ok := l.usage[of]
 	if !ok {
 		u = &limitUsage{at: now}
-		l.usage[name] = u
+		l.usage[of] = u
 	}
 	minutes := now.Sub(u.at).Minutes()
 	u.at = now
@@ -104,7 +108,7 @@ func drainTime(used float64, limit int) time.Duration {
 func (e *exchange) limit(q *request) *apiError {
 	// OpenAI counts what a request may use at most: the larger of its input and its output cap.
 	tokens := max(q.inputTokens, q.maxOutput)
-	g := e.sim.limiter.take(e.started, q.model.name, e.settings.RequestsPerMinute, e.settings.TokensPerMinute, tokens)
+	g := e.sim.limiter.take(e.started, e.project, q.model.name, e.settings.RequestsPerMinute, e.settings.TokensPerMinute, tokens)
 	e.describe(g)
 	return g.refusal(q.model.name)
 }
@@ -115,7 +119,7 @@ func (e *exchange) limitPoll() bool {
 	if !e.settings.LimitPolls {
 		return true
 	}
-	g := e.sim.limiter.take(e.started, "polls", e.settings.RequestsPerMinute, 0, 0)
+	g := e.sim.limiter.take(e.started, e.project, "polls", e.settings.RequestsPerMinute, 0, 0)
 	e.describe(g)
 	if err := g.refusal("polls"); err != nil {
 		e.refuse(err)

@@ -12,12 +12,12 @@ func (e *exchange) get(ctx context.Context, id string) {
 	if !e.limitPoll() {
 		return
 	}
-	v, gets, found := e.sim.store.poll(id, e.started)
+	v, gets, found := e.sim.store.poll(e.project, id, e.started)
 	if e.prevented(ctx, "get", v.record) || e.misbehave(ctx) {
 		return
 	}
 	if found && e.fault != nil { // which may have taken its time
-		v, found = e.sim.store.find(id, time.Now())
+		v, found = e.sim.store.find(e.project, id, time.Now())
 	}
 	if found && v.quirks != nil {
 		age := e.started.Sub(time.Unix(0, v.created))
@@ -62,11 +62,11 @@ func (e *exchange) prevented(ctx context.Context, op string, r *record) bool {
 
 // cancel handles POST /responses/{id}/cancel. A response that has ended is returned as it is.
 func (e *exchange) cancel(ctx context.Context, id string) {
-	before, _ := e.sim.store.find(id, e.started)
+	before, _ := e.sim.store.find(e.project, id, e.started)
 	if e.prevented(ctx, "cancel", before.record) {
 		return
 	}
-	v, ok := e.sim.store.cancel(id, time.Now())
+	v, ok := e.sim.store.cancel(e.project, id, time.Now())
 	switch {
 	case e.misbehave(ctx):
 	case !ok:
@@ -80,11 +80,11 @@ func (e *exchange) cancel(ctx context.Context, id string) {
 
 // delete handles DELETE /responses/{id}.
 func (e *exchange) delete(ctx context.Context, id string) {
-	before, _ := e.sim.store.find(id, e.started)
+	before, _ := e.sim.store.find(e.project, id, e.started)
 	if e.prevented(ctx, "delete", before.record) {
 		return
 	}
-	deleted := e.sim.store.remove(id, time.Now())
+	deleted := e.sim.store.remove(e.project, id, time.Now())
 	switch {
 	case e.misbehave(ctx):
 	case !deleted:

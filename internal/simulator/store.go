@@ -77,10 +77,11 @@ func (s *store) keepable() int {
 	return keptInput
 }
 
-// findLocked returns the state of a response unless it is unknown or its time has passed.
-func (s *store) findLocked(id string, now int64) (view, bool) {
+// findLocked returns the state of a response unless it is unknown to the project or its time has
+// passed.
+func (s *store) findLocked(project, id string, now int64) (view, bool) {
 	r, ok := s.records[id]
-	if !ok {
+	if !ok || r.project != project {
 		return view{}, false
 	}
 	v := r.viewLocked(now)
@@ -90,18 +91,18 @@ func (s *store) findLocked(id string, now int64) (view, bool) {
 	return v, true
 }
 
-// find returns the state of a response.
-func (s *store) find(id string, now time.Time) (view, bool) {
+// find returns the state of a response of a project.
+func (s *store) find(project, id string, now time.Time) (view, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.findLocked(id, now.UnixNano())
+	return s.findLocked(project, id, now.UnixNano())
 }
 
 // poll returns the state of a response for a retrieval, and counts it.
-func (s *store) poll(id string, now time.Time) (v view, gets int, ok bool) {
+func (s *store) poll(project, id string, now time.Time) (v view, gets int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, ok = s.findLocked(id, now.UnixNano())
+	v, ok = s.findLocked(project, id, now.UnixNano())
 	if !ok {
 		s.totals.PollsUnknown++
 		return v, 0, false
@@ -113,11 +114,11 @@ func (s *store) poll(id string, now time.Time) (v view, gets int, ok bool) {
 }
 
 // cancel ends a response unless it has ended, and returns what it is then.
-func (s *store) cancel(id string, now time.Time) (view, bool) {
+func (s *store) cancel(project, id string, now time.Time) (view, bool) {
 	at := now.UnixNano()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, ok := s.findLocked(id, at)
+	v, ok := s.findLocked(project, id, at)
 	if !ok {
 		return v, false
 	}
@@ -144,10 +145,10 @@ func (s *store) cancelLocked(r *record, at int64) {
 }
 
 // remove deletes a response.
-func (s *store) remove(id string, now time.Time) bool {
+func (s *store) remove(project, id string, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, ok := s.findLocked(id, now.UnixNano())
+	v, ok := s.findLocked(project, id, now.UnixNano())
 	if !ok {
 		return false
 	}
