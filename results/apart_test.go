@@ -21,12 +21,12 @@ func TestNewerRecordsDoNotBlockALane(t *testing.T) {
 			if i%2 == 0 { // these had their time before the newer worker went
 				continue
 			}
-			h.rdb.HSet(t.Context(), h.key(newer[i], "job:"+string(newer[i])), "schema", jobs.Schema+1)
+			h.setHead(newer[i], headSchema, jobs.Schema+1)
 		}
 		for i := 0; i < len(newer); i += 2 {
 			h.rdb.ZRem(t.Context(), h.key(newer[i], "later:default"), string(newer[i]))
 			h.rdb.ZAdd(t.Context(), h.key(newer[i], "ready:default"), z(0, string(newer[i])))
-			h.rdb.HSet(t.Context(), h.key(newer[i], "job:"+string(newer[i])), "schema", jobs.Schema+1)
+			h.setHead(newer[i], headSchema, jobs.Schema+1)
 		}
 		ours := h.accept(jobs.Options{})
 		var admitted []results.Admission
@@ -41,7 +41,7 @@ func TestNewerRecordsDoNotBlockALane(t *testing.T) {
 			t.Errorf("admitted %v, want %s alone", admitted, ours.ID)
 		}
 		for _, id := range newer {
-			if n := h.rdb.HExists(t.Context(), h.key(id, "job:"+string(id)), "admitted").Val(); n {
+			if h.head(id)[headAdmitted] != "" {
 				t.Errorf("%s was admitted", id)
 			}
 			if h.rdb.ZScore(t.Context(), h.key(id, "later:default"), string(id)).Err() != nil {

@@ -1,6 +1,7 @@
 package results_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -18,6 +19,46 @@ const anyScore = "any"
 // keyspace is what the keys of an installation hold: fields of hashes, members
 // of sorted sets with their scores, values of strings under "".
 type keyspace map[string]map[string]string
+
+// The places of the values in a job's head.
+const (
+	headSchema = iota
+	headVersion
+	_ // state
+	_ // kind
+	_ // lane
+	_ // group
+	headDedupe
+	_ // rank
+	_ // deadline
+	_ // next
+	headAdmitted
+	headNudge
+	headNonces
+	headLooks
+	headSize
+)
+
+// head returns the values in a job's head.
+func (h *harness) head(id jobs.ID) []string {
+	h.t.Helper()
+	head, err := h.rdb.HGet(h.t.Context(), h.key(id, "job:"+string(id)), "head").Result()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return strings.Split(head, " ")
+}
+
+// setHead changes one value in a job's head.
+func (h *harness) setHead(id jobs.ID, place int, value any) {
+	h.t.Helper()
+	head := h.head(id)
+	head[place] = fmt.Sprint(value)
+	err := h.rdb.HSet(h.t.Context(), h.key(id, "job:"+string(id)), "head", strings.Join(head, " ")).Err()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
 
 // check compares every key of the installation with what the records say that
 // there must be: each job is in exactly the sets that it belongs to, everything
@@ -41,23 +82,27 @@ func (h *harness) check() {
 
 // expect adds to want all that must be there because of one job, and checks the
 // job's own fields.
-func (h *harness) expect(want, got keyspace, base string, id jobs.ID, f map[string]string) {
+func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[string]string) {
 	h.t.Helper()
 	j := h.load(id)
 	state, deadline := string(j.State), ""
 	if !j.Deadline.IsZero() {
 		deadline = ms(j.Deadline)
 	}
-	fields := map[string]string{
-		"schema": strconv.Itoa(jobs.Schema), "version": f["version"], "nonces": f["nonces"], "state": state,
-		"record": f["record"], "request": f["request"], "lane": j.Lane, "kind": string(j.Kind),
-		"rank": strconv.FormatInt(int64(9-j.Priority)<<42+j.Created.UnixMilli(), 10), "deadline": deadline,
-		"next": strconv.Itoa(j.NextAttempt()),
+	got := strings.Split(f["head"], " ")
+	if len(got) != headSize {
+		h.t.Fatalf("%s has %d values in its head, want %d: %q", id, len(got), headSize, f["head"])
 	}
-	version, _ := strconv.Atoi(f["version"])
-	if n := len(strings.Fields(f["nonces"])); n != min(version, 8) {
+	rank := strconv.FormatInt(int64(9-j.Priority)<<42+j.Created.UnixMilli(), 10)
+	head := []string{
+		strconv.Itoa(jobs.Schema), got[headVersion], state, string(j.Kind), j.Lane, j.Group, "", rank, deadline,
+		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "",
+	}
+	version, _ := strconv.Atoi(got[headVersion])
+	if n := len(strings.Split(got[headNonces], ",")); n != min(version, 8) {
 		h.t.Fatalf("%s has %d nonces at version %d", id, n, version)
 	}
+	fields := map[string]string{"record": f["record"], "request": f["request"]}
 	put := func(key, member, score string) {
 		if want[base+key] == nil {
 			want[base+key] = map[string]string{}
@@ -65,25 +110,23 @@ func (h *harness) expect(want, got keyspace, base string, id jobs.ID, f map[stri
 		want[base+key][member] = score
 	}
 	member := string(id)
-	put("state:"+state, member, "0")
-	put("kind:"+string(j.Kind), member, "0")
-	put("lane:"+j.Lane, member, "0")
+	stream := string(j.Kind) + ":" + j.Lane
+	put("streams", stream, "")
+	put("list:"+state+":"+stream, member, "0")
 	if j.Group != "" {
-		fields["group"] = j.Group
-		put("group:"+j.Group, member, "0")
 		put("groupstate:"+state+":"+j.Group, member, "0")
 	}
 	if j.DedupeKey != "" {
-		fields["dedupe"] = f["dedupe"]
+		head[headDedupe] = got[headDedupe]
 		if !j.Deleting { // which leaves the key to the next
-			put("dedupe:"+f["dedupe"], "", member+" "+j.RequestDigest)
+			put("dedupe:"+got[headDedupe], "", member+" "+j.RequestDigest)
 		}
 	}
 	if j.Result != nil {
 		fields["body"] = f["body"]
 	}
 	if j.State == jobs.StateWaiting {
-		h.expectPlace(put, got, base, j, fields)
+		head[headAdmitted] = h.expectPlace(put, space, base, j, rank)
 	}
 	if _, owed := j.Due(h.timing()); owed {
 		if j.State == jobs.StateRunning {
@@ -98,30 +141,32 @@ func (h *harness) expect(want, got keyspace, base string, id jobs.ID, f map[stri
 	if len(j.Outbox) > 0 || j.Deleting {
 		put("owing", member, "0")
 	}
-	if value, ok := f["looks"]; ok && j.State == jobs.StateRunning {
-		fields["looks"] = value
+	if j.State == jobs.StateRunning {
+		head[headLooks] = got[headLooks]
 	}
-	if value, ok := f["nudge"]; ok && (j.State != jobs.StateWaiting || !j.Admitted.IsZero()) {
-		fields["nudge"] = value
+	if j.State != jobs.StateWaiting || !j.Admitted.IsZero() {
+		head[headNudge] = got[headNudge]
 	}
+	fields["head"] = strings.Join(head, " ")
 	want[base+"job:"+member] = fields
 }
 
 // expectPlace says where in its lane a waiting job must be: in the lane's queue
-// if it is admitted, else among the later or the ready ones.
-func (h *harness) expectPlace(put func(key, member, score string), got keyspace, base string, j jobs.Job, fields map[string]string) {
+// if it is admitted, else among the later or the ready ones. It returns when the
+// job was admitted.
+func (h *harness) expectPlace(put func(key, member, score string), got keyspace, base string, j jobs.Job, rank string) string {
 	h.t.Helper()
 	member := string(j.ID)
 	if !j.Admitted.IsZero() {
-		fields["admitted"] = ms(j.Admitted)
 		put("admitted:"+j.Lane, member, ms(j.Admitted))
-		return
+		return ms(j.Admitted)
 	}
 	if _, ready := got[base+"ready:"+j.Lane][member]; ready {
-		put("ready:"+j.Lane, member, fields["rank"])
-		return
+		put("ready:"+j.Lane, member, rank)
+		return ""
 	}
 	put("later:"+j.Lane, member, anyScore)
+	return ""
 }
 
 // read returns every key of the installation.
@@ -182,6 +227,15 @@ func reader(h *harness, p redis.Pipeliner, key, kind string) func() map[string]s
 				if loose(key) {
 					members[member] = anyScore
 				}
+			}
+			return members
+		}
+	case "set":
+		answer := p.SMembers(ctx, key)
+		return func() map[string]string {
+			members := map[string]string{}
+			for _, member := range answer.Val() {
+				members[member] = ""
 			}
 			return members
 		}

@@ -39,26 +39,16 @@ func (s *Store) Counts(ctx context.Context, group string) (Counts, error) {
 	if group != "" && !jobs.ValidName(group) {
 		return nil, jobs.Invalid("group", "is no name: letters, digits and . _ - : only")
 	}
-	states := jobs.States()
-	answers := make([]*redis.IntCmd, 0, len(states)*s.shards)
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, state := range states {
-			for shard := range s.shards {
-				key := s.base(shard).state(state)
-				if group != "" {
-					key = s.base(shard).groupState(state, group)
-				}
-				answers = append(answers, p.ZCard(ctx, key))
-			}
+	counts := make(Counts, len(jobs.States()))
+	err := s.everywhere(ctx, s.scripts.count, []any{group}, func(answer *redis.Cmd) error {
+		sizes, err := answer.Int64Slice()
+		for i, n := range sizes {
+			counts[jobs.States()[i]] += n
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("count jobs: %w", err)
-	}
-	counts := make(Counts, len(states))
-	for i, answer := range answers {
-		counts[states[i/s.shards]] += answer.Val()
 	}
 	return counts, nil
 }

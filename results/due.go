@@ -70,11 +70,11 @@ func (s *Store) claim(ctx context.Context, set string, limit int, lease time.Dur
 		}
 		left, _ := flat[0].(int64)
 		s.metrics.newer.Add(float64(left))
-		for flat = flat[1:]; len(flat) >= 6; flat = flat[6:] {
+		for flat = flat[1:]; len(flat) >= 3; flat = flat[3:] {
 			id, _ := flat[0].(string)
 			// One that cannot be read is on record as such, and its lease keeps it
 			// out of the way of the others.
-			if j, err := s.decode(ctx, jobs.ID(id), flat[1:6]); err == nil {
+			if j, err := s.decode(ctx, jobs.ID(id), flat[1:3]); err == nil {
 				due = append(due, j)
 			}
 		}

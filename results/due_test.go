@@ -168,8 +168,9 @@ func (h *harness) makeNewer(j jobs.Job) {
 	if newer == record {
 		h.t.Fatalf("record %s has no schema", record)
 	}
-	h.rdb.HSet(ctx, key, "record", newer, "schema", 99)
-	h.rdb.HIncrBy(ctx, key, "version", 1)
+	h.rdb.HSet(ctx, key, "record", newer)
+	h.setHead(j.ID, headSchema, 99)
+	h.setHead(j.ID, headVersion, j.Version+1)
 }
 
 func TestSettleLeavesAJobThatHasMovedOnAlone(t *testing.T) {
@@ -360,7 +361,8 @@ func TestAuditReadsEveryPage(t *testing.T) {
 func TestAuditForgetsListedJobsWithoutARecord(t *testing.T) {
 	t.Parallel()
 	onEach(t, results.Config{Shards: 1}, func(t *testing.T, h *harness) {
-		h.rdb.ZAdd(t.Context(), "longhaul:{s00}:state:running", z(0, "ghost"))
+		h.rdb.SAdd(t.Context(), "longhaul:{s00}:streams", "response:default")
+		h.rdb.ZAdd(t.Context(), "longhaul:{s00}:list:running:response:default", z(0, "ghost"))
 		if got := h.audit(); got != 1 {
 			t.Errorf("Audit repaired %d entries, want 1", got)
 		}

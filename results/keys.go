@@ -12,10 +12,8 @@ import (
 //
 //	key                    type    holds
 //	job:ID                 hash    the job, see below
-//	state:STATE            zset    the ids of all jobs in a state
-//	kind:KIND              zset    the ids of all jobs of a kind
-//	lane:LANE              zset    the ids of all jobs of a lane
-//	group:GROUP            zset    the ids of all jobs of a group
+//	streams                set     KIND:LANE of each stream that has jobs
+//	list:STATE:KIND:LANE   zset    the ids of a stream's jobs in a state
 //	groupstate:STATE:GROUP zset    the ids of a group's jobs in a state
 //	dedupe:HASH            string  the id that has the dedupe key, and its request's digest
 //	later:LANE             zset    waiting jobs by the time before which they may not start
@@ -26,25 +24,32 @@ import (
 //	expire                 zset    ended jobs by the end of their retention
 //	owing                  zset    jobs with effects to carry out, or a removal
 //
-// The members of the first five sets have the score 0, so that Redis keeps them
-// in the order of their ids, which is the order of time: a listing is exact to
-// the job, and not to the millisecond. HASH is half of a SHA-256, in
-// hexadecimal digits. Times are milliseconds since 1970. The fields of a job:
+// The members of the lists have the score 0, so that Redis keeps them in the
+// order of their ids, which is the order of time: a listing is exact to the job,
+// and not to the millisecond. A job is in one list, or two if it has a group, and
+// what selects more of them merges several: an entry costs more than a hundred
+// bytes. HASH is half of a SHA-256, in hexadecimal digits. Times are milliseconds
+// since 1970. The fields of a job:
 //
-//	schema     the schema of its record
-//	version    how many steps made it
-//	nonces     the marks of its last eight steps, the newest first
-//	state      where it stands
+//	head       what the scripts read and change, see below
 //	record     the record, as jobs.Job encodes it
 //	request    the body of its request, compressed if it is large
 //	body       the response that is its result, likewise; absent before
-//	lane, kind, group, dedupe    what names its keys; the last two only if it has them
+//
+// A field of a hash costs some seventy bytes beside what it holds, so all that
+// is small is together in the head, these values in this order, with a space
+// between two and nothing for what is not there:
+//
+//	schema     the schema of the record
+//	version    how many steps made it
+//	state, kind, lane, group, dedupe    what names its keys
 //	rank       its place among the ready ones: ten bands of priority, then its age
 //	deadline   when it ends at the latest, "" for never
 //	next       the number of its next attempt
 //	admitted   when it went to its lane's queue; only while it is there
 //	nudge      how often the watchdog has enqueued it anew in this state
-//	looks      the counters of the looks at its response
+//	nonces     the marks of its last eight steps, the newest first, a comma between two
+//	looks      the counters of the looks at its response, likewise
 //
 // Beside the shards there are PREFIX:{meta}:installation, a hash with the number
 // of shards, PREFIX:{workers}:alive, a zset of worker ids by the end of their
@@ -71,19 +76,6 @@ func (s *Store) home(id jobs.ID) (base, error) {
 }
 
 func (b base) job(id jobs.ID) string { return string(b) + "job:" + string(id) }
-
-func (b base) state(state jobs.State) string { return string(b) + "state:" + string(state) }
-
-func (b base) kind(kind jobs.Kind) string { return string(b) + "kind:" + string(kind) }
-
-func (b base) lane(lane string) string { return string(b) + "lane:" + lane }
-
-func (b base) group(group string) string { return string(b) + "group:" + group }
-
-// groupState has the state first: a group's name may contain a colon.
-func (b base) groupState(state jobs.State, group string) string {
-	return string(b) + "groupstate:" + string(state) + ":" + group
-}
 
 func (b base) due() string { return string(b) + dueSet }
 

@@ -107,42 +107,9 @@ func (f Filter) validate() error {
 	return nil
 }
 
-// lists are the sets of a shard that together hold each job that the filter
-// selects once, and the fewest others.
-func (f Filter) lists(b base) []string {
-	switch {
-	case f.Group != "" && f.State != "":
-		return []string{b.groupState(f.State, f.Group)}
-	case f.Group != "":
-		return []string{b.group(f.Group)}
-	case f.State != "":
-		return []string{b.state(f.State)}
-	case f.Lane != "":
-		return []string{b.lane(f.Lane)}
-	case f.Kind != "":
-		return []string{b.kind(f.Kind)}
-	}
-	var keys []string
-	for _, kind := range kinds() {
-		keys = append(keys, b.kind(kind))
-	}
-	return keys
-}
-
-// exact reports whether the filter selects all that its lists hold.
-func (f Filter) exact() bool {
-	switch {
-	case f.Group != "":
-		f.Group, f.State = "", ""
-	case f.State != "":
-		f.State = ""
-	case f.Lane != "":
-		f.Lane = ""
-	default:
-		f.Kind = ""
-	}
-	return f.Group == "" && f.State == "" && f.Lane == "" && f.Kind == ""
-}
+// exact reports whether the lists that are read hold nothing but what the filter
+// selects: those of a group are not divided by kind and lane.
+func (f Filter) exact() bool { return f.Group == "" || (f.Kind == "" && f.Lane == "") }
 
 func (f Filter) selects(j jobs.Job) bool {
 	return (f.State == "" || j.State == f.State) && (f.Kind == "" || j.Kind == f.Kind) &&
@@ -152,27 +119,21 @@ func (f Filter) selects(j jobs.Job) bool {
 // newest returns up to limit ids before the cursor, newest first, merged from
 // all shards. Ids sort by time, in the sets as in the merge.
 func (s *Store) newest(ctx context.Context, f Filter, cursor jobs.ID, limit int) ([]jobs.ID, error) {
-	before := &redis.ZRangeBy{Min: "-", Max: "+", Count: int64(limit)}
+	before := "+"
 	if cursor != "" {
-		before.Max = "(" + string(cursor)
+		before = "(" + string(cursor)
 	}
-	var answers []*redis.StringSliceCmd
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for shard := range s.shards {
-			for _, key := range f.lists(s.base(shard)) {
-				answers = append(answers, p.ZRevRangeByLex(ctx, key, before))
-			}
+	var ids []jobs.ID
+	args := []any{string(f.State), string(f.Kind), f.Lane, f.Group, before, limit}
+	err := s.everywhere(ctx, s.scripts.list, args, func(answer *redis.Cmd) error {
+		some, err := answer.StringSlice()
+		for _, id := range some {
+			ids = append(ids, jobs.ID(id))
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
-	}
-	var ids []jobs.ID
-	for _, answer := range answers {
-		for _, id := range answer.Val() {
-			ids = append(ids, jobs.ID(id))
-		}
 	}
 	slices.SortFunc(ids, func(a, b jobs.ID) int { return strings.Compare(string(b), string(a)) })
 	return ids[:min(len(ids), limit)], nil

@@ -169,11 +169,11 @@ func TestListIsNotDisturbedByJobsThatComeAndGo(t *testing.T) {
 func TestListReadsABoundedPartForOnePage(t *testing.T) {
 	t.Parallel()
 	h := onRedis(t, results.Config{Shards: 2})
-	wanted := h.accept(jobs.Options{Lane: "rare"})
+	wanted := h.accept(jobs.Options{Lane: "rare", Group: "g"})
 	for range 2500 {
-		h.accept(jobs.Options{})
+		h.accept(jobs.Options{Group: "g"})
 	}
-	filter := results.Filter{Lane: "rare", State: jobs.StateWaiting, Limit: 10}
+	filter := results.Filter{Lane: "rare", Group: "g", Limit: 10}
 	first, err := h.List(t.Context(), filter)
 	if err != nil || len(first.Jobs) != 0 || first.Next == "" {
 		t.Errorf("first page: %d jobs, next %q, err %v; want none, and where to go on", len(first.Jobs), first.Next, err)

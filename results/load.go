@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -67,9 +64,7 @@ func (s *Store) value(ctx context.Context, id jobs.ID, field string) ([]byte, er
 }
 
 // recordFields are the fields that make a job, in the order of decode.
-func recordFields() []string {
-	return []string{"record", "version", "admitted", "nudge", "looks"}
-}
+func recordFields() []string { return []string{"record", "head"} }
 
 // decode reads the fields of a job. What it cannot read shows in the metrics
 // and in the log, so that callers of many may pass over it.
@@ -91,38 +86,6 @@ func (s *Store) decode(ctx context.Context, id jobs.ID, fields []any) (jobs.Job,
 		s.log.ErrorContext(ctx, "record not readable", slog.String("job_id", string(id)), slog.Any("err", err))
 		return jobs.Job{}, fmt.Errorf("load %s: %w", id, err)
 	}
-	j.Version = parseInt(text(1))
-	if at := parseInt(text(2)); at != 0 {
-		j.Admitted = time.UnixMilli(at).UTC()
-	}
-	j.Nudge = int(parseInt(text(3)))
-	j.Looks = decodeLooks(text(4))
+	readHead(&j, text(1))
 	return j, nil
-}
-
-// encodeLooks writes the counters that change with every look beside the
-// record, so that a look does not rewrite it.
-func encodeLooks(l jobs.Looks) string {
-	return fmt.Sprintf("%d %d %d %d %d %s", l.Count, l.Failed, l.NotFound, ms(l.Last), ms(l.Next), l.Status)
-}
-
-func decodeLooks(text string) jobs.Looks {
-	parts := strings.SplitN(text, " ", 6)
-	if len(parts) != 6 {
-		return jobs.Looks{}
-	}
-	return jobs.Looks{
-		Count: int(parseInt(parts[0])), Failed: int(parseInt(parts[1])), NotFound: int(parseInt(parts[2])),
-		Last: time.UnixMilli(parseInt(parts[3])).UTC(), Next: time.UnixMilli(parseInt(parts[4])).UTC(),
-		Status: parts[5],
-	}
-}
-
-// parseInt reads a number that we wrote; anything else is 0.
-func parseInt(s string) int64 {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
 }

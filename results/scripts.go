@@ -8,17 +8,23 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
 //go:embed lua/*.lua
 var sources embed.FS
 
-// allowOOM is the first line of a script that may write when Redis is full.
-const allowOOM = "#!lua flags=allow-oom\n"
+// The first lines of a script that may write when Redis is full, and of one that
+// writes nothing.
+const (
+	allowOOM = "#!lua flags=allow-oom\n"
+	noWrites = "#!lua flags=no-writes\n"
+)
 
 // scripts are the atomic steps, one each.
 type scripts struct {
-	accept, apply, admit, claim, settle, remove, expire, audit *redis.Script
+	accept, apply, admit, claim, settle, remove, expire, audit, list, count *redis.Script
 }
 
 // newScripts reads the sources. With flags, the scripts that record what was
@@ -29,6 +35,11 @@ func newScripts(flags bool) (scripts, error) {
 	if err != nil {
 		return scripts{}, fmt.Errorf("read scripts: %w", err)
 	}
+	states := make([]string, 0, len(jobs.States()))
+	for _, state := range jobs.States() {
+		states = append(states, "'"+string(state)+"'")
+	}
+	preamble := "local states = { " + strings.Join(states, ", ") + " }\n" + string(common)
 	var failed error
 	load := func(name, flag string) *redis.Script {
 		body, err := sources.ReadFile("lua/" + name + ".lua")
@@ -39,7 +50,7 @@ func newScripts(flags bool) (scripts, error) {
 		if !flags {
 			flag = ""
 		}
-		return redis.NewScript(flag + string(common) + string(body))
+		return redis.NewScript(flag + preamble + string(body))
 	}
 	s := scripts{
 		accept: load("accept", ""),
@@ -50,6 +61,8 @@ func newScripts(flags bool) (scripts, error) {
 		remove: load("remove", allowOOM),
 		expire: load("expire", allowOOM),
 		audit:  load("audit", allowOOM),
+		list:   load("list", noWrites),
+		count:  load("count", noWrites),
 	}
 	return s, failed
 }

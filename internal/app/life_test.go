@@ -441,12 +441,13 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 	newer := w.submit(question, jobs.Options{})
 	w.admit()
 	key := w.key(newer, "job:"+string(newer))
-	record, err := w.rdb.HGet(ctx, key, "record").Result()
+	fields, err := w.rdb.HGetAll(ctx, key).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
-	record = strings.Replace(record, `"schema":1,`, `"schema":99,"soul":{"n":1.0},`, 1)
-	if err := w.rdb.HSet(ctx, key, "schema", "99", "record", record).Err(); err != nil {
+	record := strings.Replace(fields["record"], `"schema":1,`, `"schema":99,"soul":{"n":1.0},`, 1)
+	head := "99" + strings.TrimPrefix(fields["head"], "1")
+	if err := w.rdb.HSet(ctx, key, "head", head, "record", record).Err(); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.tasks.Submit(ctx, newer, jobs.DefaultLane, 1, 0); err != nil {

@@ -7,12 +7,11 @@
 local id, nonce, schema, record, request, digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local lane, kind, group, dedupe = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local rank, not_before, deadline = ARGV[11], ARGV[12], ARGV[13]
-local key = job_key(id)
 
-local nonces = redis.call('HGET', key, 'nonces')
-if nonces then
+local known_head = read_head(id)
+if known_head then
   -- The client sent the same accept again after its answer was lost.
-  if string.find(nonces, nonce, 1, true) then return { 'accepted', id } end
+  if string.find(known_head[NONCES], nonce, 1, true) then return { 'accepted', id } end
   return { 'taken', id }
 end
 if dedupe ~= '' then
@@ -23,16 +22,10 @@ if dedupe ~= '' then
   end
   redis.call('SET', base .. 'dedupe:' .. dedupe, id .. ' ' .. digest)
 end
-redis.call('HSET', key, 'schema', schema, 'version', 1, 'nonces', nonce, 'state', 'waiting', 'record', record,
-  'request', request, 'lane', lane, 'kind', kind, 'rank', rank, 'deadline', deadline, 'next', 1)
-if group ~= '' then
-  redis.call('HSET', key, 'group', group)
-  redis.call('ZADD', base .. 'group:' .. group, 0, id)
-end
-if dedupe ~= '' then redis.call('HSET', key, 'dedupe', dedupe) end
-redis.call('ZADD', base .. 'lane:' .. lane, 0, id)
-redis.call('ZADD', base .. 'kind:' .. kind, 0, id)
-set_state(id, group ~= '' and group, nil, 'waiting')
+local head = { schema, '1', 'waiting', kind, lane, group, dedupe, rank, deadline, '1', '', '', nonce, '' }
+redis.call('HSET', job_key(id), 'head', table.concat(head, ' '), 'record', record, 'request', request)
+redis.call('SADD', base .. 'streams', stream_of(head))
+set_state(id, head, nil, 'waiting')
 put(base .. 'due', deadline, id)
 redis.call('ZADD', waiting_key('later', lane), not_before, id)
 return { 'accepted', id }

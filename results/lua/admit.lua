@@ -12,11 +12,11 @@ local schema, back = ARGV[5], ARGV[6]
 local later, ready, admitted = waiting_key('later', lane), waiting_key('ready', lane), waiting_key('admitted', lane)
 
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, 1000)) do
-  local f = redis.call('HMGET', job_key(id), 'rank', 'schema')
-  if f[1] and newer(f[2], schema) then
+  local head = read_head(id)
+  if head and newer(head[SCHEMA], schema) then
     redis.call('ZADD', later, back, id)
   else
-    if f[1] then redis.call('ZADD', ready, f[1], id) end
+    if head then redis.call('ZADD', ready, head[RANK], id) end
     redis.call('ZREM', later, id)
   end
 end
@@ -25,19 +25,18 @@ local out = {}
 local room = window - redis.call('ZCARD', admitted)
 if room <= 0 then return out end
 for _, id in ipairs(redis.call('ZRANGE', ready, 0, room - 1)) do
-  local key = job_key(id)
-  local f = redis.call('HMGET', key, 'next', 'deadline', 'schema')
-  local next_attempt, deadline = f[1], f[2]
-  if next_attempt and newer(f[3], schema) then
+  local head = read_head(id)
+  if head and newer(head[SCHEMA], schema) then
     redis.call('ZADD', later, back, id)
-  elseif next_attempt then
-    redis.call('HSET', key, 'admitted', now)
+  elseif head then
+    head[ADMITTED] = now
+    write_head(id, head)
     redis.call('ZADD', admitted, now, id)
-    local due = overdue
+    local due, deadline = overdue, head[DEADLINE]
     if deadline ~= '' and tonumber(deadline) < tonumber(due) then due = deadline end
     redis.call('ZADD', base .. 'due', due, id)
     out[#out + 1] = id
-    out[#out + 1] = next_attempt
+    out[#out + 1] = head[NEXT]
   end
   redis.call('ZREM', ready, id)
 end

@@ -12,42 +12,39 @@ local due, expire, owing, body_action, body = ARGV[11], ARGV[12], ARGV[13], ARGV
 local deadline, looks, deleting = ARGV[16], ARGV[17], ARGV[18]
 local key = job_key(id)
 
-local f = redis.call('HMGET', key, 'version', 'nonces', 'state', 'admitted', 'group', 'lane', 'dedupe')
-local version, nonces, from, admitted, group, lane, dedupe = f[1], f[2], f[3], f[4], f[5], f[6], f[7]
-if not version then return { 'missing', '0' } end
+local head = read_head(id)
+if not head then return { 'missing', '0' } end
+local version, nonces, from, dedupe = head[VERSION], head[NONCES], head[STATE], head[DEDUPE]
 -- go-redis repeats a command whose answer was lost: the same nonce is success,
 -- with the version that it made, for others may have followed.
 local at = string.find(nonces, nonce, 1, true)
 if at then return { 'applied', string.format('%d', tonumber(version) - (at - 1) / 17) } end
 -- Admission changes what a job is owed and not its version.
-if version ~= expected or (admitted or '') ~= expected_admission then return { 'stale', version } end
+if version ~= expected or head[ADMITTED] ~= expected_admission then return { 'stale', version } end
 
 version = string.format('%d', tonumber(version) + 1)
--- The newest first, sixteen digits and a space each; the last eight are enough,
+-- The newest first, sixteen digits and a comma each; the last eight are enough,
 -- because a repeated command follows its twin at once.
-nonces = string.sub(nonce .. ' ' .. nonces, 1, 8 * 17 - 1)
-redis.call('HSET', key, 'schema', schema, 'version', version, 'nonces', nonces, 'state', state, 'record', record,
-  'next', next_attempt, 'deadline', deadline)
-if body_action == 'keep' then redis.call('HSET', key, 'body', body) end
-if body_action == 'drop' then redis.call('HDEL', key, 'body') end
-if from ~= state then
-  set_state(id, group, from, state)
-  redis.call('HDEL', key, 'nudge')
+nonces = string.sub(nonce .. ',' .. nonces, 1, 8 * 17 - 1)
+head[SCHEMA], head[VERSION], head[STATE], head[NONCES] = schema, version, state, nonces
+head[NEXT], head[DEADLINE] = next_attempt, deadline
+if from ~= state then head[NUDGE] = '' end
+if looks ~= '=' then head[LOOKS] = looks end
+local leaves = from == 'waiting' and place ~= 'admitted'
+if leaves then head[ADMITTED], head[NUDGE] = '', '' end
+if body_action == 'keep' then
+  redis.call('HSET', key, 'head', table.concat(head, ' '), 'record', record, 'body', body)
+else
+  redis.call('HSET', key, 'head', table.concat(head, ' '), 'record', record)
+  if body_action == 'drop' then redis.call('HDEL', key, 'body') end
 end
-if looks == '' then
-  redis.call('HDEL', key, 'looks')
-elseif looks ~= '=' then
-  redis.call('HSET', key, 'looks', looks)
-end
-if from == 'waiting' and place ~= 'admitted' then
-  leave_lane(id, lane)
-  redis.call('HDEL', key, 'admitted', 'nudge')
-end
-if place == 'lane' then redis.call('ZADD', waiting_key('later', lane), not_before, id) end
+if from ~= state then set_state(id, head, from, state) end
+if leaves then leave_lane(id, head[LANE]) end
+if place == 'lane' then redis.call('ZADD', waiting_key('later', head[LANE]), not_before, id) end
 if due_key(from) ~= due_key(state) then redis.call('ZREM', due_key(from), id) end
 put(due_key(state), due, id)
 -- What is being deleted is no answer to a new submission.
-if deleting == '1' and dedupe and owner(dedupe) == id then redis.call('DEL', base .. 'dedupe:' .. dedupe) end
+if deleting == '1' and dedupe ~= '' and owner(dedupe) == id then redis.call('DEL', base .. 'dedupe:' .. dedupe) end
 put(base .. 'expire', expire, id)
 put(base .. 'owing', owing, id)
 return { 'applied', version }

@@ -5,7 +5,15 @@
 --       rank, number, now
 -- Returns the number looked at and the number repaired.
 local list, first, number, now = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local set = list == 'owing' and base .. 'owing' or state_key(list)
+local sets, stream_in = {}, {}
+if list == 'owing' then
+  sets[1] = base .. 'owing'
+else
+  for i, stream in ipairs(streams()) do
+    sets[i] = list_key(list, stream)
+    stream_in[sets[i]] = stream
+  end
+end
 local repaired = 0
 
 -- restore adds a member that is in none of the given sets to the first of them.
@@ -17,24 +25,37 @@ local function restore(id, score, ...)
   repaired = repaired + 1
 end
 
-local ids = redis.call('ZRANGE', set, first, first + number - 1)
-for _, id in ipairs(ids) do
-  local f = redis.call('HMGET', job_key(id), 'lane', 'admitted', 'deadline', 'state')
-  local lane, admitted, deadline = f[1], f[2], f[3]
-  if not lane then
+local function audit(set, id)
+  local head = read_head(id)
+  if not head then
     redis.call('ZREM', set, id)
+    if stream_in[set] then forget_stream(stream_in[set]) end
     repaired = repaired + 1
-  else
-    -- What is owed at all is owed now: who claims it sees whether that is so.
-    local owed = now
-    if list == 'uncertain' then owed = deadline end
-    if list == 'waiting' and admitted then
-      restore(id, admitted, waiting_key('admitted', lane))
-    elseif list == 'waiting' then
-      owed = deadline
-      restore(id, now, waiting_key('later', lane), waiting_key('ready', lane))
-    end
-    if owed ~= '' then restore(id, owed, due_key(f[4])) end
+    return
+  end
+  local lane, admitted, deadline = head[LANE], head[ADMITTED], head[DEADLINE]
+  -- What is owed at all is owed now: who claims it sees whether that is so.
+  local owed = now
+  if list == 'uncertain' then owed = deadline end
+  if list == 'waiting' and admitted ~= '' then
+    restore(id, admitted, waiting_key('admitted', lane))
+  elseif list == 'waiting' then
+    owed = deadline
+    restore(id, now, waiting_key('later', lane), waiting_key('ready', lane))
+  end
+  if owed ~= '' then restore(id, owed, due_key(head[STATE])) end
+end
+
+-- The ranks go on from one set to the next.
+local seen = 0
+for _, set in ipairs(sets) do
+  local size = redis.call('ZCARD', set)
+  if first >= size then
+    first = first - size
+  elseif seen < number then
+    local ids = redis.call('ZRANGE', set, first, first + number - seen - 1)
+    for _, id in ipairs(ids) do audit(set, id) end
+    seen, first = seen + #ids, 0
   end
 end
-return { #ids, repaired }
+return { seen, repaired }

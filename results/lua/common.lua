@@ -5,20 +5,53 @@
 local base = KEYS[1]
 
 local function job_key(id) return base .. 'job:' .. id end
-local function state_key(state) return base .. 'state:' .. state end
+local function list_key(state, stream) return base .. 'list:' .. state .. ':' .. stream end
 local function group_state_key(state, group) return base .. 'groupstate:' .. state .. ':' .. group end
 local function waiting_key(set, lane) return base .. set .. ':' .. lane end
 
--- set_state moves a job from one state's lists to another's; nil and false are
--- no state and no group.
-local function set_state(id, group, from, to)
+-- The head of a job holds in one field what scripts and the store need beside
+-- the record: these values in this order, with a space between two, '' for what
+-- is not there. What a newer build put behind them stays.
+local SCHEMA, VERSION, STATE, KIND, LANE, GROUP, DEDUPE = 1, 2, 3, 4, 5, 6, 7
+local RANK, DEADLINE, NEXT, ADMITTED, NUDGE, NONCES, LOOKS = 8, 9, 10, 11, 12, 13, 14
+local head_size = LOOKS
+
+-- read_head returns a job's head, nil if there is no such job.
+local function read_head(id)
+  local text = redis.call('HGET', job_key(id), 'head')
+  if not text then return nil end
+  local head, n = {}, 0
+  for value in string.gmatch(text .. ' ', '([^ ]*) ') do
+    n = n + 1
+    head[n] = value
+  end
+  for i = n + 1, head_size do head[i] = '' end
+  return head
+end
+
+local function write_head(id, head) redis.call('HSET', job_key(id), 'head', table.concat(head, ' ')) end
+
+-- stream_of names the stream of jobs of one kind and lane that a job is in. Lane
+-- names may contain a colon, kinds do not.
+local function stream_of(head) return head[KIND] .. ':' .. head[LANE] end
+
+-- streams returns the names of all streams of the shard, in order.
+local function streams()
+  local names = redis.call('SMEMBERS', base .. 'streams')
+  table.sort(names)
+  return names
+end
+
+-- set_state moves a job from one state's lists to another's; nil is no state.
+local function set_state(id, head, from, to)
+  local stream, group = stream_of(head), head[GROUP]
   if from then
-    redis.call('ZREM', state_key(from), id)
-    if group then redis.call('ZREM', group_state_key(from, group), id) end
+    redis.call('ZREM', list_key(from, stream), id)
+    if group ~= '' then redis.call('ZREM', group_state_key(from, group), id) end
   end
   if to then
-    redis.call('ZADD', state_key(to), 0, id)
-    if group then redis.call('ZADD', group_state_key(to, group), 0, id) end
+    redis.call('ZADD', list_key(to, stream), 0, id)
+    if group ~= '' then redis.call('ZADD', group_state_key(to, group), 0, id) end
   end
 end
 
@@ -53,22 +86,26 @@ local function owner(dedupe)
   return string.sub(value, 1, space - 1), string.sub(value, space + 1)
 end
 
+-- forget_stream takes a stream whose last job has gone off the shard's list.
+local function forget_stream(stream)
+  local lists = {}
+  for i, state in ipairs(states) do lists[i] = list_key(state, stream) end
+  if redis.call('EXISTS', unpack(lists)) == 0 then redis.call('SREM', base .. 'streams', stream) end
+end
+
 -- remove forgets a job and every trace of it in the shard.
 local function remove(id)
-  local key = job_key(id)
-  local f = redis.call('HMGET', key, 'state', 'lane', 'kind', 'group', 'dedupe')
-  local state, lane, kind, group, dedupe = f[1], f[2], f[3], f[4], f[5]
-  if not state then return false end
-  set_state(id, group, state, nil)
-  leave_lane(id, lane)
-  redis.call('ZREM', base .. 'lane:' .. lane, id)
-  redis.call('ZREM', base .. 'kind:' .. kind, id)
-  if group then redis.call('ZREM', base .. 'group:' .. group, id) end
+  local head = read_head(id)
+  if not head then return false end
+  local dedupe = head[DEDUPE]
+  set_state(id, head, head[STATE], nil)
+  forget_stream(stream_of(head))
+  leave_lane(id, head[LANE])
   redis.call('ZREM', base .. 'due', id)
   redis.call('ZREM', base .. 'looks', id)
   redis.call('ZREM', base .. 'expire', id)
   redis.call('ZREM', base .. 'owing', id)
-  if dedupe and owner(dedupe) == id then redis.call('DEL', base .. 'dedupe:' .. dedupe) end
-  redis.call('UNLINK', key)
+  if dedupe ~= '' and owner(dedupe) == id then redis.call('DEL', base .. 'dedupe:' .. dedupe) end
+  redis.call('UNLINK', job_key(id))
   return true
 end

@@ -7,17 +7,17 @@
 local out = {}
 for i = 1, #ARGV, 5 do
   local id, version, due, looks, nudge = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
-  local key, number = job_key(id), -1
-  local f = redis.call('HMGET', key, 'version', 'nudge', 'state')
-  if f[1] == version then
-    put(due_key(f[3]), due, id)
+  local head, number = read_head(id), -1
+  if head and head[VERSION] == version then
+    put(due_key(head[STATE]), due, id)
     number = 0
-    if looks ~= '' then redis.call('HSET', key, 'looks', looks) end
+    if looks ~= '' then head[LOOKS] = looks end
     if nudge ~= '' then
       -- Raised to a number, not by one: a repeated command raises it once.
-      number = math.max(tonumber(f[2] or 0), tonumber(nudge))
-      redis.call('HSET', key, 'nudge', string.format('%d', number))
+      number = math.max(tonumber(head[NUDGE]) or 0, tonumber(nudge))
+      head[NUDGE] = string.format('%d', number)
     end
+    if looks ~= '' or nudge ~= '' then write_head(id, head) end
   end
   out[#out + 1] = number
 end
