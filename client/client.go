@@ -14,8 +14,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -23,7 +21,9 @@ import (
 // Config says which installation to speak to. The zero value is the default
 // installation on a Redis of this machine.
 type Config struct {
-	// RedisURL is redis://, rediss:// or unix://; default redis://127.0.0.1:6379/0.
+	// RedisURL is the address of a single Redis, a Sentinel set or a Cluster, in
+	// the form that docs/configuration.md describes for redis.url; default
+	// redis://127.0.0.1:6379/0.
 	RedisURL string
 	// Prefix begins the installation's keys; default "longhaul".
 	Prefix string
@@ -42,11 +42,10 @@ type Client struct {
 
 // Open connects to an installation. The caller closes the client.
 func Open(ctx context.Context, config Config) (*Client, error) {
-	options, err := redis.ParseURL(cmp.Or(config.RedisURL, "redis://127.0.0.1:6379/0"))
+	rdb, err := results.Connect(cmp.Or(config.RedisURL, "redis://127.0.0.1:6379/0"), 0)
 	if err != nil {
-		return nil, fmt.Errorf("open client: %w", jobs.Invalid("redis url", "is none: give redis://, rediss:// or unix://"))
+		return nil, fmt.Errorf("open client: %w", jobs.Invalid("redis url", "%v", err))
 	}
-	rdb := redis.NewClient(options)
 	store, err := results.Open(ctx, rdb, results.Config{Prefix: config.Prefix, MaxRequestBytes: config.MaxRequestBytes},
 		slog.New(slog.DiscardHandler), nil)
 	if err != nil {

@@ -77,13 +77,12 @@ func New(ctx context.Context, options Options) (*App, error) {
 
 // NewRedis returns a client for the configured Redis. It dials nothing.
 func NewRedis(cfg config.Config, log *slog.Logger) (redis.UniversalClient, error) {
-	options, err := redis.ParseURL(cfg.Redis.URL.Reveal())
-	if err != nil {
-		return nil, jobs.Invalid("redis.url", "is none: give redis://, rediss:// or unix://")
-	}
-	options.PoolSize = cfg.Redis.PoolSize
 	redis.SetLogger(redisLogger{log})
-	return redis.NewClient(options), nil
+	rdb, err := results.Connect(cfg.Redis.URL.Reveal(), cfg.Redis.PoolSize)
+	if err != nil {
+		return nil, jobs.Invalid("redis.url", "%v", err)
+	}
+	return rdb, nil
 }
 
 // StoreConfig is the store's part of the configuration.

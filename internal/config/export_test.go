@@ -28,10 +28,8 @@ func exported(k key) Key {
 
 // Seams to the functions whose input anybody can choose.
 var (
-	ParseSize     = parseSize
-	FormatSize    = formatSize
-	Distance      = distance
-	Nearest       = nearest
-	ShowURL       = showURL
-	ParseRedisURL = parseRedisURL
+	ParseSize  = parseSize
+	FormatSize = formatSize
+	Distance   = distance
+	Nearest    = nearest
 )

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/internal/redisurl"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
@@ -126,9 +127,12 @@ func secret() kind {
 
 // redisURL is an address with a password in it.
 func redisURL() kind {
-	k := text("url", "redis://, rediss:// or unix://", nil)
-	k.parse = func(text string) (any, error) { return NewSecretURL(text), parseRedisURL(text) }
-	k.show = showURL
+	k := text("url", "redis://, unix://, redis+sentinel:// or redis+cluster://; with rediss for TLS", nil)
+	k.parse = func(text string) (any, error) {
+		_, err := redisurl.Parse(text)
+		return NewSecretURL(text), err
+	}
+	k.show = redisurl.Show
 	return k
 }
 
@@ -136,7 +140,7 @@ func redisURL() kind {
 func baseURL() kind {
 	k := text("url", "http:// or https://", nil)
 	k.parse = func(text string) (any, error) { return parseBaseURL(text) }
-	k.show = showURL
+	k.show = redisurl.Show
 	return k
 }
 

@@ -79,7 +79,7 @@ func TestProblemsNameKeySourceValueAndFix(t *testing.T) {
 		{"REDIS_URL", "", `redis.url: "" (environment LONGHAUL_REDIS_URL) is empty; write redis://host:port/database`},
 		{"REDIS_URL", "localhost:6379", `redis.url: "localhost:6379" (environment LONGHAUL_REDIS_URL) ` + notRedis},
 		{"REDIS_URL", "127.0.0.1:6379", `redis.url: [redacted] (environment LONGHAUL_REDIS_URL) ` + notRedis},
-		{"REDIS_URL", "http://h", `redis.url: "http://h" (environment LONGHAUL_REDIS_URL) has another scheme than redis (plain), rediss (TLS) or unix (socket); write redis://host:port/database`},
+		{"REDIS_URL", "http://h", `redis.url: "http://h" (environment LONGHAUL_REDIS_URL) has another scheme than redis (plain), rediss (TLS) or unix (socket), or one of the first two with +sentinel or +cluster; write redis://host:port/database`},
 		{"REDIS_URL", "redis://h/zero", `redis.url: "redis://h/zero" (environment LONGHAUL_REDIS_URL) has no number after the host; write the database there, as in redis://host:port/0`},
 		{"REDIS_URL", "redis://h:66666", `redis.url: "redis://h:66666" (environment LONGHAUL_REDIS_URL) has a port that is none; give a number up to 65535`},
 		{"REDIS_URL", "unix://", `redis.url: "unix://" (environment LONGHAUL_REDIS_URL) names no socket; write unix:///path/of/redis.sock?db=0`},

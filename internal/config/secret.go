@@ -3,10 +3,12 @@ package config
 import (
 	"fmt"
 	"log/slog"
+
+	"github.com/longhaul-jobs/longhaul/internal/redisurl"
 )
 
 // redacted stands for what is not shown.
-const redacted = "[redacted]"
+const redacted = redisurl.Redacted
 
 // Secret is a text that must not be printed. However it is rendered, by fmt
 // with any verb, by slog, as JSON or as text, only the part that anybody may
@@ -33,7 +35,7 @@ func NewSecret(value string) Secret {
 func NewSecretURL(value string) Secret {
 	s := NewSecret(value)
 	if value != "" {
-		s.shown = showURL(value)
+		s.shown = redisurl.Show(value)
 	}
 	return s
 }
