@@ -53,6 +53,7 @@ func directions() []direction {
 		{"internal/app", []string{module + "/...", redisClient + "/...", prometheus + "/...", "github.com/alicebob/miniredis/v2/...", "golang.org/x/sync/..."}, "the composition root knows everyone and speaks to no outside world itself"},
 		{"internal/redistest", []string{redisClient}, "for tests"},
 		{"internal/installation", []string{module + "/client", module + "/internal/redistest", module + "/internal/simulator", module + "/jobs", module + "/results", redisClient}, "for tests: it speaks to the binaries from outside, as a user would"},
+		{"internal/proxy", nil, "for tests: it counts what passes and knows nothing of what it means"},
 		{"internal/bench", []string{"github.com/hibiken/asynq"}, "measurements only; Asynq by itself is one of the floors"},
 		{"internal/e2e", nil, "tests only"},
 		{"internal/tree", nil, "tests only"},
@@ -103,11 +104,13 @@ func unreachables() []unreachable {
 		{"cmd/worker", "github.com/getkin/kin-openapi/openapi3", "for tests only"},
 		{"cmd/worker", module + "/internal/redistest", "for tests only"},
 		{"cmd/worker", module + "/internal/installation", "for tests only"},
+		{"cmd/worker", module + "/internal/proxy", "for tests only"},
 		{"cmd/enqueue", sdk, "the SDK's root package doubles the cold build; import its parts"},
 		{"cmd/enqueue", "github.com/google/go-cmp/cmp", "for tests only"},
 		{"cmd/enqueue", "github.com/getkin/kin-openapi/openapi3", "for tests only"},
 		{"cmd/enqueue", module + "/internal/redistest", "for tests only"},
 		{"cmd/enqueue", module + "/internal/installation", "for tests only"},
+		{"cmd/enqueue", module + "/internal/proxy", "for tests only"},
 	}
 }
 
