@@ -19,6 +19,9 @@ const (
 	ClassUnauthorized Class = "unauthorized"
 	// ClassRateLimited is a 429 that a later try can pass.
 	ClassRateLimited Class = "rate_limited"
+	// ClassCapacity is a service tier without room at the moment, such as flex:
+	// nothing was charged.
+	ClassCapacity Class = "capacity"
 	// ClassQuota is an exhausted quota or an unpaid bill.
 	ClassQuota Class = "quota"
 	// ClassUnreachable is a provider that could not be reached: nothing was sent.
@@ -37,14 +40,17 @@ const (
 	ClassOversized Class = "oversized"
 	// ClassExpired is a deadline that passed.
 	ClassExpired Class = "expired"
+	// ClassPoison is a job that crashed a worker which ran nothing else.
+	ClassPoison Class = "poison"
 )
 
 // Classes returns every class, for metrics that start at zero and for tests
 // that must not forget one.
 func Classes() []Class {
 	return []Class{
-		ClassInternal, ClassInvalid, ClassRejected, ClassUnauthorized, ClassRateLimited, ClassQuota,
+		ClassInternal, ClassInvalid, ClassRejected, ClassUnauthorized, ClassRateLimited, ClassCapacity, ClassQuota,
 		ClassUnreachable, ClassUnavailable, ClassAmbiguous, ClassConflict, ClassLost, ClassOversized, ClassExpired,
+		ClassPoison,
 	}
 }
 
@@ -60,7 +66,8 @@ const (
 	// ActionWait makes a new attempt later without using up the budget: the job
 	// is healthy, the account or the moment is not.
 	ActionWait Action = "wait"
-	// ActionUncertain leaves the choice to the job's policy.
+	// ActionUncertain waits for the provider's word where a webhook can bring it,
+	// and then leaves the choice to the job's policy.
 	ActionUncertain Action = "uncertain"
 )
 
@@ -88,6 +95,8 @@ func (c Class) Verdict() Verdict {
 		return Verdict{Action: ActionWait, Alert: true, Meaning: "the account's quota is used up; jobs wait and keep their attempts"}
 	case ClassRateLimited:
 		return Verdict{Action: ActionWait, Meaning: "sent too fast; tried again after the server's own delay"}
+	case ClassCapacity:
+		return Verdict{Action: ActionWait, Meaning: "the service tier has no room and charged nothing; tried again later, or at once in the tier that the job allows"}
 	case ClassUnreachable:
 		return Verdict{Action: ActionWait, Meaning: "the provider could not be reached and nothing was sent; tried again until the deadline"}
 	case ClassUnavailable:
@@ -95,13 +104,15 @@ func (c Class) Verdict() Verdict {
 	case ClassConflict:
 		return Verdict{Action: ActionRetry, Meaning: "something else holds the resource; a new attempt soon"}
 	case ClassAmbiguous:
-		return Verdict{Action: ActionUncertain, Meaning: "the answer was lost; the job's policy resubmits or holds"}
+		return Verdict{Action: ActionUncertain, Meaning: "the answer was lost; the provider's webhook is waited for, and then the job's policy resubmits or holds"}
 	case ClassLost:
 		return Verdict{Action: ActionFail, Alert: true, Meaning: "the provider no longer knows the response; never resubmitted by itself"}
 	case ClassOversized:
 		return Verdict{Action: ActionFail, Alert: true, Meaning: "the response is over the stated cap; its id is kept"}
 	case ClassExpired:
 		return Verdict{Action: ActionFail, Meaning: "the deadline passed"}
+	case ClassPoison:
+		return Verdict{Action: ActionFail, Alert: true, Meaning: "present at repeated crashes, and a worker crashed that ran it alone; set aside"}
 	case ClassInternal:
 	}
 	return Verdict{Action: ActionRetry, Alert: true, Meaning: "an error of our own; a bounded number of new attempts"}

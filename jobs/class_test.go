@@ -45,6 +45,8 @@ func TestVerdicts(t *testing.T) {
 		jobs.ClassLost:         {jobs.ActionFail, true},
 		jobs.ClassOversized:    {jobs.ActionFail, true},
 		jobs.ClassExpired:      {jobs.ActionFail, false},
+		jobs.ClassCapacity:     {jobs.ActionWait, false},
+		jobs.ClassPoison:       {jobs.ActionFail, true},
 	}
 	meanings := make(map[string]jobs.Class)
 	for _, c := range jobs.Classes() {

@@ -26,7 +26,8 @@ func (t Timing) Patience(nudge int) time.Duration {
 // Due returns when the job next wants attention, and false for one that is owed
 // nothing. A waiting job that is not admitted wants it at its deadline, an
 // admitted one when its submit is overdue, a submitting one when its worker
-// should be checked, a running one at its next look, an ended one when its record
+// should be checked, a running one at its next look, an uncertain one when its
+// wait for the provider's word is over, an ended one when its record
 // is to be removed, and any but a running one while effects are left in its
 // outbox (those of a running one are seen to with its looks).
 func (j Job) Due(t Timing) (time.Time, bool) {
@@ -57,6 +58,9 @@ func (j Job) own(t Timing) (time.Time, bool) {
 	case StateRunning:
 		return j.before(maxTime(j.LookAt, j.Looks.Next)), true
 	case StateUncertain:
+		if !j.DecideAt.IsZero() {
+			return j.before(j.DecideAt), true
+		}
 		return j.Deadline, !j.Deadline.IsZero()
 	case StateSucceeded, StateIncomplete, StateFailed, StateCancelled, StateExpired:
 	}

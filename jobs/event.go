@@ -17,6 +17,9 @@ type SubmitStarted struct {
 	Worker          string
 	Endpoint        string
 	ClientRequestID string
+	// UncertainWait is how long to wait for the provider's word if the answer is
+	// lost: 0 where no webhook could bring it. A job may have a bound of its own.
+	UncertainWait time.Duration
 }
 
 // Created is a create call that was accepted. It is accepted in every state:
@@ -69,8 +72,39 @@ type StopGivenUp struct {
 	ResponseID string
 }
 
+// WaitOver says that the provider's word on a create whose answer was lost did
+// not come in time: the job's policy decides.
+type WaitOver struct {
+	Delay time.Duration // before a next attempt, if there is one
+}
+
+// CrashedAlone says that a worker died while it looked at the job's response
+// and had nothing else in its hands.
+type CrashedAlone struct {
+	Worker string
+}
+
 // RetryRequested is a person's wish for a fresh attempt of an ended or held job.
 type RetryRequested struct{}
+
+// ReleaseRequested is a person's decision to ask again for an uncertain job,
+// although the lost create may have been accepted.
+type ReleaseRequested struct{}
+
+// FailRequested is a person's decision to give up an uncertain job.
+type FailRequested struct {
+	// Message is the person's reason, kept as the job's failure.
+	Message string
+}
+
+// AdoptRequested is a person's word that a response is the job's: it is looked
+// at, whatever has become of the job, unless that has succeeded.
+type AdoptRequested struct {
+	// Attempt is the one that made the response; 0 is the latest one whose answer
+	// was lost.
+	Attempt    int
+	ResponseID string
+}
 
 // DeleteRequested removes an ended job, and the provider's copies if asked.
 type DeleteRequested struct {
@@ -110,7 +144,22 @@ func (StopRequested) Name() string { return "stop_requested" }
 func (StopGivenUp) Name() string { return "stop_given_up" }
 
 // Name implements [Event].
+func (WaitOver) Name() string { return "wait_over" }
+
+// Name implements [Event].
+func (CrashedAlone) Name() string { return "crashed_alone" }
+
+// Name implements [Event].
 func (RetryRequested) Name() string { return "retry_requested" }
+
+// Name implements [Event].
+func (ReleaseRequested) Name() string { return "release_requested" }
+
+// Name implements [Event].
+func (FailRequested) Name() string { return "fail_requested" }
+
+// Name implements [Event].
+func (AdoptRequested) Name() string { return "adopt_requested" }
 
 // Name implements [Event].
 func (DeleteRequested) Name() string { return "delete_requested" }

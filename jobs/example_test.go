@@ -92,7 +92,7 @@ func ExampleRequest_Body() {
 		fmt.Println(err)
 		return
 	}
-	body, err := request.Body("job_0199f0c0a80070008000000000000007", 2)
+	body, err := request.Body("job_0199f0c0a80070008000000000000007", 2, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,10 +16,11 @@ func checkStep(tb testing.TB, old jobs.Job, ev jobs.Event, c jobs.Change) {
 	tb.Helper()
 	j := c.Job
 	_, retry := ev.(jobs.RetryRequested)
-	if old.State.Terminal() && j.State != old.State && !retry {
-		tb.Errorf("%s: %s became %s; only a retry leaves an ended job's state", ev.Name(), old.State, j.State)
+	_, adopt := ev.(jobs.AdoptRequested)
+	if old.State.Terminal() && j.State != old.State && !retry && !adopt {
+		tb.Errorf("%s: %s became %s; only a person leaves an ended job's state", ev.Name(), old.State, j.State)
 	}
-	if c.DropBody != retry {
+	if forgotten := old.Result != nil && j.Result == nil; c.DropBody != (retry || forgotten) {
 		tb.Errorf("%s: DropBody = %t", ev.Name(), c.DropBody)
 	}
 	checkHistory(tb, old, j)
@@ -30,10 +32,19 @@ func checkStep(tb testing.TB, old jobs.Job, ev jobs.Event, c jobs.Change) {
 // checkHistory: attempts are only ever added, and what was accepted stays.
 func checkHistory(tb testing.TB, old, j jobs.Job) {
 	tb.Helper()
-	if len(j.Attempts) < len(old.Attempts) || len(j.Attempts) > len(old.Attempts)+1 {
-		tb.Fatalf("%d attempts became %d", len(old.Attempts), len(j.Attempts))
+	attempts := slices.Clone(old.Attempts)
+	if n := len(j.Attempts); n > 0 && n == len(attempts)-1 && j.Attempts[n-1].Repeats > attempts[n-1].Repeats {
+		// The last one is told with the one before: neither created anything.
+		if folded := attempts[n]; folded.ResponseID != "" || folded.Usage != nil || attempts[n-1].ResponseID != "" {
+			tb.Errorf("folded %+v", folded)
+		}
+		attempts[n-1].Repeats = j.Attempts[n-1].Repeats
+		attempts = attempts[:n]
 	}
-	for i, was := range old.Attempts {
+	if len(j.Attempts) < len(attempts) || len(j.Attempts) > len(attempts)+1 {
+		tb.Fatalf("%d attempts became %d", len(attempts), len(j.Attempts))
+	}
+	for i, was := range attempts {
 		is := j.Attempts[i]
 		if was.ResponseID != "" && is.ResponseID != was.ResponseID {
 			tb.Errorf("attempt %d: response %q became %q", i+1, was.ResponseID, is.ResponseID)
@@ -64,8 +75,11 @@ func checkJob(tb testing.TB, j jobs.Job) {
 	if j.Stop != nil && (j.State == jobs.StateWaiting || j.State == jobs.StateUncertain) {
 		tb.Errorf("%s: a stopped job goes on", j.State)
 	}
-	if j.State == jobs.StateUncertain && j.Uncertain != jobs.UncertainHold {
+	if j.Held() && j.Uncertain != jobs.UncertainHold {
 		tb.Errorf("held although the policy is %q", j.Uncertain)
+	}
+	if j.State != jobs.StateUncertain && !j.DecideAt.IsZero() {
+		tb.Errorf("%s, and the policy decides at %s", j.State, j.DecideAt)
 	}
 	if (j.State == jobs.StateFailed || j.State == jobs.StateExpired) && j.Failure == nil {
 		tb.Errorf("%s without a failure", j.State)
@@ -91,8 +105,8 @@ func checkJob(tb testing.TB, j jobs.Job) {
 // checkAttempt: each attempt is under way, over, or being cancelled.
 func checkAttempt(tb testing.TB, j jobs.Job, i int, a jobs.Attempt) {
 	tb.Helper()
-	if a.Number != i+1 {
-		tb.Errorf("attempt at %d has number %d", i, a.Number)
+	if before := i - 1; i > 0 && a.Number != j.Attempts[before].Number+j.Attempts[before].Repeats+1 || i == 0 && a.Number != 1 {
+		tb.Errorf("attempt at %d has number %d, after %+v", i, a.Number, j.Attempts[max(before, 0)])
 	}
 	current := a.Number == j.Current
 	var goesOn bool
@@ -120,13 +134,14 @@ func checkAttempt(tb testing.TB, j jobs.Job, i int, a jobs.Attempt) {
 	}
 }
 
-// checkResult: a result is there from the write that ends the job, and only
-// then; its body comes with it.
+// checkResult: a result is there from the write that ends the job on, and before
+// only while an answer that was cut off is asked for again; its body comes with
+// it.
 func checkResult(tb testing.TB, old jobs.Job, c jobs.Change) {
 	tb.Helper()
 	j := c.Job
-	if j.Result != nil && !j.State.Terminal() {
-		tb.Errorf("%s with a result", j.State)
+	if j.Result != nil && !j.State.Terminal() && j.Result.Status != jobs.StatusIncomplete {
+		tb.Errorf("%s with the result of a response that is %s", j.State, j.Result.Status)
 	}
 	if j.State == jobs.StateSucceeded || j.State == jobs.StateIncomplete {
 		a, _ := j.CurrentAttempt()
@@ -134,7 +149,7 @@ func checkResult(tb testing.TB, old jobs.Job, c jobs.Change) {
 			tb.Errorf("%s: result %+v, current attempt %+v", j.State, j.Result, a)
 		}
 	}
-	fresh := j.Result != nil && !old.State.Terminal()
+	fresh := j.Result != nil && !cmp.Equal(old.Result, j.Result)
 	if fresh != (c.Body != nil) {
 		tb.Errorf("%s after %s: body of %d bytes, new result: %t", j.State, old.State, len(c.Body), fresh)
 	}

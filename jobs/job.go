@@ -31,6 +31,19 @@ type Job struct {
 	Metadata      map[string]string `json:"metadata,omitempty"`
 	Group         string            `json:"group,omitempty"`
 	Uncertain     Uncertainty       `json:"uncertain"`
+	// UncertainWait is the job's own bound of the wait for the provider's word on
+	// a create whose answer was lost; 0 leaves it to the worker's configuration.
+	UncertainWait time.Duration `json:"uncertain_wait_ns,omitempty"`
+	// FallbackTier is the service tier of further attempts once the asked-for one
+	// had no capacity; "" waits for capacity.
+	FallbackTier string `json:"fallback_tier,omitempty"`
+	// GrowOutputTo is how large the output cap may become when an answer was cut
+	// off by it, 0 for not at all; OutputCap is the request's own cap then.
+	GrowOutputTo int64 `json:"grow_output_to,omitempty"`
+	OutputCap    int64 `json:"output_cap,omitempty"`
+	// History says that the items before the request are kept beside it, from
+	// which it can be rebuilt when its previous response is gone.
+	History bool `json:"history,omitempty"`
 
 	// What has happened.
 	Attempts []Attempt `json:"attempts,omitempty"`
@@ -45,8 +58,19 @@ type Job struct {
 	// Failure is why the job ended, or why its next attempt waits.
 	Failure *Failure `json:"failure,omitempty"`
 	// Stop is the flag of a cancel or a deadline.
-	Stop   *Stop   `json:"stop,omitempty"`
+	Stop *Stop `json:"stop,omitempty"`
+	// Result is there from the end on, and before it while an answer that was cut
+	// off is asked for again: what was paid for is kept.
 	Result *Result `json:"result,omitempty"`
+	// DecideAt is when the policy decides about an uncertain job: until then the
+	// provider's webhook may tell what became of the create. Zero for a job that is
+	// held for a person.
+	DecideAt time.Time `json:"decide_at,omitzero"`
+	// Adjust is what the next attempts ask for other than the request does.
+	Adjust *Adjustment `json:"adjust,omitempty"`
+	// Alone says that the job was present at repeated crashes of workers, and that
+	// a worker handles nothing else beside it.
+	Alone bool `json:"alone,omitempty"`
 
 	// What remains to be done.
 	Outbox []Effect `json:"outbox,omitempty"`
@@ -76,6 +100,13 @@ type Attempt struct {
 	Endpoint string    `json:"endpoint"`
 	Worker   string    `json:"worker"`
 	Started  time.Time `json:"started"`
+	// Adjust is what it asked for other than the request does.
+	Adjust *Adjustment `json:"adjust,omitempty"`
+	// UncertainWait is how long the provider's word is waited for if the answer is
+	// lost, 0 where no webhook could bring it.
+	UncertainWait time.Duration `json:"uncertain_wait_ns,omitempty"`
+	// Alone says that its worker had nothing else in its hands.
+	Alone bool `json:"alone,omitempty"`
 	// ClientRequestID is what we sent as X-Client-Request-Id.
 	ClientRequestID string    `json:"client_request_id,omitempty"`
 	Answered        time.Time `json:"answered,omitzero"`
@@ -93,6 +124,16 @@ type Attempt struct {
 	// day without a valid key does not make a record of a thousand attempts; Ended
 	// and Failure are those of the last.
 	Repeats int `json:"repeats,omitempty"`
+}
+
+// Adjustment is what an attempt asks for other than the request says.
+type Adjustment struct {
+	// ServiceTier replaces the request's service_tier.
+	ServiceTier string `json:"service_tier,omitempty"`
+	// MaxOutputTokens replaces the request's max_output_tokens.
+	MaxOutputTokens int64 `json:"max_output_tokens,omitempty"`
+	// History replaces previous_response_id by the items that the job carries.
+	History bool `json:"history,omitempty"`
 }
 
 // Outcome is how an attempt ended.

@@ -10,14 +10,15 @@
 //	waiting ──────► submitting ──────────────────► running ────────────► succeeded
 //	   ▲ │              │  answer lost                │  terminal body   incomplete
 //	   │ │              ▼                             │                  failed
-//	   │ │          uncertain (held for a person)     │                  cancelled
+//	   │ │          uncertain (the provider's word    │                  cancelled
+//	   │ │              │      or a person decides)   │
 //	   │ │              │                             │                  expired
 //	   └─┼── next attempt, not before …  ◄────────────┘                     ▲
 //	     └───────────── cancel, deadline ───────────────────────────────────┘
 //
 // [Transition] is the one function that moves a job from one state to the next;
 // [Class.Verdict] is the one table that says what an error does to it, and
-// [Owes] says what a job is owed, and when.
+// [Job.Due] says when it wants attention next.
 package jobs
 
 // Schema is the version of the record that this build writes. A record with a

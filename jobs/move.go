@@ -1,6 +1,20 @@
 package jobs
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
+
+// Reasons and codes that transitions go by.
+const (
+	codeWorkerLost   = "worker_lost"
+	codePreviousLost = "previous_response_not_found" // OpenAI's
+	reasonOutputCap  = "max_output_tokens"           // OpenAI's
+)
+
+// crashesBeforeAlone is how many crashes of workers a job may have been present
+// at before it is run alone.
+const crashesBeforeAlone = 2
 
 // move is a transition in the making: its methods here are what the events of
 // transition.go have in common.
@@ -80,17 +94,35 @@ func (m *move) finish(a *Attempt, reply Reply, delay time.Duration) {
 	case StatusIncomplete:
 		a.Outcome, j.Failure = OutcomeIncomplete, nil
 		m.keep(r)
-		m.end(StateIncomplete)
+		if !m.grow(a, r) {
+			m.end(StateIncomplete)
+		}
 	case StatusCancelled:
 		a.Outcome = OutcomeCancelled
-		m.keep(r)
+		if j.Result == nil {
+			m.keep(r)
+		}
 		m.end(m.stopState())
 	default:
 		m.failed(a, *r.Failure(), delay)
-		if j.State.Terminal() {
+		if j.State.Terminal() && j.Result == nil {
 			m.keep(r)
 		}
 	}
+}
+
+// grow asks again with a larger cap for an answer that was cut off by its cap,
+// if the job wants that. What is there is kept until something better comes.
+func (m *move) grow(a *Attempt, r Response) bool {
+	j, limit := &m.job, m.job.outputCap(a)
+	if limit <= 0 || limit >= j.GrowOutputTo || r.IncompleteDetails == nil || r.IncompleteDetails.Reason != reasonOutputCap ||
+		j.Stop != nil || j.Late(m.now) || j.Counted() >= j.MaxAttempts {
+		return false
+	}
+	j.Adjust = j.adjusted(func(next *Adjustment) { next.MaxOutputTokens = min(2*limit, j.GrowOutputTo) })
+	j.Reason = reasonOutputCap
+	m.wait(m.now)
+	return true
 }
 
 // conclude ends an attempt with a failure.
@@ -111,17 +143,77 @@ func (m *move) failed(a *Attempt, f Failure, delay time.Duration) {
 	switch {
 	case j.Stop != nil:
 		m.end(m.stopState())
+	case m.adjust(a, f):
+		m.wait(m.now)
 	case verdict.Action == ActionFail:
-		m.end(StateFailed)
+		m.fail(f)
+	case verdict.Action == ActionUncertain && a.UncertainWait > 0:
+		j.State, j.DecideAt = StateUncertain, stored(m.now.Add(a.UncertainWait))
 	case verdict.Action == ActionUncertain && j.Uncertain == UncertainHold:
 		j.State = StateUncertain
-	case !a.Free && j.Counted() >= j.MaxAttempts:
-		m.end(StateFailed)
 	default:
-		j.Reason = string(f.Class)
-		m.wait(m.now.Add(delay))
-		m.fold()
+		m.again(a, f, delay)
 	}
+}
+
+// again makes another attempt because of a failure, if the budget allows one.
+func (m *move) again(a *Attempt, f Failure, delay time.Duration) {
+	if !a.Free && m.job.Counted() >= m.job.MaxAttempts {
+		m.fail(f)
+		return
+	}
+	m.job.Reason = string(f.Class)
+	m.wait(m.now.Add(delay))
+	m.fold()
+}
+
+// adjust reports whether a failure is one that another form of the request
+// passes by, which the next attempt then has. Nothing was accepted, so the
+// attempt does not count.
+func (m *move) adjust(a *Attempt, f Failure) bool {
+	j := &m.job
+	now := Adjustment{}
+	if a.Adjust != nil {
+		now = *a.Adjust
+	}
+	switch {
+	case f.Class == ClassCapacity && j.FallbackTier != "" && now.ServiceTier != j.FallbackTier:
+		j.Adjust = j.adjusted(func(next *Adjustment) { next.ServiceTier = j.FallbackTier })
+		j.Reason = string(ClassCapacity)
+	case f.Code == codePreviousLost && j.History && !now.History:
+		j.Adjust = j.adjusted(func(next *Adjustment) { next.History = true })
+		j.Reason = codePreviousLost
+	default:
+		return false
+	}
+	a.Free = true
+	return true
+}
+
+// fail ends the job without success. What was paid for and cut off before is
+// still its result.
+func (m *move) fail(f Failure) {
+	j := &m.job
+	j.Failure = &f
+	if j.Result == nil {
+		m.end(StateFailed)
+		return
+	}
+	for _, a := range j.Attempts {
+		if a.ResponseID == j.Result.ResponseID {
+			j.Current = a.Number
+		}
+	}
+	m.end(StateIncomplete)
+}
+
+// poison sets a job aside that crashed a worker which ran nothing else.
+func (m *move) poison(worker string) {
+	m.job.Alone = true // if it is retried by hand
+	m.fail(Failure{
+		Class: ClassPoison, Code: "crashed_alone",
+		Message: fmt.Sprintf("worker %s crashed while it ran this job and nothing else; its attempts are the evidence", worker),
+	})
 }
 
 // fold tells the last attempt and the one before as one, if both were free,
@@ -132,7 +224,8 @@ func (m *move) fold() {
 		return
 	}
 	a, before := m.job.Attempts[last], &m.job.Attempts[last-1]
-	if !a.barren() || !before.barren() || a.Failure.Class != before.Failure.Class || before.Number <= m.job.BudgetFrom {
+	if !a.barren() || !before.barren() || a.Failure.Class != before.Failure.Class || before.Number <= m.job.BudgetFrom ||
+		!a.Adjust.equal(before.Adjust) {
 		return
 	}
 	before.Repeats += 1 + a.Repeats
@@ -163,7 +256,7 @@ func (m *move) keep(r Response) {
 // end puts the job into a terminal state.
 func (m *move) end(s State) {
 	m.job.State, m.job.Ended = s, m.now
-	m.job.Reason, m.job.LookAt, m.job.NotBefore = "", time.Time{}, time.Time{}
+	m.job.Reason, m.job.LookAt, m.job.NotBefore, m.job.DecideAt = "", time.Time{}, time.Time{}, time.Time{}
 	if s == StateExpired && m.job.Failure == nil {
 		m.job.Failure = &Failure{Class: ClassExpired, Message: "the deadline passed"}
 	}
@@ -172,7 +265,7 @@ func (m *move) end(s State) {
 // wait puts the job back into its lane, not before the given time.
 func (m *move) wait(until time.Time) {
 	m.job.State, m.job.NotBefore, m.job.LookAt = StateWaiting, stored(until), time.Time{}
-	m.job.Admitted = time.Time{}
+	m.job.Admitted, m.job.DecideAt = time.Time{}, time.Time{}
 }
 
 // owe puts an effect into the outbox.

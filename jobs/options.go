@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -69,6 +70,22 @@ type Options struct {
 	// Uncertain is the policy for a create whose answer was lost; default
 	// [UncertainResubmit].
 	Uncertain Uncertainty `json:"uncertain,omitempty"`
+	// UncertainWait bounds how long the provider's webhook is waited for before
+	// that policy decides; default the worker's configuration. It has no effect
+	// where no webhook is configured.
+	UncertainWait time.Duration `json:"uncertain_wait_ns,omitempty"`
+	// FallbackTier is the service tier to fall to when the one that the request
+	// asks for has no capacity, such as "default" for a request with "flex";
+	// default none: the job waits for capacity.
+	FallbackTier string `json:"fallback_tier,omitempty"`
+	// GrowOutputTo asks again with twice the max_output_tokens, up to this many,
+	// when an answer was cut off by it; default not. What was cut off is kept until
+	// something better is there.
+	GrowOutputTo int64 `json:"grow_output_to,omitempty"`
+	// History are the input items that led to the request's previous_response_id.
+	// If the provider has lost that response, the request is sent with them
+	// instead; without them the job fails.
+	History json.RawMessage `json:"history,omitempty"`
 }
 
 // ValidName reports whether s can name a lane or a group: 1 to 128 letters,
@@ -127,6 +144,52 @@ func (o Options) Validate(now time.Time) error {
 	default:
 		bad("uncertain", "is %q; it is %s or %s", bounded(string(o.Uncertain), 40), UncertainResubmit, UncertainHold)
 	}
+	if o.UncertainWait < 0 {
+		bad("uncertain_wait", "is negative; give how long to wait for the provider's webhook, or 0 for the worker's setting")
+	}
+	if o.FallbackTier != "" && !ValidName(o.FallbackTier) {
+		bad("fallback_tier", "%q is no service tier; give for example default", bounded(o.FallbackTier, 40))
+	}
+	if o.GrowOutputTo < 0 {
+		bad("grow_output_to", "is %d; give the most output tokens to allow, or 0 for the request's own cap", o.GrowOutputTo)
+	}
+	return errors.Join(problems...)
+}
+
+// ValidateFor returns every problem that the options have with a request they
+// come with, joined; each is an [*Error] that names its field.
+func (o Options) ValidateFor(request Request) error {
+	if o.GrowOutputTo == 0 && o.FallbackTier == "" && len(o.History) == 0 {
+		return nil
+	}
+	fields, err := parseObject(request.Raw)
+	if err != nil {
+		return Invalid("request", "%s", err.Error())
+	}
+	var problems []error
+	bad := func(param, format string, args ...any) {
+		problems = append(problems, Invalid(param, format, args...))
+	}
+	if o.GrowOutputTo > 0 {
+		switch limit := request.outputCap(); {
+		case limit <= 0:
+			bad("grow_output_to", "needs max_output_tokens in the request: without a cap no answer is cut off by one")
+		case limit >= o.GrowOutputTo:
+			bad("grow_output_to", "is %d and the request's max_output_tokens is %d; give more than that", o.GrowOutputTo, limit)
+		}
+	}
+	if tier, _ := stringField(fields, "service_tier"); o.FallbackTier != "" && (tier == "" || tier == o.FallbackTier) {
+		bad("fallback_tier", "needs another service_tier in the request, such as flex: that is what it falls from")
+	}
+	if len(o.History) > 0 {
+		var items []json.RawMessage
+		switch err := json.Unmarshal(o.History, &items); {
+		case err != nil || len(items) == 0:
+			bad("history", "must be a list of input items, at least one")
+		case !fields.has("previous_response_id"):
+			bad("history", "needs previous_response_id in the request: it is what the items are sent instead of")
+		}
+	}
 	return errors.Join(problems...)
 }
 
@@ -140,7 +203,11 @@ func New(id ID, request Request, o Options, now time.Time) Job {
 		Include: request.Includes(),
 		Lane:    o.Lane, Priority: DefaultPriority, MaxAttempts: o.MaxAttempts,
 		Deadline: stored(o.Deadline), NotBefore: stored(o.NotBefore), DedupeKey: o.DedupeKey, Retention: o.Retention, Metadata: o.Metadata,
-		Group: o.Group, Uncertain: o.Uncertain,
+		Group: o.Group, Uncertain: o.Uncertain, UncertainWait: o.UncertainWait, FallbackTier: o.FallbackTier,
+		GrowOutputTo: o.GrowOutputTo, History: len(o.History) > 0,
+	}
+	if o.GrowOutputTo > 0 {
+		j.OutputCap = request.outputCap()
 	}
 	if o.Priority != nil {
 		j.Priority = *o.Priority

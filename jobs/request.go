@@ -29,6 +29,9 @@ type Request struct {
 	Raw json.RawMessage
 	// Model is the request's model.
 	Model string
+	// History are the items to send instead of previous_response_id when that is
+	// lost; nil for most requests.
+	History json.RawMessage
 }
 
 // ParseRequest checks raw and returns it as a request. Without a model the
@@ -70,11 +73,15 @@ func ParseRequest(raw []byte, defaultModel string) (Request, error) {
 }
 
 // Body is what is sent for one attempt: the request as it is, in the
-// background, stored, and marked with the job and the attempt.
-func (r Request) Body(job ID, attempt int) (json.RawMessage, error) {
+// background, stored, marked with the job and the attempt, and with what is
+// adjusted for this attempt; nil adjusts nothing.
+func (r Request) Body(job ID, attempt int, adjust *Adjustment) (json.RawMessage, error) {
 	o, err := parseObject(r.Raw)
 	if err != nil {
 		return nil, Invalid("request", "%s", err.Error())
+	}
+	if err := adjust.apply(&o, r.History); err != nil {
+		return nil, err
 	}
 	metadata := object{values: make(map[string]json.RawMessage)}
 	if o.has("metadata") {

@@ -41,7 +41,7 @@ func FuzzParseRequest(f *testing.F) {
 		if err != nil || !bytes.Equal(again.Raw, r.Raw) || again.Model != r.Model || again.Digest() != r.Digest() {
 			t.Fatalf("parsed again: %+v, %v; want %+v", again, err, r)
 		}
-		body, err := r.Body(testID, 2)
+		body, err := r.Body(testID, 2, nil)
 		if err != nil {
 			t.Fatalf("Body: %v", err)
 		}

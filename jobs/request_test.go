@@ -241,7 +241,7 @@ func TestBody(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			body, err := r.Body("job_1", 3)
+			body, err := r.Body("job_1", 3, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -263,7 +263,7 @@ func TestBodyOfADamagedRequest(t *testing.T) {
 		`{"input":"Hi","metadata":"no"}`: "metadata",
 	} {
 		r := jobs.Request{Raw: []byte(raw), Model: "m"}
-		_, err := r.Body("job_1", 1)
+		_, err := r.Body("job_1", 1, nil)
 		wantInvalid(t, err, param, "")
 		if got := r.Includes(); got != nil {
 			t.Errorf("%s: includes %q", raw, got)

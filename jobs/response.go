@@ -207,6 +207,8 @@ func ClassifyCode(code, message string) Class {
 	switch code {
 	case "insufficient_quota", "billing_hard_limit_reached", "quota_exceeded":
 		return ClassQuota
+	case "resource_unavailable":
+		return ClassCapacity
 	case "rate_limit_exceeded":
 		return classifyRate(lower)
 	case "invalid_api_key", "account_deactivated", "organization_required":
@@ -234,13 +236,16 @@ func ClassifyCode(code, message string) Class {
 }
 
 // classifyRate tells a rate limit that time heals from a request that can never
-// fit: OpenAI gives both the same code.
+// fit, to which OpenAI gives the same code, and from the 429 of a service tier
+// that has no room.
 func classifyRate(lower string) Class {
 	switch {
 	case strings.Contains(lower, "exceeded your current quota"):
 		return ClassQuota
 	case strings.Contains(lower, "request too large"):
 		return ClassInvalid
+	case strings.Contains(lower, "resource unavailable"):
+		return ClassCapacity
 	}
 	return ClassRateLimited
 }

@@ -15,8 +15,8 @@ const (
 	StateSubmitting State = "submitting"
 	// StateRunning: the response id is stored; its status is looked at.
 	StateRunning State = "running"
-	// StateUncertain: a POST may or may not have been accepted and the job's
-	// policy is to hold it for a person.
+	// StateUncertain: a POST may or may not have been accepted. The job waits for
+	// the provider's word until [Job.DecideAt], or is held for a person.
 	StateUncertain State = "uncertain"
 
 	StateSucceeded  State = "succeeded"

@@ -53,8 +53,18 @@ func Transition(j Job, ev Event, now time.Time) (Change, error) {
 		err = m.stopRequested(ev)
 	case StopGivenUp:
 		err = m.stopGivenUp(ev)
+	case WaitOver:
+		err = m.waitOver(ev)
+	case CrashedAlone:
+		err = m.crashedAlone()
 	case RetryRequested:
 		err = m.retryRequested()
+	case ReleaseRequested:
+		err = m.releaseRequested(ev)
+	case FailRequested:
+		err = m.failRequested(ev)
+	case AdoptRequested:
+		err = m.adoptRequested(ev)
 	case DeleteRequested:
 		err = m.deleteRequested(ev)
 	case EffectDone:
@@ -79,7 +89,7 @@ func (m *move) submitStarted(ev SubmitStarted) error {
 	}
 	j.Attempts = append(j.Attempts, Attempt{
 		Number: ev.Attempt, Reason: j.Reason, Endpoint: ev.Endpoint, Worker: ev.Worker,
-		Started: m.now, ClientRequestID: ev.ClientRequestID,
+		Started: m.now, ClientRequestID: ev.ClientRequestID, Adjust: j.Adjust, UncertainWait: j.patience(ev), Alone: j.Alone,
 	})
 	j.State, j.Current, j.Reason, j.Failure = StateSubmitting, ev.Attempt, "", nil
 	return nil
@@ -109,7 +119,7 @@ func (m *move) created(ev Created) error {
 		return nil
 	}
 	j.Current, j.Looks = a.Number, Looks{}
-	j.Reason, j.Failure, j.NotBefore = "", nil, time.Time{}
+	j.Reason, j.Failure, j.NotBefore, j.DecideAt = "", nil, time.Time{}, time.Time{}
 	if r.Terminal() {
 		m.finish(a, ev.Reply, ev.Delay)
 		return nil
@@ -151,10 +161,17 @@ func (m *move) workerLost(ev WorkerLost) error {
 	if a == nil || m.job.State != StateSubmitting || ev.Attempt != m.job.Current || a.Worker != ev.Worker {
 		return ErrUnchanged
 	}
-	m.failed(a, Failure{
-		Class: ClassAmbiguous, Code: "worker_lost",
+	crash := Failure{
+		Class: ClassAmbiguous, Code: codeWorkerLost,
 		Message: "the worker stopped between its intent and the provider's answer",
-	}, ev.Delay)
+	}
+	if a.Alone && m.job.Stop == nil {
+		m.conclude(a, crash)
+		m.poison(a.Worker)
+		return nil
+	}
+	m.job.Alone = m.job.Alone || m.job.crashes()+1 >= crashesBeforeAlone
+	m.failed(a, crash, ev.Delay)
 	return nil
 }
 
@@ -180,8 +197,7 @@ func (m *move) responseLost(ev ResponseLost) error {
 		m.end(m.stopState())
 		return nil
 	}
-	m.job.Failure = &ev.Failure
-	m.end(StateFailed)
+	m.fail(ev.Failure)
 	return nil
 }
 
@@ -227,7 +243,7 @@ func (m *move) retryRequested() error {
 	if j.Late(m.now) {
 		j.Deadline = m.now.Add(DefaultDeadline)
 	}
-	j.Ended, j.Failure, j.Result, j.Stop = time.Time{}, nil, nil, nil
+	j.Ended, j.Failure, j.Result, j.Stop, j.Adjust = time.Time{}, nil, nil, nil, nil
 	j.Reason, j.BudgetFrom = reasonManual, j.NextAttempt()-1
 	m.dropBody = true
 	m.wait(m.now)

@@ -17,6 +17,9 @@ func FuzzTransition(f *testing.F) {
 	f.Add([]byte{1, 4, 0, 0, 2, 6, 0, 0, 1, 1, 1, 0, 9, 1})                // answer lost, resubmitted, comes late
 	f.Add([]byte{2, 0, 0, 0, 2, 6, 7, 0, 0, 0, 1, 1})                      // held, retried by hand
 	f.Add([]byte{0, 1, 0, 0, 1, 0, 5, 0, 6, 0, 7, 0, 9, 1, 0, 0, 1, 0})    // cancelled, given up, retried, won by the old one
+	f.Add([]byte{0, 0, 0, 0x40, 2, 0x80, 11, 3, 0, 0, 1, 1})               // waits for the provider's word, in vain
+	f.Add([]byte{0x80, 0, 0, 0, 2, 0x80, 15, 1, 4, 0x10})                  // held, adopted by hand
+	f.Add([]byte{0, 3, 0, 0, 1, 0, 4, 0x20, 0, 0, 1, 0, 4, 0x10})          // cut off, asked again with more room
 	f.Add([]byte{0, 2, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 3, 0, 8, 1, 1, 0, 9}) // workers die, deleted
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 2 || len(data) > 400 {
@@ -66,6 +69,10 @@ func walk(t *testing.T, data []byte, visit func(jobs.Job)) {
 		o.Deadline = at(1 + int(data[1]))
 	}
 	j, now := newJob(t, o), testNow
+	if data[1]&2 != 0 {
+		j.OutputCap, j.GrowOutputTo = 100, 350
+	}
+	j.History = data[1]&4 != 0
 	for i := 2; i+1 < len(data); i += 2 {
 		now = now.Add(time.Duration(data[i+1]%16) * time.Second)
 		if j.State == jobs.StateWaiting && j.Admitted.IsZero() && data[i]&0x80 == 0 {
@@ -111,9 +118,21 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 	if arg&3 != 0 { // any attempt there is, and one beyond
 		attempt = 1 + int(arg>>2)%(len(j.Attempts)+1)
 	}
-	switch kind & 0x7f % 11 {
+	switch kind & 0x7f % 16 {
 	case 0:
-		return submit(j.NextAttempt())
+		ev := submit(j.NextAttempt())
+		ev.UncertainWait = time.Duration(arg>>6) * 3 * time.Second
+		return ev
+	case 11:
+		return jobs.WaitOver{Delay: time.Second}
+	case 12:
+		return jobs.CrashedAlone{Worker: testWorker}
+	case 13:
+		return jobs.ReleaseRequested{}
+	case 14:
+		return jobs.FailRequested{Message: "no"}
+	case 15:
+		return jobs.AdoptRequested{Attempt: attempt * int(arg&1), ResponseID: responseID(attempt)}
 	case 1:
 		return created(attempt, status)
 	case 2:

@@ -47,6 +47,12 @@ func situations() []situation {
 			tb.Helper()
 			return apply(tb, newJob(tb, jobs.Options{Uncertain: jobs.UncertainHold}), lost...)
 		}},
+		{"unc/w", func(tb testing.TB) jobs.Job {
+			tb.Helper()
+			hopeful := submit(1)
+			hopeful.UncertainWait = time.Second
+			return apply(tb, newJob(tb, jobs.Options{}), hopeful, createFailed(1, jobs.ClassAmbiguous))
+		}},
 		{"succ", after(running, looked(2, jobs.StatusCompleted))},
 		{"inc", after(running, looked(2, jobs.StatusIncomplete))},
 		{"fail", after(running, looked(2, failedInvalid))},
@@ -109,106 +115,124 @@ func matrix() []matrixRow {
 	}
 	const otherID = "resp_of_somebody_else"
 	return []matrixRow{
-		//                                          wait0  wait   subm   subm/c run    run/c  run/d  unc    succ   inc    fail   canc   exp
+		//                                          wait0  wait   subm   subm/c run    run/c  run/d  unc    unc/w  succ   inc    fail   canc   exp
 		{"SubmitStarted next", func(j jobs.Job) jobs.Event { return submit(j.NextAttempt()) }, `
-		                                            subm   subm   .      .      .      .      .      .      .      .      .      .      .`},
+		                                            subm   subm   .      .      .      .      .      .      .      .      .      .      .      .`},
 		{"SubmitStarted over", func(j jobs.Job) jobs.Event { return submit(j.NextAttempt() - 1) }, `
-		                                            .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 		{"SubmitStarted ahead", func(j jobs.Job) jobs.Event { return submit(j.NextAttempt() + 1) }, `
-		                                            .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 
 		{"Created late, queued", fixed(created(1, jobs.StatusQueued)), `
-		                                            !      run    subm+c subm+c run+c  run+c  run+c  run    succ+c inc+c  fail+c canc+c exp+c`},
+		                                            !      run    subm+c subm+c run+c  run+c  run+c  run    run    succ+c inc+c  fail+c canc+c exp+c`},
 		{"Created late, completed", fixed(created(1, jobs.StatusCompleted)), `
-		                                            !      succ   succ   succ   succ+c succ+c succ+c succ   succ   inc    fail   canc   exp`},
+		                                            !      succ   succ   succ   succ+c succ+c succ+c succ   succ   succ   inc    fail   canc   exp`},
 		{"Created late, incomplete", fixed(created(1, jobs.StatusIncomplete)), `
-		                                            !      inc    subm   subm   run    run    run    inc    succ   inc    fail   canc   exp`},
+		                                            !      inc    subm   subm   run    run    run    inc    inc    succ   inc    fail   canc   exp`},
 		{"Created late, failed", fixed(created(1, jobs.StatusFailed)), `
-		                                            !      wait   subm   subm   run    run    run    wait   succ   inc    fail   canc   exp`},
+		                                            !      wait   subm   subm   run    run    run    wait   wait   succ   inc    fail   canc   exp`},
 		{"Created late, failed for good", fixed(created(1, failedInvalid)), `
-		                                            !      fail   subm   subm   run    run    run    fail   succ   inc    fail   canc   exp`},
+		                                            !      fail   subm   subm   run    run    run    fail   fail   succ   inc    fail   canc   exp`},
 		{"Created late, cancelled", fixed(created(1, jobs.StatusCancelled)), `
-		                                            !      canc   subm   subm   run    run    run    canc   succ   inc    fail   canc   exp`},
+		                                            !      canc   subm   subm   run    run    run    canc   canc   succ   inc    fail   canc   exp`},
 		{"Created now, queued", nowCreated(jobs.StatusQueued), `
-		                                            !      run    run    run    .      .      .      run    .      .      .      .      .`},
+		                                            !      run    run    run    .      .      .      run    run    .      .      .      .      .`},
 		{"Created now, of an unknown status", nowCreated("dreaming"), `
-		                                            !      run    run    run    .      .      .      run    .      .      .      .      .`},
+		                                            !      run    run    run    .      .      .      run    run    .      .      .      .      .`},
 		{"Created now, completed", nowCreated(jobs.StatusCompleted), `
-		                                            !      succ   succ   succ   .      .      .      succ   .      .      .      .      .`},
+		                                            !      succ   succ   succ   .      .      .      succ   succ   .      .      .      .      .`},
 		{"Created now, failed", nowCreated(jobs.StatusFailed), `
-		                                            !      wait   wait   canc   .      .      .      wait   .      .      .      .      .`},
+		                                            !      wait   wait   canc   .      .      .      wait   wait   .      .      .      .      .`},
 		{"Created now, cancelled", nowCreated(jobs.StatusCancelled), `
-		                                            !      canc   canc   canc   .      .      .      canc   .      .      .      .      .`},
+		                                            !      canc   canc   canc   .      .      .      canc   canc   .      .      .      .      .`},
 		{"Created now, with another id", func(j jobs.Job) jobs.Event {
 			return jobs.Created{Attempt: j.Current, Reply: reply(otherID, jobs.StatusQueued), FirstLook: at(1000)}
 		}, `
-		                                            !      run    run    run    !      !      !      run    !      !      !      !      !`},
+		                                            !      run    run    run    !      !      !      run    run    !      !      !      !      !`},
 		{"Created for no attempt", fixed(created(9, jobs.StatusQueued)), `
-		                                            !      !      !      !      !      !      !      !      !      !      !      !      !`},
+		                                            !      !      !      !      !      !      !      !      !      !      !      !      !      !`},
 
 		{"CreateFailed now, invalid", nowCreateFailed(jobs.ClassInvalid), `
-		                                            .      wait   fail   canc   .      .      .      fail   .      .      .      .      .`},
+		                                            .      wait   fail   canc   .      .      .      fail   fail   .      .      .      .      .`},
 		{"CreateFailed now, unavailable", nowCreateFailed(jobs.ClassUnavailable), `
-		                                            .      wait   wait   canc   .      .      .      wait   .      .      .      .      .`},
+		                                            .      wait   wait   canc   .      .      .      wait   wait   .      .      .      .      .`},
 		{"CreateFailed now, unauthorized", nowCreateFailed(jobs.ClassUnauthorized), `
-		                                            .      wait   wait   canc   .      .      .      wait   .      .      .      .      .`},
+		                                            .      wait   wait   canc   .      .      .      wait   wait   .      .      .      .      .`},
 		{"CreateFailed now, ambiguous", nowCreateFailed(jobs.ClassAmbiguous), `
-		                                            .      .      wait   canc   .      .      .      .      .      .      .      .      .`},
+		                                            .      .      wait   canc   .      .      .      .      .      .      .      .      .      .`},
 		{"CreateFailed late, invalid", fixed(createFailed(1, jobs.ClassInvalid)), `
-		                                            .      wait   subm   subm   run    run    run    fail   succ   inc    fail   canc   exp`},
+		                                            .      wait   subm   subm   run    run    run    fail   fail   succ   inc    fail   canc   exp`},
 		{"CreateFailed late, ambiguous", fixed(createFailed(1, jobs.ClassAmbiguous)), `
-		                                            .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 		{"CreateFailed for no attempt", fixed(createFailed(9, jobs.ClassInvalid)), `
-		                                            .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 
 		{"WorkerLost now", func(j jobs.Job) jobs.Event { return jobs.WorkerLost{Attempt: j.Current, Worker: testWorker} }, `
-		                                            .      .      wait   canc   .      .      .      .      .      .      .      .      .`},
+		                                            .      .      wait   canc   .      .      .      .      .      .      .      .      .      .`},
 		{"WorkerLost, another worker", func(j jobs.Job) jobs.Event { return jobs.WorkerLost{Attempt: j.Current, Worker: "worker-b"} }, `
-		                                            .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 		{"WorkerLost late", fixed(jobs.WorkerLost{Attempt: 1, Worker: testWorker}), `
-		                                            .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 
 		{"Looked, in progress", nowLooked(jobs.StatusInProgress), `
-		                                            .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 		{"Looked, of an unknown status", nowLooked("dreaming"), `
-		                                            .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 		{"Looked, completed", nowLooked(jobs.StatusCompleted), `
-		                                            .      .      .      .      succ   succ   succ   .      .      .      .      .      .`},
+		                                            .      .      .      .      succ   succ   succ   .      .      .      .      .      .      .`},
 		{"Looked, incomplete", nowLooked(jobs.StatusIncomplete), `
-		                                            .      .      .      .      inc    inc    inc    .      .      .      .      .      .`},
+		                                            .      .      .      .      inc    inc    inc    .      .      .      .      .      .      .`},
 		{"Looked, failed", nowLooked(jobs.StatusFailed), `
-		                                            .      .      .      .      wait   canc   exp    .      .      .      .      .      .`},
+		                                            .      .      .      .      wait   canc   exp    .      .      .      .      .      .      .`},
 		{"Looked, failed for good", nowLooked(failedInvalid), `
-		                                            .      .      .      .      fail   canc   exp    .      .      .      .      .      .`},
+		                                            .      .      .      .      fail   canc   exp    .      .      .      .      .      .      .`},
 		{"Looked, cancelled", nowLooked(jobs.StatusCancelled), `
-		                                            .      .      .      .      canc   canc   exp    .      .      .      .      .      .`},
+		                                            .      .      .      .      canc   canc   exp    .      .      .      .      .      .      .`},
 		{"Looked, another response", fixed(jobs.Looked{Reply: reply(otherID, jobs.StatusCompleted)}), `
-		                                            .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 
 		{"ResponseLost now", func(j jobs.Job) jobs.Event {
 			return jobs.ResponseLost{ResponseID: responseID(j.Current), Failure: failure(jobs.ClassLost)}
 		}, `
-		                                            .      .      .      .      fail   canc   exp    .      .      .      .      .      .`},
+		                                            .      .      .      .      fail   canc   exp    .      .      .      .      .      .      .`},
 		{"ResponseLost, another response", fixed(jobs.ResponseLost{ResponseID: otherID, Failure: failure(jobs.ClassLost)}), `
-		                                            .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 
 		{"StopRequested, cancel", fixed(cancel), `
-		                                            canc   canc   subm   .      run    .      .      canc   .      .      .      .      .`},
+		                                            canc   canc   subm   .      run    .      .      canc   canc   .      .      .      .      .`},
 		{"StopRequested, deadline", fixed(deadline), `
-		                                            exp    exp    subm   .      run    .      .      exp    .      .      .      .      .`},
+		                                            exp    exp    subm   .      run    .      .      exp    exp    .      .      .      .      .`},
 		{"StopGivenUp now", func(j jobs.Job) jobs.Event { return jobs.StopGivenUp{ResponseID: responseID(j.Current)} }, `
-		                                            .      .      .      .      .      canc+c exp+c  .      .      .      .      .      .`},
+		                                            .      .      .      .      .      canc+c exp+c  .      .      .      .      .      .      .`},
 		{"StopGivenUp, another response", fixed(jobs.StopGivenUp{ResponseID: otherID}), `
-		                                            .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
+
+		{"WaitOver", fixed(jobs.WaitOver{Delay: time.Second}), `
+		                                            .      .      .      .      .      .      .      .      wait   .      .      .      .      .`},
+		{"CrashedAlone", fixed(jobs.CrashedAlone{Worker: testWorker}), `
+		                                            .      .      .      .      fail   canc   exp    .      .      .      .      .      .      .`},
+
+		{"ReleaseRequested", fixed(jobs.ReleaseRequested{}), `
+		                                            !      .      !      !      !      !      !      wait   wait   !      !      !      !      !`},
+		{"FailRequested", fixed(jobs.FailRequested{}), `
+		                                            !      !      !      !      !      !      !      fail   fail   !      !      !      !      !`},
+		{"AdoptRequested for the lost answer", fixed(jobs.AdoptRequested{ResponseID: otherID}), `
+		                                            !      run    subm+c subm+c run+c  run+c  run+c  run    run    !      run    run    run    run`},
+		{"AdoptRequested for the current attempt", func(j jobs.Job) jobs.Event {
+			return jobs.AdoptRequested{Attempt: j.Current, ResponseID: responseID(j.Current)}
+		}, `
+		                                            !      run    run    run    .      .      .      run    run    !      !      run    run    run`},
+		{"AdoptRequested for no attempt", fixed(jobs.AdoptRequested{Attempt: 9, ResponseID: otherID}), `
+		                                            !      !      !      !      !      !      !      !      !      !      !      !      !      !`},
 
 		{"RetryRequested", fixed(jobs.RetryRequested{}), `
-		                                            !      !      !      !      !      !      !      wait   !      wait   wait   wait   wait`},
+		                                            !      !      !      !      !      !      !      wait   wait   !      wait   wait   wait   wait`},
 		{"DeleteRequested", fixed(jobs.DeleteRequested{}), `
-		                                            !      !      !      !      !      !      !      !      succ   inc    fail   canc   exp`},
+		                                            !      !      !      !      !      !      !      !      !      succ   inc    fail   canc   exp`},
 		{"DeleteRequested, remote", fixed(jobs.DeleteRequested{Remote: true}), `
-		                                            !      !      !      !      !      !      !      !      succ+d inc+d  fail+d canc+d exp+d`},
+		                                            !      !      !      !      !      !      !      !      !      succ+d inc+d  fail+d canc+d exp+d`},
 		{"EffectDone, none such", fixed(jobs.EffectDone{ID: 9}), `
-		                                            .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 	}
 }
 

@@ -30,7 +30,11 @@ func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.O
 	if len(request.Raw) == 0 {
 		return jobs.Job{}, false, jobs.Invalid("request", "is empty; give the body of a Responses API request")
 	}
-	if n := len(request.Raw); n > s.config.MaxRequestBytes {
+	if err := options.ValidateFor(request); err != nil {
+		return jobs.Job{}, false, err
+	}
+	request.History = options.History
+	if n := len(request.Raw) + len(request.History); n > s.config.MaxRequestBytes {
 		return jobs.Job{}, false, jobs.Invalid("request", "has %d bytes; at most %d are accepted", n, s.config.MaxRequestBytes)
 	}
 	if err := s.checkMemory(ctx); err != nil {
@@ -69,7 +73,7 @@ func (s *Store) accept(ctx context.Context, j jobs.Job, request jobs.Request, de
 	}
 	answer, err := s.run(
 		ctx, s.scripts.accept, s.base(j.ID.Shard()), string(j.ID), nonce(), jobs.Schema, record,
-		s.packer.pack(request.Raw), j.RequestDigest, j.Lane, string(j.Kind), j.Group, dedupe,
+		s.packer.pack(wrap(request)), j.RequestDigest, j.Lane, string(j.Kind), j.Group, dedupe,
 		rank(j), ms(later(j.Created, j.NotBefore)), score(j.Deadline),
 	).StringSlice()
 	switch {

@@ -25,13 +25,13 @@ func (s *Store) Load(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	return s.decode(ctx, id, fields)
 }
 
-// Request returns the request of a job.
+// Request returns the request of a job, with the history that it carries.
 func (s *Store) Request(ctx context.Context, j jobs.Job) (jobs.Request, error) {
 	raw, err := s.value(ctx, j.ID, "request")
 	if err != nil {
 		return jobs.Request{}, err
 	}
-	return jobs.Request{Raw: raw, Model: j.Model}, nil
+	return unwrap(j, raw)
 }
 
 // Body returns the response that is kept as the job's result, byte for byte as

@@ -99,7 +99,7 @@ func TestLostAnswerWithOtherStepsInBetween(t *testing.T) {
 			for n := 1; n <= rivals; n++ {
 				h.admit()
 				h.step(j.ID, jobs.SubmitStarted{Attempt: n, Worker: "w"})
-				h.step(j.ID, jobs.WorkerLost{Attempt: n, Worker: "w"})
+				h.step(j.ID, jobs.CreateFailed{Attempt: n, Failure: jobs.Failure{Class: jobs.ClassAmbiguous}})
 			}
 			h.admit()
 			j = h.step(j.ID, jobs.SubmitStarted{Attempt: rivals + 1, Worker: "w"})

@@ -246,7 +246,7 @@ func (w *world) create(j jobs.Job, attempt int) jobs.Reply {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	body, err := request.Body(j.ID, attempt)
+	body, err := request.Body(j.ID, attempt, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

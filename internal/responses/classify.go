@@ -32,6 +32,7 @@ import (
 //	409                          conflict       unavailable; cancel and delete: conflict
 //	429                          rate_limited   rate_limited
 //	     no credit               quota          rate_limited
+//	     a tier without room     capacity       rate_limited
 //	     can never fit           invalid        rate_limited
 //	400                          invalid        unavailable; cancel and delete: conflict
 //	any other 4xx                invalid        unavailable

@@ -101,7 +101,7 @@ func TestClassOfAnAnswer(t *testing.T) {
 		{"too many", 429, apiError("Rate limit reached for gpt-4.1", "tokens", "rate_limit_exceeded"), rate, rate, rate},
 		{"too many, empty", 429, ``, rate, rate, rate},
 		{"too many, HTML", 429, htmlBody, rate, rate, rate},
-		{"too many, flex", 429, apiError("Resource Unavailable", "x", "resource_unavailable"), rate, rate, rate},
+		{"too many, flex", 429, apiError("Resource Unavailable", "x", "resource_unavailable"), jobs.ClassCapacity, rate, rate},
 		{"no credit", 429, apiError("You exceeded your current quota, please check", "insufficient_quota", "insufficient_quota"), quota, rate, rate},
 		{"no credit, by type", 429, apiError("m", "insufficient_quota", ""), quota, rate, rate},
 		{"no credit, by message", 429, `{"error":"You exceeded your current quota, please check"}`, quota, rate, rate},

@@ -43,7 +43,7 @@ func body(t *testing.T, request string) json.RawMessage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := parsed.Body("job_0198c0de00007000800000000000000a", 1)
+	raw, err := parsed.Body("job_0198c0de00007000800000000000000a", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

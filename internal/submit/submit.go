@@ -130,7 +130,7 @@ func (s *Submitter) submit(ctx context.Context, id jobs.ID, attempt int) error {
 	if err != nil {
 		return err
 	}
-	body, err := request.Body(id, attempt)
+	body, err := request.Body(id, attempt, j.Adjust)
 	if err != nil {
 		return err
 	}

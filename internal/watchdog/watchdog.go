@@ -97,7 +97,14 @@ func (w *Watchdog) Overdue(ctx context.Context, j jobs.Job) error {
 		return w.checkIntent(ctx, j)
 	case jobs.StateRunning:
 		return fmt.Errorf("%s is running: its looks are the poller's", j.ID)
-	case jobs.StateWaiting, jobs.StateUncertain:
+	case jobs.StateUncertain:
+		if over := !j.DecideAt.IsZero() && !w.store.Now().Before(j.DecideAt); over {
+			return w.decide(ctx, j)
+		}
+		if due, _ := j.Due(w.config.Timing); len(j.Outbox) == 0 {
+			return w.putBack(ctx, j, due)
+		}
+	case jobs.StateWaiting:
 		if j.Admitted.IsZero() && len(j.Outbox) == 0 {
 			return w.putBack(ctx, j, j.Deadline)
 		}
@@ -147,6 +154,19 @@ func (w *Watchdog) nudge(ctx context.Context, j jobs.Job) error {
 	}
 	if len(j.Outbox) > 0 {
 		err = errors.Join(err, w.queue.Effects(ctx, j))
+	}
+	return err
+}
+
+// decide lets the policy of an uncertain job decide once the provider's word has
+// not come in time.
+func (w *Watchdog) decide(ctx context.Context, j jobs.Job) error {
+	next, err := w.step(ctx, j, jobs.WaitOver{
+		Delay: jobs.RetryDelay(jobs.Failure{Class: jobs.ClassAmbiguous}, j.FailuresInRow(), rand.Float64()),
+	})
+	if err == nil {
+		w.log.WarnContext(ctx, "nobody told what became of a create", slog.String("job_id", string(j.ID)),
+			slog.Int("attempt", j.Current), slog.String("state", string(next.State)))
 	}
 	return err
 }

@@ -87,6 +87,17 @@ func TestOverdue(t *testing.T) {
 			return j
 		}, state: "waiting"},
 		{name: "held", job: func() jobs.Job { return job(jobs.StateUncertain) }, state: "uncertain", due: time.Hour},
+		{name: "waiting for the provider's word", job: func() jobs.Job {
+			j := intent(us)
+			j.State, j.DecideAt = jobs.StateUncertain, time.Now().Add(time.Minute)
+			return j
+		}, state: "uncertain", due: time.Minute},
+		{name: "the provider's word has not come", job: func() jobs.Job {
+			j := intent(us)
+			j.State, j.DecideAt = jobs.StateUncertain, time.Now()
+			j.Attempts[0].Failure = &jobs.Failure{Class: jobs.ClassAmbiguous}
+			return j
+		}, state: "waiting"},
 		{name: "held, late", job: func() jobs.Job { return late(job(jobs.StateUncertain)) }, state: "expired"},
 		{name: "waiting, with effects", job: func() jobs.Job {
 			j := job(jobs.StateWaiting)

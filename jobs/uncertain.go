@@ -1,0 +1,203 @@
+package jobs
+
+import (
+	"slices"
+	"time"
+)
+
+// codeGivenUp is the code of a failure that a person decided on.
+const codeGivenUp = "given_up"
+
+// Held reports whether the job is left to a person: the answer to a create was
+// lost, nothing that could tell what became of it is waited for any more, and the
+// job's policy is not to ask again by itself.
+func (j Job) Held() bool { return j.State == StateUncertain && j.DecideAt.IsZero() }
+
+// Waste is what was spent on a job beside its result.
+type Waste struct {
+	// Usage is the tokens of responses that lost against another, as far as the
+	// provider counted them.
+	Usage Usage
+	// Wasted are the numbers of the attempts whose responses lost.
+	Wasted []int
+	// Unknown are the numbers of the attempts that may have cost something nobody
+	// saw: their answer was lost, or their response was given up uncounted.
+	Unknown []int
+}
+
+// Waste returns what was spent on the job beside its result, as its attempts have
+// it.
+func (j Job) Waste() Waste {
+	var w Waste
+	for _, a := range j.Attempts {
+		switch {
+		case a.Outcome == OutcomeUncertain:
+			w.Unknown = append(w.Unknown, a.Number)
+		case a.Outcome != OutcomeWasted && a.Outcome != OutcomeLost:
+			continue
+		case a.Usage == nil:
+			w.Unknown = append(w.Unknown, a.Number)
+		}
+		if a.Outcome == OutcomeWasted {
+			w.Wasted = append(w.Wasted, a.Number)
+		}
+		if a.Usage != nil {
+			w.Usage.add(*a.Usage)
+		}
+	}
+	return w
+}
+
+func (u *Usage) add(more Usage) {
+	u.InputTokens += more.InputTokens
+	u.CachedTokens += more.CachedTokens
+	u.OutputTokens += more.OutputTokens
+	u.ReasoningTokens += more.ReasoningTokens
+	u.TotalTokens += more.TotalTokens
+}
+
+// patience is how long an attempt waits for the provider's word if its answer is
+// lost: not at all where none can come, else as the job has it or the worker.
+func (j Job) patience(ev SubmitStarted) time.Duration {
+	if ev.UncertainWait > 0 && j.UncertainWait > 0 {
+		return j.UncertainWait
+	}
+	return ev.UncertainWait
+}
+
+// crashes is how many attempts within the budget ended with their worker.
+func (j Job) crashes() int {
+	n := 0
+	for _, a := range j.Attempts {
+		if a.Number > j.BudgetFrom && a.Failure != nil && a.Failure.Code == codeWorkerLost {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *move) waitOver(ev WaitOver) error {
+	j, a := &m.job, m.attempt(m.job.Current)
+	if j.State != StateUncertain || j.DecideAt.IsZero() || m.now.Before(j.DecideAt) || a == nil || a.Failure == nil {
+		return ErrUnchanged
+	}
+	if j.Uncertain == UncertainHold {
+		j.DecideAt = time.Time{}
+		return nil
+	}
+	m.again(a, *a.Failure, ev.Delay)
+	return nil
+}
+
+func (m *move) crashedAlone() error {
+	a := m.attempt(m.job.Current)
+	if a == nil || m.job.State != StateRunning {
+		return ErrUnchanged
+	}
+	a.Outcome, a.Ended = OutcomeFailed, m.now
+	a.Failure = &Failure{Class: ClassPoison, Code: "crashed_alone", Message: "a worker crashed over this response"}
+	if m.job.Stop != nil {
+		m.end(m.stopState())
+		return nil
+	}
+	m.poison(a.Worker)
+	return nil
+}
+
+func (m *move) releaseRequested(ev ReleaseRequested) error {
+	j := &m.job
+	switch {
+	case j.State == StateWaiting && j.Reason == string(ClassAmbiguous):
+		return ErrUnchanged
+	case j.State != StateUncertain:
+		return m.refuse(ev.Name(), "only a job whose create's answer was lost can be released")
+	}
+	j.MaxAttempts = max(j.MaxAttempts, j.Counted()+1) // a person asked for one
+	j.Reason = string(ClassAmbiguous)
+	m.wait(m.now)
+	return nil
+}
+
+func (m *move) failRequested(ev FailRequested) error {
+	j := &m.job
+	switch {
+	case j.State.Terminal() && j.Failure != nil && j.Failure.Code == codeGivenUp:
+		return ErrUnchanged
+	case j.State != StateUncertain:
+		return m.refuse(ev.Name(), "only a job whose create's answer was lost can be failed by hand; cancel it instead")
+	}
+	message := "given up by hand; its create may have been accepted"
+	if ev.Message != "" {
+		message = bounded(ev.Message, 500)
+	}
+	m.fail(Failure{Class: ClassAmbiguous, Code: codeGivenUp, Message: message})
+	return nil
+}
+
+func (m *move) adoptRequested(ev AdoptRequested) error {
+	j := &m.job
+	a := m.adopter(ev)
+	switch {
+	case j.Deleting:
+		return m.refuse(ev.Name(), "it is being deleted")
+	case j.State == StateSucceeded, j.Result != nil && j.Result.ResponseID == ev.ResponseID && j.Result.Status == StatusIncomplete:
+		return m.refuse(ev.Name(), "its result is there already")
+	case a == nil:
+		return m.refuse(ev.Name(), "it has no attempt whose answer was lost; name the attempt that made the response")
+	case a.ResponseID != "" && a.ResponseID != ev.ResponseID:
+		return m.refuse(ev.Name(), "that attempt has another response, "+a.ResponseID)
+	}
+	known, current := a.ResponseID != "", a.Number == j.Current
+	elsewhere := (j.State == StateRunning || j.State == StateSubmitting) && !current
+	if known && (elsewhere || j.State == StateRunning) {
+		return ErrUnchanged
+	}
+	a.ResponseID, a.Outcome, a.Ended, a.Failure = ev.ResponseID, "", time.Time{}, nil
+	if a.Answered.IsZero() {
+		a.Answered = m.now
+	}
+	if elsewhere {
+		// Its cancel brings it as it then is: completed, it wins all the same.
+		m.owe(EffectCancel, *a)
+		return nil
+	}
+	m.reopen(a)
+	return nil
+}
+
+// adopter is the attempt that a person means.
+func (m *move) adopter(ev AdoptRequested) *Attempt {
+	for i := range m.job.Attempts {
+		if a := &m.job.Attempts[i]; a.ResponseID == ev.ResponseID && (ev.Attempt == 0 || ev.Attempt == a.Number) {
+			return a
+		}
+	}
+	if ev.Attempt != 0 {
+		return m.attempt(ev.Attempt)
+	}
+	for i := range slices.Backward(m.job.Attempts) {
+		if a := &m.job.Attempts[i]; a.Outcome == OutcomeUncertain {
+			return a
+		}
+	}
+	return nil
+}
+
+// reopen has the job go on with the response of an attempt, whatever had become
+// of either.
+func (m *move) reopen(a *Attempt) {
+	j := &m.job
+	if j.State.Terminal() {
+		j.Stop = nil
+		if j.Result != nil && j.Result.Status != StatusIncomplete { // an answer that was cut off is kept until there is more
+			j.Result, m.dropBody = nil, true
+		}
+	}
+	if j.Late(m.now) {
+		j.Deadline = m.now.Add(DefaultDeadline)
+	}
+	j.Outbox = slices.DeleteFunc(j.Outbox, func(e Effect) bool { return e.Kind == EffectCancel && e.Attempt == a.Number })
+	j.State, j.Current, j.Looks, j.LookAt = StateRunning, a.Number, Looks{}, m.now
+	j.Ended, j.Failure, j.Reason = time.Time{}, nil, ""
+	j.NotBefore, j.DecideAt, j.Admitted = time.Time{}, time.Time{}, time.Time{}
+}
