@@ -1,0 +1,204 @@
+package simulator
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// FaultAction is what goes wrong. The first group decides about the one answer; the second,
+// which only creates take, about the life of the response that is created.
+type FaultAction struct {
+	// Delay passes before the request is handled, or, with Accept, before it is answered.
+	Delay Duration `json:"delay,omitempty"`
+	// Status answers with this HTTP status. Without Accept, a create is then not accepted.
+	Status int `json:"status,omitempty"`
+	// Body is what comes with Status: openai (the default), text ({"error":"text"}), html,
+	// empty, object ({}) or cut (JSON that ends in the middle). Without Status it replaces the
+	// body of an answer that is otherwise right, so that a create is accepted.
+	Body string `json:"body,omitempty"`
+	// Code, Type, Param and Message fill OpenAI's error body; each has a default that fits Status.
+	Code    string `json:"code,omitempty"`
+	Type    string `json:"type,omitempty"`
+	Param   string `json:"param,omitempty"`
+	Message string `json:"message,omitempty"`
+	// Headers are set on the answer, such as Retry-After; an empty value removes one.
+	Headers map[string]string `json:"headers,omitempty"`
+	// Accept has a create accepted and run although its answer is a fault.
+	Accept bool `json:"accept,omitempty"`
+	// Reset breaks the connection: before the work is accepted, or after.
+	Reset string `json:"reset,omitempty"`
+	// Hang never answers; it ends when the client leaves or the simulator is closed.
+	Hang bool `json:"hang,omitempty"`
+
+	// NeverEnds keeps the response in progress until it is cancelled.
+	NeverEnds bool `json:"never_ends,omitempty"`
+	// Fail ends the response failed, after its usual time.
+	Fail *FaultFailure `json:"fail,omitempty"`
+	// Queued and Running replace the configured durations, without jitter.
+	Queued  *Duration `json:"queued,omitempty"`
+	Running *Duration `json:"running,omitempty"`
+	// Stale has retrievals report the response as queued, whatever it is.
+	Stale *FaultWindow `json:"stale,omitempty"`
+	// Missing has retrievals answer 404.
+	Missing *FaultWindow `json:"missing,omitempty"`
+	// IgnoreBackground answers a background create with the completed response.
+	IgnoreBackground bool `json:"ignore_background,omitempty"`
+	// StreamCut ends every stream of the response after that many events.
+	StreamCut int `json:"stream_cut,omitempty"`
+}
+
+// FaultFailure is the error of a response that fails. Message has a default for the codes
+// server_error, rate_limit_exceeded and insufficient_quota.
+type FaultFailure struct {
+	Code    string `json:"code"`
+	Message string `json:"message,omitempty"`
+}
+
+// FaultWindow is the time during which a response misbehaves: its first retrievals, a time
+// after its creation, or, if both are set, while either holds.
+type FaultWindow struct {
+	Gets int      `json:"gets,omitempty"`
+	For  Duration `json:"for,omitempty"`
+}
+
+// open reports whether the window covers a response's nth retrieval at the given age.
+func (w *FaultWindow) open(gets int, age time.Duration) bool {
+	return w != nil && (gets <= w.Gets || age < time.Duration(w.For))
+}
+
+func (a *FaultAction) problems(op string) []error {
+	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf("action."+format, args...)) }
+	if a.Status != 0 && (a.Status < 200 || a.Status > 599) {
+		refuse("status: %d is not between 200 and 599", a.Status)
+	}
+	if !slices.Contains([]string{"", "openai", "text", "html", "empty", "object", "cut"}, a.Body) {
+		refuse("body: %q is not openai, text, html, empty, object or cut", a.Body)
+	}
+	if !slices.Contains([]string{"", "before", "after"}, a.Reset) {
+		refuse("reset: %q is not before or after", a.Reset)
+	}
+	if a.Reset == "before" && a.Accept {
+		refuse("reset: before contradicts accept")
+	}
+	if a.Fail != nil && a.Fail.Code == "" {
+		refuse("fail.code: is missing")
+	}
+	if a.NeverEnds && (a.Fail != nil || a.IgnoreBackground) {
+		refuse("never_ends: contradicts fail and ignore_background")
+	}
+	for _, d := range []struct {
+		name  string
+		value *Duration
+	}{{"delay", &a.Delay}, {"queued", a.Queued}, {"running", a.Running}} {
+		if d.value != nil && (*d.value < 0 || time.Duration(*d.value) > maxConfiguredWait) {
+			refuse("%s: %s is not between 0 and %s", d.name, time.Duration(*d.value), maxConfiguredWait)
+		}
+	}
+	for _, w := range []struct {
+		name  string
+		value *FaultWindow
+	}{{"stale", a.Stale}, {"missing", a.Missing}} {
+		if w.value != nil && w.value.Gets <= 0 && w.value.For <= 0 {
+			refuse("%s: needs gets or for", w.name)
+		}
+	}
+	if a.StreamCut < 0 {
+		refuse("stream_cut: %d is negative", a.StreamCut)
+	}
+	if a.shapesLife() && op != "create" && op != "" {
+		errs = append(errs, errors.New("action: never_ends, fail, queued, running, stale, missing, ignore_background and "+
+			"stream_cut need match.op create"))
+	}
+	if !a.shapesLife() && !a.shapesAnswer() {
+		errs = append(errs, errors.New("action: is empty"))
+	}
+	return errs
+}
+
+// shapesLife reports whether the action changes the life of the response that is created.
+func (a *FaultAction) shapesLife() bool {
+	return a.NeverEnds || a.Fail != nil || a.Queued != nil || a.Running != nil || a.Stale != nil || a.Missing != nil ||
+		a.IgnoreBackground || a.StreamCut != 0
+}
+
+// shapesAnswer reports whether the action changes the answer to the request.
+func (a *FaultAction) shapesAnswer() bool {
+	return a.Delay != 0 || a.Status != 0 || a.Body != "" || len(a.Headers) > 0 || a.Reset != "" || a.Hang || a.Accept
+}
+
+// replaces reports whether the action puts an answer of its own in place of the right one, or
+// none at all.
+func (a *FaultAction) replaces() bool {
+	switch {
+	case a.Hang, a.Reset != "", a.Status >= http.StatusMultipleChoices:
+		return true
+	case a.Status == 0:
+		return false
+	}
+	return a.Body != "" && a.Body != "openai" && a.Body != "cut"
+}
+
+// refuses reports whether what was asked for is not done.
+func (a *FaultAction) refuses() bool {
+	return a.replaces() && !a.Accept && a.Reset != "after"
+}
+
+// earlyDelay is what passes before a create is accepted.
+func (a *FaultAction) earlyDelay() time.Duration {
+	if a.Accept {
+		return 0
+	}
+	return time.Duration(a.Delay)
+}
+
+// lateDelay is what passes between a create's acceptance and its answer.
+func (a *FaultAction) lateDelay() time.Duration { return time.Duration(a.Delay) - a.earlyDelay() }
+
+// apiError is the body that the action's status comes with.
+func (a *FaultAction) apiError() *apiError {
+	err := &apiError{status: a.Status, kind: "invalid_request_error", message: http.StatusText(a.Status)}
+	switch {
+	case a.Code == "insufficient_quota":
+		err = errQuota()
+	case a.Status == http.StatusTooManyRequests:
+		err.kind, err.code = "requests", "rate_limit_exceeded"
+		err.message = "Rate limit reached. Please slow down."
+	case a.Status == http.StatusUnauthorized:
+		err.code, err.message = "invalid_api_key", "Incorrect API key provided."
+	case a.Status == http.StatusServiceUnavailable:
+		err.kind, err.message = "server_error", "The server is currently overloaded with other requests. Sorry about that! You can retry your request."
+	case a.Status >= http.StatusInternalServerError:
+		err.kind, err.message = "server_error", serverErrorMessage
+	}
+	err.status, err.param = a.Status, a.Param
+	if a.Code != "" {
+		err.code = a.Code
+	}
+	if a.Type != "" {
+		err.kind = a.Type
+	}
+	if a.Message != "" {
+		err.message = a.Message
+	}
+	return err
+}
+
+// failure is the error of a response that f has fail.
+func (f *FaultFailure) failure() failure {
+	out := failure{Code: f.Code, Message: f.Message}
+	if out.Message == "" {
+		switch f.Code {
+		case "insufficient_quota":
+			out.Message = quotaMessage
+		case "rate_limit_exceeded":
+			out.Message = "Rate limit reached. Please try again in 1s."
+		default:
+			out.Message = "An error occurred while processing your request. You can retry your request, or contact us through our help center at help.openai.com if the error persists."
+		}
+	}
+	return out
+}
