@@ -89,6 +89,8 @@ type configPatch struct {
 	Models            *[]string  `json:"models"`
 	APIKeys           *[]string  `json:"api_keys"`
 	Projects          *[]Project `json:"projects"`
+	Webhooks          *[]Webhook `json:"webhooks"`
+	WebhookRetry      *Duration  `json:"webhook_retry"`
 }
 
 func (p configPatch) apply(c Config) Config {
@@ -122,42 +124,53 @@ func (p configPatch) apply(c Config) Config {
 	if p.Projects != nil {
 		c.Projects = *p.Projects
 	}
-	return c.withDefaults()
+	if p.Webhooks != nil {
+		c.Webhooks = *p.Webhooks
+	}
+	if p.WebhookRetry != nil {
+		c.WebhookRetry = time.Duration(*p.WebhookRetry)
+	}
+	return c
 }
 
-// export is the configuration as GET /_sim/config shows it. Keys are masked.
+// export is the configuration as GET /_sim/config shows it. Keys and secrets are masked.
 func (s *settings) export() configPatch {
 	keys := maskKeys(s.APIKeys)
 	projects := make([]Project, len(s.Projects))
 	for i, p := range s.Projects {
-		p.APIKeys = maskKeys(p.APIKeys)
+		p.APIKeys, p.Webhooks = maskKeys(p.APIKeys), maskWebhooks(p.Webhooks)
 		projects[i] = p
 	}
+	webhooks := maskWebhooks(s.Webhooks)
 	return configPatch{
 		Queued: new(Duration(s.Queued)), Running: new(Duration(s.Running)), Jitter: &s.Jitter,
 		RequestsPerMinute: &s.RequestsPerMinute, TokensPerMinute: &s.TokensPerMinute, LimitPolls: &s.LimitPolls,
 		PollAfter: new(Duration(s.PollAfter)), Models: &s.Models, APIKeys: &keys,
-		Projects: &projects,
+		Projects: &projects, Webhooks: &webhooks, WebhookRetry: new(Duration(s.WebhookRetry)),
 	}
 }
 
-// changeConfig changes what later requests meet; responses that exist keep their life.
+// maskWebhooks returns a copy of list with the secrets masked.
+func maskWebhooks(list []Webhook) []Webhook {
+	masked := make([]Webhook, len(list))
+	for i, w := range list {
+		masked[i] = Webhook{URL: w.URL, Secrets: maskKeys(w.Secrets)}
+	}
+	return masked
+}
+
+// changeConfig handles PUT config.
 func (e *exchange) changeConfig() {
 	var patch configPatch
 	if err := decodeStrict(http.MaxBytesReader(e.w, e.r.Body, maxAdminBody), &patch); err != nil {
 		e.refuse(invalid("", "invalid_config", "Invalid configuration: %s", err))
 		return
 	}
-	e.sim.configure.Lock()
-	defer e.sim.configure.Unlock()
-	changed := patch.apply(e.sim.live.Load().Config)
-	if err := changed.Validate(); err != nil {
+	if err := e.sim.Reconfigure(func(c *Config) { *c = patch.apply(*c) }); err != nil {
 		e.refuse(invalid("", "invalid_config", "Invalid configuration: %s", err))
 		return
 	}
-	set := newSettings(changed)
-	e.sim.live.Store(set)
-	e.writeJSON(set.export())
+	e.writeJSON(e.sim.live.Load().export())
 }
 
 // showLedger sends the ledger, as one JSON object or, with format=ndjson, one entry a line.

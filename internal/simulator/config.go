@@ -4,13 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 )
 
 // Bounds that are part of the simulator's contract but need no configuration.
 const (
-	defaultRetention = 200_000
-	defaultMaxBody   = 32 << 20
+	defaultRetention    = 200_000
+	defaultMaxBody      = 32 << 20
+	defaultWebhookRetry = time.Second
 	// maxConfiguredWait keeps timestamps far from overflow.
 	maxConfiguredWait = 30 * 24 * time.Hour
 )
@@ -50,6 +52,16 @@ type Config struct {
 	// made with a key of APIKeys, or with any key where there are none, belong together.
 	Projects []Project
 
+	// Webhooks are told of the background responses of no project that end. Projects have their own.
+	Webhooks []Webhook
+
+	// WebhookRetry is what passes before a webhook that was not taken is sent again; it doubles each
+	// time, up to an hour. 0 means a second.
+	WebhookRetry time.Duration
+
+	// Transport carries the webhooks. Nil means one of the simulator's own.
+	Transport http.RoundTripper
+
 	// Retention is how many responses are kept. Beyond it the oldest ended ones are forgotten,
 	// as OpenAI's expire; responses that have not ended are never forgotten. 0 means 200,000.
 	Retention int
@@ -72,6 +84,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxBodyBytes == 0 {
 		c.MaxBodyBytes = defaultMaxBody
 	}
+	if c.WebhookRetry == 0 {
+		c.WebhookRetry = defaultWebhookRetry
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -85,7 +100,7 @@ func (c Config) Validate() error {
 	for _, d := range []struct {
 		name  string
 		value time.Duration
-	}{{"queued", c.Queued}, {"running", c.Running}, {"poll_after", c.PollAfter}} {
+	}{{"queued", c.Queued}, {"running", c.Running}, {"poll_after", c.PollAfter}, {"webhook_retry", c.WebhookRetry}} {
 		if d.value < 0 || d.value > maxConfiguredWait {
 			refuse("%s: %s is not between 0 and %s", d.name, d.value, maxConfiguredWait)
 		}
@@ -118,18 +133,31 @@ func (c Config) Validate() error {
 // replaced, so that a request sees one state of it from start to end.
 type settings struct {
 	Config
-	keys   map[string]string // the accepted keys, with the project of each or ""
-	models *catalogue
+	keys     map[string]string // the accepted keys, with the project of each or ""
+	models   *catalogue
+	webhooks map[string][]Webhook // by project
 }
 
+// tells reports whether there are webhooks at all.
+func (s *settings) tells() bool { return len(s.webhooks) > 0 }
+
 func newSettings(c Config) *settings {
-	set := &settings{Config: c, keys: make(map[string]string, len(c.APIKeys)), models: newCatalogue(c.Models)}
+	set := &settings{
+		Config: c, keys: make(map[string]string, len(c.APIKeys)), models: newCatalogue(c.Models), webhooks: make(map[string][]Webhook),
+	}
+	if len(c.Webhooks) > 0 {
+		set.webhooks[""] = c.Webhooks
+	}
 	for _, key := range c.APIKeys {
 		set.keys[key] = ""
 	}
 	for i := range c.Projects {
-		for _, key := range c.Projects[i].APIKeys {
-			set.keys[key] = c.Projects[i].ID
+		p := &c.Projects[i]
+		for _, key := range p.APIKeys {
+			set.keys[key] = p.ID
+		}
+		if len(p.Webhooks) > 0 {
+			set.webhooks[p.ID] = p.Webhooks
 		}
 	}
 	return set

@@ -24,7 +24,7 @@ func (e *exchange) create(ctx context.Context) {
 		e.refuseCreate(err)
 		return
 	}
-	later, err := e.chooseFault("create", b.metadata, nil)
+	aside, err := e.chooseFault("create", b.metadata, nil)
 	if err != nil {
 		e.refuseCreate(err)
 		return
@@ -44,7 +44,7 @@ func (e *exchange) create(ctx context.Context) {
 		e.refuseCreate(err)
 		return
 	}
-	r := e.admit(q, later)
+	r := e.admit(q, aside)
 	if e.fault != nil {
 		if e.fault.replaces() {
 			e.sim.store.lose(r)
@@ -122,15 +122,19 @@ func readAll(r io.Reader, buf []byte) ([]byte, error) {
 }
 
 // chooseFault decides about the request's fault: the header comes first, then what the metadata
-// of the response says, then the plan. later is the rule from the metadata if it is about other
-// requests than this create.
-func (e *exchange) chooseFault(op string, meta metadata, r *record) (later *liveRule, err *apiError) {
+// of the response says, then the plan. aside is the rule from the metadata, or else from the
+// header, if it is about something else than this create: other requests, or the webhook.
+func (e *exchange) chooseFault(op string, meta metadata, r *record) (aside *liveRule, err *apiError) {
+	o := occasion{op: op, project: e.project, metadata: meta}
 	if text := e.r.Header.Get(faultHeader); text != "" {
 		rule, parseErr := parseFaultRule(text)
 		if parseErr != nil {
 			return nil, invalid(faultHeader, "invalid_value", "Invalid header '%s': %s.", faultHeader, parseErr)
 		}
-		if e.fault = rule.choose(op, meta); e.fault != nil {
+		if rule.Match.Op == opWebhook {
+			aside = rule
+		}
+		if e.fault = rule.choose(o); e.fault != nil {
 			return nil, nil
 		}
 	}
@@ -140,18 +144,18 @@ func (e *exchange) chooseFault(op string, meta metadata, r *record) (later *live
 			return nil, invalid("metadata."+faultMetadata, "invalid_value", "Invalid 'metadata.%s': %s.", faultMetadata, parseErr)
 		}
 		if rule.Match.Op == "" || rule.Match.Op == "create" {
-			e.fault = rule.choose(op, meta)
+			e.fault = rule.choose(o)
 		} else {
-			later = rule
+			aside = rule
 		}
 	}
 	if r != nil && r.quirks != nil && r.quirks.later != nil {
-		e.fault = r.quirks.later.choose(op, meta)
+		e.fault = r.quirks.later.choose(o)
 	}
 	if e.fault == nil {
-		e.fault = e.sim.faults.Load().choose(op, meta)
+		e.fault = e.sim.faults.Load().choose(o)
 	}
-	return later, nil
+	return aside, nil
 }
 
 // accept validates a create and takes it from the limits.
@@ -227,7 +231,7 @@ func (e *exchange) resolveInput(q *request) *apiError {
 }
 
 // admit makes the response. From here on it exists, whatever becomes of the answer.
-func (e *exchange) admit(q *request, later *liveRule) *record {
+func (e *exchange) admit(q *request, aside *liveRule) *record {
 	id := newResponseID()
 	text, function := standIn(q)
 	out := newOutput(q, text, function)
@@ -241,8 +245,9 @@ func (e *exchange) admit(q *request, later *liveRule) *record {
 		input: keepInput(q, e.sim.store.keepable()),
 	}
 	now := time.Now() // a fault may have delayed the request
-	e.plan(r, later, now)
+	e.plan(r, aside, now)
 	e.sim.store.add(r, now)
+	e.sim.courier.expect(r, aside)
 	return r
 }
 

@@ -8,10 +8,15 @@ import (
 	"time"
 )
 
+// maxCopies bounds how often one webhook is sent at once.
+const maxCopies = 100
+
 // FaultAction is what goes wrong. The first group decides about the one answer; the second,
-// which only creates take, about the life of the response that is created.
+// which only creates take, about the life of the response that is created; the third about the
+// webhook that tells its end.
 type FaultAction struct {
-	// Delay passes before the request is handled, or, with Accept, before it is answered.
+	// Delay passes before the request is handled, or, with Accept, before it is answered. A webhook
+	// is late by that much.
 	Delay Duration `json:"delay,omitempty"`
 	// Status answers with this HTTP status. Without Accept, a create is then not accepted.
 	Status int `json:"status,omitempty"`
@@ -48,6 +53,21 @@ type FaultAction struct {
 	IgnoreBackground bool `json:"ignore_background,omitempty"`
 	// StreamCut ends every stream of the response after that many events.
 	StreamCut int `json:"stream_cut,omitempty"`
+
+	// Withhold never sends the webhook.
+	Withhold bool `json:"withhold,omitempty"`
+	// Early sends the webhook so long before the end of the response that it tells, or when the
+	// response is created if that is later.
+	Early Duration `json:"early,omitempty"`
+	// Copies sends the webhook that many times more, all at once and under the same webhook-id.
+	Copies int `json:"copies,omitempty"`
+	// Behind keeps the webhook back until so many of other responses were delivered, or for ten
+	// seconds if there are not as many.
+	Behind int `json:"behind,omitempty"`
+	// Forge sends, once and in place of the genuine webhook, one that nobody must believe: with an
+	// altered signature, signed with another secret, with a timestamp of an hour ago, with a body
+	// that was altered after it was signed (signature, secret, timestamp, body), or unsigned.
+	Forge string `json:"forge,omitempty"`
 }
 
 // FaultFailure is the error of a response that fails. Message has a default for the codes
@@ -109,14 +129,54 @@ func (a *FaultAction) problems(op string) []error {
 	if a.StreamCut < 0 {
 		refuse("stream_cut: %d is negative", a.StreamCut)
 	}
+	errs = append(errs, a.webhookProblems(op)...)
 	if a.shapesLife() && op != "create" && op != "" {
 		errs = append(errs, errors.New("action: never_ends, fail, queued, running, stale, missing, ignore_background and "+
 			"stream_cut need match.op create"))
 	}
-	if !a.shapesLife() && !a.shapesAnswer() {
+	if !a.shapesLife() && !a.shapesAnswer() && !a.shapesWebhook() {
 		errs = append(errs, errors.New("action: is empty"))
 	}
 	return errs
+}
+
+// webhookProblems returns what is wrong about webhooks.
+func (a *FaultAction) webhookProblems(op string) []error {
+	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf("action"+format, args...)) }
+	others := *a
+	others.Delay, others.Withhold, others.Early, others.Copies, others.Behind, others.Forge = 0, false, 0, 0, 0, ""
+	switch {
+	case op == opWebhook && (others.shapesAnswer() || others.shapesLife()):
+		refuse(": webhooks take no more than delay, withhold, early, copies, behind and forge")
+	case op != opWebhook && a.shapesWebhook():
+		refuse(": withhold, early, copies, behind and forge need match.op webhook")
+	}
+	if a.Withhold && (a.Delay != 0 || a.Early != 0 || a.Copies != 0 || a.Behind != 0 || a.Forge != "") {
+		refuse(".withhold: contradicts all else")
+	}
+	if a.Early < 0 || time.Duration(a.Early) > maxConfiguredWait {
+		refuse(".early: %s is not between 0 and %s", time.Duration(a.Early), maxConfiguredWait)
+	}
+	if op == opWebhook && a.Delay != 0 && (a.Early != 0 || a.Behind != 0) {
+		refuse(".delay: contradicts early and behind")
+	}
+	if a.Copies < 0 || a.Copies > maxCopies {
+		refuse(".copies: %d is not between 0 and %d", a.Copies, maxCopies)
+	}
+	if a.Behind < 0 {
+		refuse(".behind: %d is negative", a.Behind)
+	}
+	if kinds := []string{"", forgeSignature, forgeSecret, forgeTimestamp, forgeBody, forgeUnsigned}; !slices.Contains(kinds, a.Forge) {
+		refuse(".forge: %q is not signature, secret, timestamp, body or unsigned", a.Forge)
+	}
+	return errs
+}
+
+// shapesWebhook reports whether the action changes how the end of a response is told, beyond a
+// delay.
+func (a *FaultAction) shapesWebhook() bool {
+	return a.Withhold || a.Early != 0 || a.Copies != 0 || a.Behind != 0 || a.Forge != ""
 }
 
 // shapesLife reports whether the action changes the life of the response that is created.

@@ -76,6 +76,8 @@ func (m *FaultMatch) set(name, value string) (handled bool, err error) {
 	switch name {
 	case "op":
 		m.Op = value
+	case "project":
+		m.Project = value
 	case "attempt":
 		m.Attempt, err = strconv.Atoi(value)
 	case "probability":
@@ -148,6 +150,24 @@ func (a *FaultAction) set(name, value string) (err error) {
 		a.IgnoreBackground, err = strconv.ParseBool(value)
 	case "stream_cut":
 		a.StreamCut, err = strconv.Atoi(value)
+	default:
+		return a.setWebhook(name, value)
+	}
+	return err
+}
+
+func (a *FaultAction) setWebhook(name, value string) (err error) {
+	switch name {
+	case "withhold":
+		a.Withhold, err = strconv.ParseBool(value)
+	case "early":
+		err = a.Early.UnmarshalText([]byte(value))
+	case "copies":
+		a.Copies, err = strconv.Atoi(value)
+	case "behind":
+		a.Behind, err = strconv.Atoi(value)
+	case "forge":
+		a.Forge = value
 	default:
 		return errors.New("is not a field of a fault")
 	}

@@ -39,6 +39,12 @@ func TestShortFormOfFaults(t *testing.T) {
 				Stale: &simulator.FaultWindow{Gets: 2, For: second}, Missing: &simulator.FaultWindow{Gets: 3, For: second},
 			},
 		},
+		"op=webhook,project=p,copies=1,behind=2,forge=body": {
+			Match:  simulator.FaultMatch{Op: "webhook", Project: "p"},
+			Action: simulator.FaultAction{Copies: 1, Behind: 2, Forge: "body"},
+		},
+		"op=webhook,early=1s": {Match: simulator.FaultMatch{Op: "webhook"}, Action: simulator.FaultAction{Early: second}},
+		"op=webhook,withhold": {Match: simulator.FaultMatch{Op: "webhook"}, Action: simulator.FaultAction{Withhold: true}},
 		`{"match":{"op":"create"},"action":{"fail":{"code":"server_error"},"running":"1s"}}`: {
 			Match:  simulator.FaultMatch{Op: "create"},
 			Action: simulator.FaultAction{Fail: &simulator.FaultFailure{Code: "server_error"}, Running: &second},

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// opWebhook is the operation of rules about webhooks; the others are requests.
+const opWebhook = "webhook"
+
 // FaultPlan is how the simulator misbehaves. For each request the first rule that matches and
 // fires decides; rules that do not fire let the next one try. The same plan makes the same
 // choices again for the same sequence of matching requests.
@@ -27,8 +30,12 @@ type FaultRule struct {
 // FaultMatch selects requests. All conditions that are set have to hold. Of Probability, Every
 // and First at most one may be set; without any the rule fires for every request that matches.
 type FaultMatch struct {
-	// Op is create, get, cancel or delete; empty means any of them.
+	// Op is create, get, cancel or delete; empty means any of them. It may also be webhook, for those
+	// that tell the ends of responses: their rules are chosen in the order in which the responses
+	// are created.
 	Op string `json:"op,omitempty"`
+	// Project is the one that the request's key belongs to; empty means any.
+	Project string `json:"project,omitempty"`
 	// Metadata are pairs that the request, or the response that it is about, has to carry.
 	Metadata map[string]string `json:"metadata,omitempty"`
 	// Attempt is the value of the metadata key longhaul_attempt; 0 means any.
@@ -72,8 +79,8 @@ func (r *FaultRule) problems() []error {
 	var errs []error
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	m, a := &r.Match, &r.Action
-	if !slices.Contains([]string{"", "create", "get", "cancel", "delete"}, m.Op) {
-		refuse("match.op: %q is not create, get, cancel or delete", m.Op)
+	if !slices.Contains([]string{"", "create", "get", "cancel", "delete", opWebhook}, m.Op) {
+		refuse("match.op: %q is not create, get, cancel, delete or webhook", m.Op)
 	}
 	chosen := 0
 	for _, set := range []bool{m.Probability != 0, m.Every != 0, m.First != 0} {
@@ -114,10 +121,17 @@ func newFaultSet(plan FaultPlan) *faultSet {
 	return set
 }
 
-// choose returns the action for a request, or nil.
-func (s *faultSet) choose(op string, m metadata) *FaultAction {
+// occasion is what a rule may match.
+type occasion struct {
+	op       string
+	project  string
+	metadata metadata
+}
+
+// choose returns the action for an occasion, or nil.
+func (s *faultSet) choose(o occasion) *FaultAction {
 	for _, rule := range s.rules {
-		if action := rule.choose(op, m); action != nil {
+		if action := rule.choose(o); action != nil {
 			return action
 		}
 	}
@@ -128,15 +142,26 @@ func (s *faultSet) choose(op string, m metadata) *FaultAction {
 type liveRule struct {
 	FaultRule
 	seed uint64
-	seen atomic.Uint64 // requests that matched
-	hits atomic.Uint64 // requests that met the fault
+	seen atomic.Uint64 // occasions that matched
+	hits atomic.Uint64 // occasions that met the fault
 }
 
-func (r *liveRule) choose(op string, m metadata) *FaultAction {
+// matches reports whether the rule is about the occasion at all.
+func (r *liveRule) matches(o occasion) bool {
 	match := &r.Match
-	if match.Op != "" && match.Op != op || !m.matches(match.Metadata) ||
-		match.Attempt != 0 && m.value(metadataAttempt) != strconv.Itoa(match.Attempt) ||
-		op != "create" && !r.Action.shapesAnswer() {
+	switch {
+	case match.Op != o.op && (match.Op != "" || o.op == opWebhook),
+		match.Project != "" && match.Project != o.project,
+		match.Attempt != 0 && o.metadata.value(metadataAttempt) != strconv.Itoa(match.Attempt),
+		!o.metadata.matches(match.Metadata):
+		return false
+	}
+	return o.op == "create" || o.op == opWebhook || r.Action.shapesAnswer()
+}
+
+func (r *liveRule) choose(o occasion) *FaultAction {
+	match := &r.Match
+	if !r.matches(o) {
 		return nil
 	}
 	n := r.seen.Add(1)

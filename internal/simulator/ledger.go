@@ -28,6 +28,15 @@ type Totals struct {
 	InputTokens     int `json:"input_tokens"`
 	OutputTokens    int `json:"output_tokens"`
 	EntriesDropped  int `json:"entries_dropped"` // entries that gave way to newer ones
+
+	// Webhooks that were sent are the sum of those that were delivered, those that were refused,
+	// and the forged ones. What is sent again counts again.
+	WebhooksSent        int `json:"webhooks_sent"`
+	WebhooksDelivered   int `json:"webhooks_delivered"` // answered with a 2xx
+	WebhooksRefused     int `json:"webhooks_refused"`   // answered with anything else, or not
+	WebhooksForged      int `json:"webhooks_forged"`
+	WebhooksForgedTaken int `json:"webhooks_forged_taken"` // forged ones that were answered with a 2xx
+	WebhooksWithheld    int `json:"webhooks_withheld"`     // ends that a fault kept from being told
 }
 
 // Entry is one accepted create.
@@ -47,6 +56,11 @@ type Entry struct {
 	AnswerLost   bool              `json:"answer_lost"`
 	InputTokens  int               `json:"input_tokens"` // both are 0 unless it ended completed or incomplete
 	OutputTokens int               `json:"output_tokens"`
+
+	Webhooks        int       `json:"webhooks"`               // that were sent, forged ones and repeats among them
+	WebhookTaken    time.Time `json:"webhook_taken,omitzero"` // when one that is genuine was first answered with a 2xx
+	WebhookWithheld bool      `json:"webhook_withheld"`       // by a fault
+	WebhookForged   bool      `json:"webhook_forged"`         // by a fault
 }
 
 // metadataAttempt is the metadata key by which a caller numbers its attempts.
@@ -65,9 +79,13 @@ type entry struct {
 	outputTokens int32
 	polls        int32
 	cancels      int32
+	webhooks     int32
+	told         int64 // when a webhook was taken; 0 if none was
 	background   bool
 	deleted      bool
 	lost         bool
+	withheld     bool
+	forged       bool
 }
 
 // attempt returns the number that the caller gave this attempt, or 0.
@@ -92,6 +110,10 @@ func (e *entry) export(now int64) Entry {
 		ID: e.id, Project: e.project, Model: e.model, Metadata: e.metadata.toMap(), Attempt: e.attempt(), Background: e.background,
 		Created: time.Unix(0, e.created).UTC(), Status: e.status(now), Polls: int(e.polls), Cancels: int(e.cancels),
 		Deleted: e.deleted, AnswerLost: e.lost,
+		Webhooks: int(e.webhooks), WebhookWithheld: e.withheld, WebhookForged: e.forged,
+	}
+	if e.told != 0 {
+		out.WebhookTaken = time.Unix(0, e.told).UTC()
 	}
 	if ended := e.ended(now); ended != 0 {
 		out.Ended = time.Unix(0, ended).UTC()

@@ -13,9 +13,11 @@ type Project struct {
 	ID string `json:"id"`
 	// APIKeys are the project's own keys. A key of no project works for any that the header names.
 	APIKeys []string `json:"api_keys,omitempty"`
+	// Webhooks are told of the project's background responses that end.
+	Webhooks []Webhook `json:"webhooks,omitempty"`
 }
 
-// problems returns what is wrong with the projects of c and their keys.
+// projectProblems returns what is wrong with the projects of c, their keys and their webhooks.
 func (c Config) projectProblems() []error {
 	var errs []error
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -26,6 +28,14 @@ func (c Config) projectProblems() []error {
 		}
 		owners[key] = "no project"
 	}
+	webhooks := func(path string, list []Webhook) {
+		for i := range list {
+			for _, err := range list[i].problems() {
+				refuse("%swebhooks[%d].%w", path, i, err)
+			}
+		}
+	}
+	webhooks("", c.Webhooks)
 	ids := make(map[string]bool)
 	for i := range c.Projects {
 		p := &c.Projects[i]
@@ -37,6 +47,7 @@ func (c Config) projectProblems() []error {
 			refuse("%s.id: %q is taken", path, p.ID)
 		}
 		ids[p.ID] = true
+		webhooks(path+".", p.Webhooks)
 		for j, key := range p.APIKeys {
 			if key == "" {
 				refuse("%s.api_keys[%d]: is empty", path, j)

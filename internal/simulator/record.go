@@ -24,8 +24,11 @@ type record struct {
 	quirks    *quirks // nil for most
 
 	// guarded by the store's mutex
-	gets    int           // retrievals, for faults that count them
-	changed chan struct{} // closed when the record is cancelled or deleted; made by who waits
+	gets      int           // retrievals, for faults that count them
+	changed   chan struct{} // closed when the record is cancelled or deleted; made by who waits
+	webhook   *FaultAction  // what is to go wrong with its webhook; nil for most
+	expected  bool          // its end is going to be told by a webhook
+	announced bool          // that webhook is on its way, or withheld
 }
 
 // view is what a record looks like at one instant.

@@ -66,7 +66,10 @@ func (e *exchange) cancel(ctx context.Context, id string) {
 	if e.prevented(ctx, "cancel", before.record) {
 		return
 	}
-	v, ok := e.sim.store.cancel(e.project, id, time.Now())
+	v, ok, tell := e.sim.store.cancel(e.project, id, time.Now())
+	if tell {
+		e.sim.courier.tell(v.record)
+	}
 	switch {
 	case e.misbehave(ctx):
 	case !ok:

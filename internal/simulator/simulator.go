@@ -14,7 +14,7 @@
 //
 // The life of a response is computed from timestamps whenever somebody looks. There is neither
 // a goroutine nor a timer per response, which is what makes a hundred thousand of them in flight
-// cheap.
+// cheap. Webhooks (see [Webhook]) have one timer for all, if there are any.
 //
 // # Faults
 //
@@ -28,6 +28,19 @@
 //	op=get,first=3,status=502,body=html  answer three retrievals with a proxy's error page
 //	fail=server_error                    end failed after the usual time
 //	never_ends                           stay in progress
+//	op=webhook,forge=body                tell its end by a webhook that was tampered with
+//
+// # Webhooks
+//
+// With [Config.Webhooks], or those of a [Project], the ends of background responses are told. Rules
+// with the operation webhook make them late, early, repeated, out of order, forged or withheld:
+//
+//	PUT /_sim/config {"webhooks":[{"url":"http://127.0.0.1:8080/webhooks/openai","secrets":["whsec_…"]}]}
+//	PUT /_sim/faults {"rules":[
+//	  {"match":{"op":"webhook","probability":0.1},"action":{"withhold":true}},
+//	  {"match":{"op":"webhook","probability":0.1},"action":{"copies":1,"delay":"3s"}},
+//	  {"match":{"op":"webhook","every":5},"action":{"behind":1}},
+//	  {"match":{"op":"webhook","every":7},"action":{"forge":"signature"}}]}
 //
 // # Ledger
 //
@@ -61,13 +74,15 @@ type Simulator struct {
 	store   *store
 	limiter *limiter
 	buffers buffers
+	courier *courier
 
 	configure sync.Mutex // serialises changes of live
 	closing   sync.Once
 	closed    chan struct{} // closed by Close; ends every wait of a handler
 }
 
-// New returns a simulator that behaves as config says. It starts nothing. The error names every
+// New returns a simulator that behaves as config says. It starts
+// nothing before there is a webhook to send. The error names every
 // field of config that cannot be used.
 func New(config Config) (*Simulator, error) {
 	config = config.withDefaults()
@@ -82,14 +97,40 @@ func New(config Config) (*Simulator, error) {
 	}
 	s.live.Store(newSettings(config))
 	s.faults.Store(&faultSet{})
+	s.courier = newCourier(s, config.Transport)
 	return s, nil
 }
 
+// Reconfigure changes the configuration that later requests meet; responses that exist keep their
+// life, but who is told of their end decides the configuration at that time. Retention, Logger
+// and Transport stay as they were. A configuration that cannot be used is refused as by [New], and
+// the old one stays.
+func (s *Simulator) Reconfigure(change func(*Config)) error {
+	s.configure.Lock()
+	defer s.configure.Unlock()
+	old := s.live.Load()
+	config := old.Config
+	change(&config)
+	config = config.withDefaults()
+	if err := config.Validate(); err != nil {
+		return err
+	}
+	set := newSettings(config)
+	s.live.Store(set)
+	if set.tells() && !old.tells() {
+		s.courier.expectAll()
+	}
+	return nil
+}
+
 // Close ends every request that is waiting (synchronous creates, streams, injected hangs) and
-// makes later ones end without waiting. It returns at once, may be called more than once, and
+// makes later ones end without waiting; no more webhooks are sent. It returns at once, may be called more than once, and
 // its error is always nil.
 func (s *Simulator) Close() error {
-	s.closing.Do(func() { close(s.closed) })
+	s.closing.Do(func() {
+		close(s.closed)
+		s.courier.close()
+	})
 	return nil
 }
 

@@ -98,21 +98,29 @@ func BenchmarkCreateAndGetOverTCP(b *testing.B) {
 	b.ReportMetric(2*float64(b.N)/b.Elapsed().Seconds(), "req/s")
 }
 
-// BenchmarkInFlight measures what a response in flight costs in memory.
+// BenchmarkInFlight measures what a response in flight costs in memory, with and without somebody
+// who is going to be told of its end.
 func BenchmarkInFlight(b *testing.B) {
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	sim := newSimulator(b, simulator.Config{Running: time.Hour})
-	n := 0
-	for b.Loop() {
-		n++
-		serve(sim, "POST", "/v1/responses", strings.Replace(benchRequest, "j_0", fmt.Sprint("j_", n), 1))
+	for name, config := range map[string]simulator.Config{
+		"untold": {Running: time.Hour},
+		"told":   {Running: time.Hour, Webhooks: []simulator.Webhook{{URL: "http://127.0.0.1:1/", Secrets: []string{secretA}}}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			sim := newSimulator(b, config)
+			n := 0
+			for b.Loop() {
+				n++
+				serve(sim, "POST", "/v1/responses", strings.Replace(benchRequest, "j_0", fmt.Sprint("j_", n), 1))
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(n), "B/response")
+			runtime.KeepAlive(sim)
+		})
 	}
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(n), "B/response")
-	runtime.KeepAlive(sim)
 }
 
 // BenchmarkSummary measures the stand-in model with documents of several sizes.

@@ -113,22 +113,20 @@ func (s *store) poll(project, id string, now time.Time) (v view, gets int, ok bo
 	return v, v.gets, true
 }
 
-// cancel ends a response unless it has ended, and returns what it is then.
-func (s *store) cancel(project, id string, now time.Time) (view, bool) {
+// cancel ends a response unless it has ended, and returns what it is then. It reports whether
+// the response was found, and whether its end now has to be told.
+func (s *store) cancel(project, id string, now time.Time) (v view, found, tell bool) {
 	at := now.UnixNano()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, ok := s.findLocked(project, id, at)
-	if !ok {
-		return v, false
-	}
-	if !v.background {
-		return v, true
+	v, found = s.findLocked(project, id, at)
+	if !found || !v.background {
+		return v, found, false
 	}
 	s.totals.Cancels++
 	v.cancels++
-	s.cancelLocked(v.record, at)
-	return v.viewLocked(at), true
+	tell = s.cancelLocked(v.record, at) && v.expected
+	return v.viewLocked(at), true, tell
 }
 
 // abandon ends a synchronous response whose caller has left.
@@ -138,10 +136,13 @@ func (s *store) abandon(r *record, now time.Time) {
 	s.cancelLocked(r, now.UnixNano())
 }
 
-func (s *store) cancelLocked(r *record, at int64) {
-	if r.cancel(at) {
-		r.wakeLocked()
+// cancelLocked reports whether it was this that ended the response.
+func (s *store) cancelLocked(r *record, at int64) bool {
+	if !r.cancel(at) {
+		return false
 	}
+	r.wakeLocked()
+	return true
 }
 
 // remove deletes a response.
