@@ -3,6 +3,7 @@ package redistest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -20,12 +21,14 @@ import (
 // milliseconds; the rest is for a machine busy with other things.
 const patience = 30 * time.Second
 
-// daemon is a redis-server that can be ended and started again at the same
-// address.
+// daemon is a redis-server or a sentinel that can be ended and started again at
+// the same address.
 type daemon struct {
 	binary string
 	dir    string // holds the socket and the log; removed by close
 	port   int    // 0 without TCP
+	socket string // "" without one
+	certs  *certificates
 	args   []string
 	reaper *reaper
 
@@ -35,9 +38,9 @@ type daemon struct {
 	exited chan struct{} // closed when cmd's process has ended
 }
 
-// newDaemon prepares a server and starts nothing but its reaper. The caller
-// owes it a close.
-func newDaemon(cfg Config) (*daemon, error) {
+// newProcess prepares a program on a port, or on none, and starts nothing but
+// its reaper. The caller sets the arguments and owes it a close.
+func newProcess(tcp bool) (*daemon, error) {
 	binary, err := exec.LookPath("redis-server")
 	if err != nil {
 		return nil, fmt.Errorf("%w: these tests run against a real redis-server and do not pass without one; install it with "+
@@ -50,7 +53,7 @@ func newDaemon(cfg Config) (*daemon, error) {
 		return nil, fmt.Errorf("make a directory for the socket: %w", err)
 	}
 	d := &daemon{binary: binary, dir: dir}
-	if cfg.TCP {
+	if tcp {
 		if d.port, err = freePort(); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
@@ -58,24 +61,50 @@ func newDaemon(cfg Config) (*daemon, error) {
 	if d.reaper, err = startReaper(dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	d.args = append(baseArgs(d.socket(), d.port, cfg.AppendDir), cfg.Args...)
 	return d, nil
 }
 
-func baseArgs(socket string, port int, appendDir string) []string {
-	args := []string{
+// newDaemon prepares a server.
+func newDaemon(cfg Config) (*daemon, error) {
+	d, err := newProcess(cfg.TCP || cfg.TLS)
+	if err != nil {
+		return nil, err
+	}
+	d.socket = filepath.Join(d.dir, "s")
+	if cfg.TLS {
+		if d.certs, err = newCertificates(d.dir); err != nil {
+			d.close()
+			return nil, err
+		}
+	}
+	d.args = append(serverArgs(d, cfg.AppendDir), cfg.Args...)
+	return d, nil
+}
+
+func serverArgs(d *daemon, appendDir string) []string {
+	args := append(portArgs(d.port, d.certs),
 		"--bind", "127.0.0.1",
-		"--port", strconv.Itoa(port),
-		"--unixsocket", socket,
+		"--unixsocket", d.socket,
 		"--unixsocketperm", "700",
 		"--daemonize", "no",
 		"--save", "",
 		"--maxmemory-policy", "noeviction",
-	}
+	)
 	if appendDir == "" {
-		return append(args, "--appendonly", "no")
+		return append(args, "--appendonly", "no", "--dir", d.dir)
 	}
 	return append(args, "--appendonly", "yes", "--appendfsync", "everysec", "--dir", appendDir)
+}
+
+// portArgs say where to listen, in the clear or only with TLS.
+func portArgs(port int, certs *certificates) []string {
+	if certs == nil {
+		return []string{"--port", strconv.Itoa(port)}
+	}
+	return []string{
+		"--port", "0", "--tls-port", strconv.Itoa(port), "--tls-replication", "yes", "--tls-cluster", "yes",
+		"--tls-ca-cert-file", certs.ca, "--tls-cert-file", certs.cert, "--tls-key-file", certs.key,
+	}
 }
 
 // freePort picks a port below the range from which systems take the ports of
@@ -96,8 +125,6 @@ func freePort() (int, error) {
 	return 0, fmt.Errorf("find a free port: %w", last)
 }
 
-func (d *daemon) socket() string { return filepath.Join(d.dir, "s") }
-
 func (d *daemon) logFile() string { return filepath.Join(d.dir, "log") }
 
 func (d *daemon) network() string {
@@ -111,11 +138,14 @@ func (d *daemon) addr() string {
 	if d.port != 0 {
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(d.port))
 	}
-	return d.socket()
+	return d.socket
 }
 
 func (d *daemon) url() string {
-	if d.port != 0 {
+	switch {
+	case d.certs != nil:
+		return "rediss://" + d.addr() + "?" + d.certs.query()
+	case d.port != 0:
 		return "redis://" + d.addr()
 	}
 	return "unix://" + d.addr()
@@ -173,10 +203,10 @@ func (d *daemon) waitReadyLocked() error {
 	}
 }
 
-// answers reports whether a PING is met with a PONG, at the address that
-// clients will use.
+// answers reports whether a PING is met with a PONG, or with the wish for a
+// password, at the address that clients will use.
 func (d *daemon) answers() bool {
-	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), d.network(), d.addr())
+	conn, err := d.dial()
 	if err != nil {
 		return false
 	}
@@ -189,7 +219,19 @@ func (d *daemon) answers() bool {
 	}
 	answer := make([]byte, 16)
 	n, err := conn.Read(answer)
-	return err == nil && bytes.HasPrefix(answer[:n], []byte("+PONG"))
+	return err == nil && (bytes.HasPrefix(answer[:n], []byte("+PONG")) || bytes.HasPrefix(answer[:n], []byte("-NOAUTH")))
+}
+
+func (d *daemon) dial() (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: time.Second}
+	if d.certs == nil {
+		return dialer.DialContext(context.Background(), d.network(), d.addr())
+	}
+	config, err := d.certs.client()
+	if err != nil {
+		return nil, err
+	}
+	return (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(context.Background(), d.network(), d.addr())
 }
 
 // end signals the server, if it runs, and waits until its process is gone.
@@ -215,6 +257,19 @@ func (d *daemon) endLocked(sig syscall.Signal) error {
 	case <-deadline.C:
 		return fmt.Errorf("it still runs %v after %v; its log:\n%s", patience, sig, d.logTail())
 	}
+}
+
+// signal sends a signal to the running process.
+func (d *daemon) signal(sig syscall.Signal) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.cmd == nil {
+		return errors.New("it does not run")
+	}
+	if err := d.cmd.Process.Signal(sig); err != nil {
+		return fmt.Errorf("send %v: %w", sig, err)
+	}
+	return nil
 }
 
 // close ends the server, whatever its state, and removes what it left.

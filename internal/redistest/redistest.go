@@ -7,7 +7,8 @@
 // Most tests want [Client] or [URL]: an empty database on one server that all
 // tests of the process share, so they may run in parallel. A test that stops
 // or kills Redis, changes its configuration, or publishes on channels (which
-// databases do not separate) takes a whole server with [Start] or [StartWith].
+// databases do not separate) takes a whole server with [Start] or [StartWith],
+// a Cluster with [StartCluster] or a Sentinel set with [StartSentinels].
 //
 // A machine without redis-server fails these tests; nothing is skipped.
 // Sockets and child processes do not mix with [testing/synctest]: call this
@@ -17,6 +18,7 @@ package redistest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -145,6 +147,28 @@ func newClient(tb testing.TB, url string) *redis.Client {
 	}
 	tb.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// admin opens a client at the address that all clients use.
+func (d *daemon) admin() (*redis.Client, error) {
+	options := &redis.Options{Network: d.network(), Addr: d.addr()}
+	if d.certs != nil {
+		config, err := d.certs.client()
+		if err != nil {
+			return nil, err
+		}
+		options.TLSConfig = config
+	}
+	return redis.NewClient(options), nil
+}
+
+// argument returns the value that follows a name on the command line.
+func (d *daemon) argument(name string) string {
+	i := slices.Index(d.args, name)
+	if i < 0 || i+1 == len(d.args) {
+		return ""
+	}
+	return d.args[i+1]
 }
 
 func openClient(url string) (*redis.Client, error) {

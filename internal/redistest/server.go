@@ -14,6 +14,10 @@ type Config struct {
 	// and URL then name that port. It stays the same over restarts.
 	TCP bool
 
+	// TLS makes the server listen on a free port of 127.0.0.1 with TLS only. It
+	// wants a certificate of its clients, and URL names the files.
+	TLS bool
+
 	// AppendDir is an existing directory. If set, the server keeps its
 	// append-only file there, synced every second, and reads it when it
 	// starts again.
@@ -53,22 +57,43 @@ func StartWith(tb testing.TB, cfg Config) *Server {
 	return &Server{tb: tb, d: d}
 }
 
-// Network returns "unix", or "tcp" for a server with [Config.TCP].
+// Network returns "unix", or "tcp" for a server with a port.
 func (s *Server) Network() string { return s.d.network() }
 
-// Addr returns the socket's path, or host and port for a server with
-// [Config.TCP].
+// Addr returns the socket's path, or host and port.
 func (s *Server) Addr() string { return s.d.addr() }
 
-// URL returns the server's address as [redis.ParseURL] takes it, without a
-// database number.
+// URL returns the server's address as Longhaul's configuration takes it, without
+// a database number. Without TLS, [redis.ParseURL] takes it as well.
 func (s *Server) URL() string { return s.d.url() }
 
 // Client returns a client of database 0, closed when tb ends. It may be opened
 // while the server is down, and finds it again after a Restart.
 func (s *Server) Client(tb testing.TB) *redis.Client {
 	tb.Helper()
-	return newClient(tb, s.d.url())
+	c, err := s.d.admin()
+	if err != nil {
+		tb.Fatalf("open a Redis client: %v", err)
+	}
+	tb.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Pause stops the process where it is: it keeps its connections and answers
+// nothing, as a machine that hangs does. Resume has it go on.
+func (s *Server) Pause() {
+	s.tb.Helper()
+	if err := s.d.signal(syscall.SIGSTOP); err != nil {
+		s.tb.Fatalf("pause redis-server: %v", err)
+	}
+}
+
+// Resume has a paused process go on.
+func (s *Server) Resume() {
+	s.tb.Helper()
+	if err := s.d.signal(syscall.SIGCONT); err != nil {
+		s.tb.Fatalf("resume redis-server: %v", err)
+	}
 }
 
 // Stop asks the server to shut down, as a service manager would: an
