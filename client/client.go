@@ -160,17 +160,6 @@ func (c *Client) step(ctx context.Context, id jobs.ID, ev jobs.Event) (jobs.Job,
 	return j, err
 }
 
-// List returns a page of jobs, newest first.
-func (c *Client) List(ctx context.Context, filter results.Filter) (results.Page, error) {
-	return c.store.List(ctx, filter)
-}
-
-// Counts returns the number of jobs in each state, of a group or, with "", of
-// the installation.
-func (c *Client) Counts(ctx context.Context, group string) (results.Counts, error) {
-	return c.store.Counts(ctx, group)
-}
-
 // sleep waits, or returns the cause of ctx's end.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

@@ -169,7 +169,7 @@ func TestJobsOfOtherKeysDoNotShareGroupsOrLanes(t *testing.T) {
 			if err != nil || counts[jobs.StateFailed] != 1 || counts.Total() != 1 {
 				t.Errorf("group %q: counts %v, err %v; want its one job", name, counts, err)
 			}
-			for _, filter := range []results.Filter{{Group: name}, {Lane: name}, {Group: name, State: jobs.StateFailed}} {
+			for _, filter := range []results.Filter{{Group: name}, {Lane: name}, {Group: name, States: some(jobs.StateFailed)}} {
 				if page, err := h.List(t.Context(), filter); err != nil || len(page.Jobs) != 1 {
 					t.Errorf("%+v: %d jobs, err %v; want one", filter, len(page.Jobs), err)
 				}

@@ -3,6 +3,7 @@ package results
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,136 +13,127 @@ import (
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
-// Filter selects jobs. Empty fields select all.
-type Filter struct {
-	State jobs.State
-	Kind  jobs.Kind
-	Lane  string
-	Group string
-	// Cursor continues a listing where the page before ended.
-	Cursor jobs.ID
-	// Limit bounds the page; default 50, at most 1000.
-	Limit int
-}
-
 // Bounds of a listing.
 const (
 	defaultLimit = 50
 	maxLimit     = 1000
 	// minChunk is how many records are read together at least for a filter that
-	// may pass few of them, and maxChunks how often for one page.
+	// may pass few of them, and maxChunks how often that is done for one page.
 	minChunk  = 100
 	maxChunks = 20
+	// minShare is how many ids are read of each list at least.
+	minShare = 16
 )
 
 // Page is a part of a listing, newest first. It may hold fewer jobs than the
-// limit, and even none, while Next says that there may be more.
+// limit, and even none, while Next says that there may be more: a caller that
+// wants all of them asks until Next is "".
 type Page struct {
 	Jobs []jobs.Job
 	// Next is the cursor of the following page, "" when there is none.
 	Next jobs.ID
+	// Looked is how many jobs were looked at for the page, and Unreadable how many
+	// of those have a record that this build cannot read.
+	Looked, Unreadable int
 }
 
 // List returns a page of the jobs that a filter selects, newest first. Jobs
 // that come or go between two pages do not disturb it: the cursor is a place in
-// time. Records that this build cannot read are left out.
+// time. Records that this build cannot read are left out, and counted.
 func (s *Store) List(ctx context.Context, f Filter) (Page, error) {
-	if err := f.validate(); err != nil {
+	if err := f.Validate(); err != nil {
 		return Page{}, err
 	}
 	limit := cmp.Or(f.Limit, defaultLimit)
-	var page Page
-	cursor := f.Cursor
 	chunk := limit
 	if !f.exact() {
 		chunk = max(limit, minChunk)
 	}
-	for range maxChunks {
-		ids, err := s.newest(ctx, f, cursor, chunk)
+	f.Text = strings.ToLower(f.Text)
+	var page Page
+	for page.Looked < chunk*maxChunks {
+		ids, more, err := s.newest(ctx, f, chunk)
 		if err != nil {
 			return Page{}, fmt.Errorf("list jobs: %w", err)
-		}
-		if len(ids) == 0 {
-			return page, nil
 		}
 		found, err := s.loadAll(ctx, ids)
 		if err != nil {
 			return Page{}, fmt.Errorf("list jobs: %w", err)
 		}
 		for i, id := range ids {
-			cursor = id
-			if j := found[i]; j.ID != "" && f.selects(j) {
-				page.Jobs = append(page.Jobs, j)
+			f.Cursor = id
+			page.Looked++
+			switch r := found[i]; {
+			case r.err == nil && f.selects(r.job):
+				page.Jobs = append(page.Jobs, r.job)
+			case r.err != nil && !errors.Is(r.err, ErrNotFound):
+				page.Unreadable++
 			}
 			if len(page.Jobs) == limit {
-				page.Next = cursor
-				return page, nil
+				more = more || i < len(ids)-1
+				break
 			}
 		}
+		if !more {
+			return page, nil
+		}
+		if len(page.Jobs) == limit {
+			break
+		}
 	}
-	page.Next = cursor
+	page.Next = f.Cursor
 	return page, nil
 }
 
-// kinds are the kinds of jobs that there are.
-func kinds() []jobs.Kind { return []jobs.Kind{jobs.KindResponse} }
-
-func (f Filter) validate() error {
-	switch {
-	case f.State != "" && !f.State.Known():
-		return jobs.Invalid("state", "%.40q is no state; one of %v", string(f.State), jobs.States())
-	case f.Kind != "" && !slices.Contains(kinds(), f.Kind):
-		return jobs.Invalid("kind", "%.40q is no kind; one of %v", string(f.Kind), kinds())
-	case f.Lane != "" && !jobs.ValidName(f.Lane):
-		return jobs.Invalid("lane", "is no name: letters, digits and . _ - : only")
-	case f.Group != "" && !jobs.ValidName(f.Group):
-		return jobs.Invalid("group", "is no name: letters, digits and . _ - : only")
-	case f.Limit < 0 || f.Limit > maxLimit:
-		return jobs.Invalid("limit", "is %d; it goes from 1 to %d", f.Limit, maxLimit)
-	}
-	if f.Cursor != "" {
-		if _, err := jobs.ParseID(string(f.Cursor)); err != nil {
-			return jobs.Invalid("cursor", "is no cursor of a listing; take the one that came with the page before")
-		}
-	}
-	return nil
-}
-
-// exact reports whether the lists that are read hold nothing but what the filter
-// selects: those of a group are not divided by kind and lane.
-func (f Filter) exact() bool { return f.Group == "" || (f.Kind == "" && f.Lane == "") }
-
-func (f Filter) selects(j jobs.Job) bool {
-	return (f.State == "" || j.State == f.State) && (f.Kind == "" || j.Kind == f.Kind) &&
-		(f.Lane == "" || j.Lane == f.Lane) && (f.Group == "" || j.Group == f.Group)
-}
-
-// newest returns up to limit ids before the cursor, newest first, merged from
-// all shards. Ids sort by time, in the sets as in the merge.
-func (s *Store) newest(ctx context.Context, f Filter, cursor jobs.ID, limit int) ([]jobs.ID, error) {
-	before := "+"
-	if cursor != "" {
-		before = "(" + string(cursor)
-	}
-	var ids []jobs.ID
-	args := []any{string(f.State), string(f.Kind), f.Lane, f.Group, before, limit}
-	err := s.everywhere(ctx, s.scripts.list, args, func(answer *redis.Cmd) error {
+// newest returns up to limit ids before the filter's cursor, newest first, and
+// whether there are others behind them. They are merged from all shards; ids sort
+// by time, in the shards as in the merge.
+func (s *Store) newest(ctx context.Context, f Filter, limit int) (ids []jobs.ID, more bool, err error) {
+	// Jobs are spread evenly over the shards, so of each of them twice its share
+	// is enough for most pages, and much less than all of them could give.
+	share := min(max(2*limit/s.shards, minShare), limit)
+	from, to := f.bounds()
+	args := []any{f.stateList(), string(f.Kind), f.Lane, f.Group, from, to, share}
+	var answers [][]string
+	err = s.everywhere(ctx, s.scripts.list, args, func(answer *redis.Cmd) error {
 		some, err := answer.StringSlice()
-		for _, id := range some {
-			ids = append(ids, jobs.ID(id))
-		}
+		answers = append(answers, some)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
+	}
+	// A shard that gave its whole share may hold more behind that: what is older
+	// than the end of any such share must wait for the next chunk.
+	end := ""
+	for _, some := range answers {
+		if len(some) == share {
+			end, more = max(end, some[share-1]), true
+		}
+	}
+	for _, some := range answers {
+		for _, id := range some {
+			if id >= end {
+				ids = append(ids, jobs.ID(id))
+			}
+		}
 	}
 	slices.SortFunc(ids, func(a, b jobs.ID) int { return strings.Compare(string(b), string(a)) })
-	return ids[:min(len(ids), limit)], nil
+	if len(ids) > limit {
+		return ids[:limit], true, nil
+	}
+	return ids, more, nil
 }
 
-// loadAll reads many records in one round trip; one that is gone meanwhile or
-// cannot be read leaves a zero value.
-func (s *Store) loadAll(ctx context.Context, ids []jobs.ID) ([]jobs.Job, error) {
+// read is a record that was read, or why it was not.
+type read struct {
+	job jobs.Job
+	err error
+}
+
+// loadAll reads many records in one round trip. One that is gone meanwhile has
+// [ErrNotFound].
+func (s *Store) loadAll(ctx context.Context, ids []jobs.ID) ([]read, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -155,11 +147,9 @@ func (s *Store) loadAll(ctx context.Context, ids []jobs.ID) ([]jobs.Job, error) 
 	if err != nil {
 		return nil, err
 	}
-	found := make([]jobs.Job, len(ids))
+	found := make([]read, len(ids))
 	for i, id := range ids {
-		if j, err := s.decode(ctx, id, answers[i].Val()); err == nil {
-			found[i] = j
-		}
+		found[i].job, found[i].err = s.decode(ctx, id, answers[i].Val())
 	}
 	return found, nil
 }

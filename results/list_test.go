@@ -37,6 +37,14 @@ func (h *harness) pages(filter results.Filter, between func(page int)) []jobs.ID
 	}
 }
 
+// some is that state alone, none for "".
+func some(state jobs.State) []jobs.State {
+	if state == "" {
+		return nil
+	}
+	return []jobs.State{state}
+}
+
 // newestFirst sorts ids as a listing does.
 func newestFirst(ids []jobs.ID) []jobs.ID {
 	sorted := append([]jobs.ID{}, ids...)
@@ -90,7 +98,7 @@ func TestListSelectsByEveryCombination(t *testing.T) {
 			for _, lane := range lanes {
 				for _, group := range groups {
 					for _, kind := range []jobs.Kind{"", jobs.KindResponse} {
-						filter := results.Filter{State: state, Lane: lane, Group: group, Kind: kind, Limit: 4}
+						filter := results.Filter{States: some(state), Lane: lane, Group: group, Kind: kind, Limit: 4}
 						want := []jobs.ID{}
 						for _, j := range all {
 							if (state == "" || j.State == state) && (lane == "" || j.Lane == lane) && (group == "" || j.Group == group) {
@@ -208,12 +216,15 @@ func TestListNamesTheFieldAtFault(t *testing.T) {
 	t.Parallel()
 	h := onRedis(t, results.Config{})
 	for param, filter := range map[string]results.Filter{
-		"state":  {State: "done"},
-		"kind":   {Kind: "question"},
-		"lane":   {Lane: "a b"},
-		"group":  {Group: "a}:{b"},
-		"limit":  {Limit: 1001},
-		"cursor": {Cursor: "job_1"},
+		"state":         {States: some("done")},
+		"kind":          {Kind: "question"},
+		"lane":          {Lane: "a b"},
+		"group":         {Group: "a}:{b"},
+		"limit":         {Limit: 1001},
+		"class":         {Classes: []jobs.Class{"bad"}},
+		"until":         {Since: time.Unix(2, 0), Until: time.Unix(2, 0)},
+		"created-until": {CreatedSince: time.Unix(2, 0), CreatedUntil: time.Unix(1, 0)},
+		"cursor":        {Cursor: "job_1"},
 	} {
 		_, err := h.List(t.Context(), filter)
 		if f := jobs.FailureOf(err); f.Class != jobs.ClassInvalid || f.Param != param {

@@ -144,3 +144,35 @@ func (h *harness) usedMemory() int64 {
 	}
 	return used
 }
+
+// BenchmarkFindAmongFailures looks for one class among 100,000 failures, of
+// which a few have it, and says how long that takes and what a failure costs in
+// Redis' memory. Run it once: -benchtime=1x.
+func BenchmarkFindAmongFailures(b *testing.B) {
+	const number, rare, workers = 100_000, 12, 8
+	server := redistest.Start(b)
+	h := onURL(b, server.URL(), results.Config{})
+	empty := h.usedMemory()
+	var all sync.WaitGroup
+	for worker := range workers {
+		all.Go(func() {
+			for i := range number / workers {
+				f := jobs.Failure{Class: jobs.ClassInvalid, Code: "invalid_value", Message: "Invalid value: 'x'. Supported values are: 'y'.", HTTPStatus: 400, RequestID: "req_0123456789"}
+				if worker == 0 && i%(number/workers/rare) == 0 {
+					f.Class = jobs.ClassLost
+				}
+				h.fails(f, "openai", "", jobs.Options{Group: "bench"})
+			}
+		})
+	}
+	all.Wait()
+	used := float64(h.usedMemory() - empty)
+	for b.Loop() {
+		found := h.pages(results.Filter{States: []jobs.State{jobs.StateFailed}, Classes: []jobs.Class{jobs.ClassLost}, Limit: 1000}, nil)
+		if len(found) < rare {
+			b.Fatalf("found %d, want %d", len(found), rare)
+		}
+	}
+	b.ReportMetric(number*float64(b.N)/b.Elapsed().Seconds(), "looked/s")
+	b.ReportMetric(used/number, "B/failure")
+}

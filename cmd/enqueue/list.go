@@ -50,7 +50,10 @@ than --limit, it says on stderr how to go on.`,
 			return usage("--all and --limit exclude each other")
 		}
 		filter := results.Filter{
-			State: jobs.State(state), Kind: jobs.Kind(kind), Lane: lane, Group: group, Cursor: jobs.ID(cursor), Limit: limit,
+			Kind: jobs.Kind(kind), Lane: lane, Group: group, Cursor: jobs.ID(cursor), Limit: limit,
+		}
+		if state != "" {
+			filter.States = []jobs.State{jobs.State(state)}
 		}
 		if all {
 			filter.Limit = wholePage

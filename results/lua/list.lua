@@ -1,16 +1,19 @@
--- List returns the newest ids of a shard before a cursor, of all jobs that a
+-- List returns the newest ids of a shard between two bounds, of all jobs that a
 -- filter selects, newest first. It sees all lists at the same moment, so a job
 -- that changes its state meanwhile is told once.
--- ARGV: state, kind, lane and group ('' for any), the end of the range of ids,
---       limit
-local state, kind, lane, group = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local before, limit = ARGV[5], tonumber(ARGV[6])
+-- ARGV: states (with a comma between two), kind, lane and group ('' for any),
+--       the two bounds of the range of ids, the lower first, and limit
+local chosen, kind, lane, group = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local from, to, limit = ARGV[5], ARGV[6], tonumber(ARGV[7])
 local wanted, streams = states, streams()
-if state ~= '' then wanted = { state } end
+if chosen ~= '' then
+  wanted = {}
+  for state in string.gmatch(chosen, '[^,]+') do wanted[#wanted + 1] = state end
+end
 
 local ids = {}
 local function add(set)
-  for _, id in ipairs(redis.call('ZREVRANGEBYLEX', set, before, '-', 'LIMIT', 0, limit)) do ids[#ids + 1] = id end
+  for _, id in ipairs(redis.call('ZREVRANGEBYLEX', set, to, from, 'LIMIT', 0, limit)) do ids[#ids + 1] = id end
 end
 
 for _, of in ipairs(wanted) do
