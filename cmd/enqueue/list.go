@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -15,80 +16,139 @@ import (
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
-// wholePage is the size of the pages that --all reads.
+// wholePage is the size of the pages that are read when there is no limit.
 const wholePage = 1000
+
+// listFlags say what to list beside which jobs, and how.
+type listFlags struct {
+	failed, held     bool
+	cursor           string
+	limit            int
+	all, csv, census bool
+}
 
 func (c *cli) listCommand() *cobra.Command {
 	var (
-		state, kind, lane, group, cursor string
-		limit                            int
-		all                              bool
+		chosen selectFlags
+		list   listFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List jobs, newest first",
-		Long: `list lists jobs, newest first, with --json a record a line. When there are more
-than --limit, it says on stderr how to go on.`,
-		Example: `  enqueue list --state failed --limit 10
+		Short: "List, find, count and export jobs",
+		Long: `list lists jobs, newest first: as a table, with --json as a record a line, with
+--csv as the table described below. When there are more than --limit, it says on
+stderr how to go on; --all lists all of them, however many, and says on stderr
+how many those were. A listing that is stopped half way says so and ends with
+exit code 1.
+
+--failed lists the jobs that ended without success for a reason of their own:
+those that are failed, expired (their deadline passed) or incomplete (their
+answer was cut off). Cancelled ones are left out: somebody wished that.
+
+--count looks through all jobs that the other flags select and prints for each
+state and class of failure how many there are, when the first and the last one
+ended and what the last one said.
+
+State, lane, group and the time of creation are indexed. To compare anything
+else records are read, some ten thousand in a second.
+
+The columns of --csv are id, state, class, code, message, lane, group, model,
+attempts, input_tokens, output_tokens, created, ended and response_ids; times are
+RFC 3339, and the ids of all responses are separated by spaces.`,
+		Example: `  enqueue list --failed --count
+  enqueue list --failed --class unavailable --since 2h --all
+  enqueue list --failed --all --csv > failures.csv
+  enqueue list --response resp_0123456789abcdef
   enqueue list --group batch-requests --all --json`,
 		Args: noArguments,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&state, "state", "", fmt.Sprintf("only jobs in this state, one of %v", jobs.States()))
-	flags.StringVar(&kind, "kind", "", "only jobs of this kind")
-	flags.StringVar(&lane, "lane", "", "only jobs of this lane")
-	flags.StringVar(&group, "group", "", "only jobs of this group")
-	flags.IntVar(&limit, "limit", 50, fmt.Sprintf("how many at most, up to %d", wholePage))
-	flags.StringVar(&cursor, "cursor", "", "go on after this job")
-	flags.BoolVar(&all, "all", false, "list all of them, however many")
+	flags.BoolVar(&list.failed, "failed", false, "only jobs that are "+stateList(failedStates()))
+	flags.BoolVar(&list.held, "held", false, "only jobs that are held for a person")
+	flags.StringSliceVar(&chosen.states, "state", nil, fmt.Sprintf("only jobs in these states, of %v", jobs.States()))
+	chosen.register(flags)
+	flags.StringVar(&chosen.responseID, "response", "", "only the job of this response id")
+	flags.StringVar(&chosen.kind, "kind", "", "only jobs of this kind")
+	flags.IntVar(&list.limit, "limit", 50, fmt.Sprintf("how many at most, up to %d", wholePage))
+	flags.StringVar(&list.cursor, "cursor", "", "go on after this job")
+	flags.BoolVar(&list.all, "all", false, "list all of them, however many")
+	flags.BoolVar(&list.csv, "csv", false, "print comma-separated values")
+	flags.BoolVar(&list.census, "count", false, "print how many there are of each state and class of failure")
 	cmd.RunE = c.elsewhere(func(ctx context.Context, cfg config.Config, _ []string) error {
-		if limit < 1 {
-			return jobs.Invalid("limit", "is %d; it goes from 1 to %d", limit, wholePage)
+		err := errors.Join(exclusive(flags, "failed", "held", "state"), exclusive(flags, "all", "limit", "count"),
+			exclusive(flags, "csv", "count"), exclusive(flags, "csv", "json"))
+		if err != nil {
+			return err
 		}
-		if all && flags.Changed("limit") {
-			return usage("--all and --limit exclude each other")
+		if list.limit < 1 || list.limit > wholePage {
+			return jobs.Invalid("limit", "is %d; it goes from 1 to %d, and --all has no limit", list.limit, wholePage)
 		}
-		filter := results.Filter{
-			Kind: jobs.Kind(kind), Lane: lane, Group: group, Cursor: jobs.ID(cursor), Limit: limit,
+		filter, err := chosen.filter(time.Now())
+		if err != nil {
+			return err
 		}
-		if state != "" {
-			filter.States = []jobs.State{jobs.State(state)}
+		filter.Cursor, filter.Held = jobs.ID(list.cursor), list.held
+		if err := filter.Validate(); err != nil {
+			return err
 		}
-		if all {
-			filter.Limit = wholePage
+		if list.failed {
+			filter.States = failedStates()
 		}
-		return c.withSession(ctx, cfg, func(s *session) error { return c.list(ctx, s, filter, all) })
+		return c.withSession(ctx, cfg, func(s *session) error {
+			look := &search{cli: c, session: s, title: "list", filter: filter}
+			switch {
+			case list.census:
+				return look.count(ctx)
+			case !list.all:
+				look.most = list.limit
+			}
+			return look.list(ctx, list.csv)
+		})
 	})
 	return cmd
 }
 
-// list prints a page, or that and all that follow.
-func (c *cli) list(ctx context.Context, s *session, filter results.Filter, all bool) error {
-	for first := true; ; first = false {
-		page, err := s.List(ctx, filter)
-		if err != nil {
-			return err
-		}
-		if err := c.printPage(page, first); err != nil {
-			return err
-		}
-		switch {
-		case page.Next == "":
+// list prints what a search finds, a page at a time.
+func (s *search) list(ctx context.Context, csv bool) error {
+	printed := s.printer(csv)
+	err := s.run(ctx, func(_ context.Context, page results.Page) error { return printed(page.Jobs) })
+	if err != nil {
+		return s.incomplete(ctx, err, "list")
+	}
+	switch {
+	case s.filter.Cursor != "":
+		s.console.say("There are more: --cursor %s", s.filter.Cursor)
+		s.warn()
+	case s.most == 0:
+		s.sum("listed")
+	default:
+		s.warn()
+	}
+	return nil
+}
+
+// printer prints pages in the form that was asked for.
+func (s *search) printer(csv bool) func([]jobs.Job) error {
+	switch {
+	case csv:
+		return csvPrinter(s.stdout)
+	case s.json:
+		return s.printRecords
+	}
+	first := true
+	return func(page []jobs.Job) error {
+		if len(page) == 0 && !first {
 			return nil
-		case !all:
-			c.console.say("There are more: --cursor %s", page.Next)
-			return nil
 		}
-		filter.Cursor = page.Next
+		header := first
+		first = false
+		return writePage(s.stdout, page, header, time.Now())
 	}
 }
 
-func (c *cli) printPage(page results.Page, header bool) error {
-	if !c.json {
-		return writePage(c.stdout, page, header, time.Now())
-	}
-	for _, j := range page.Jobs {
+func (c *cli) printRecords(page []jobs.Job) error {
+	for _, j := range page {
 		raw, err := record(j)
 		if err != nil {
 			return err
@@ -101,12 +161,12 @@ func (c *cli) printPage(page results.Page, header bool) error {
 }
 
 // writePage shows jobs as a table.
-func writePage(w io.Writer, page results.Page, header bool, now time.Time) error {
+func writePage(w io.Writer, page []jobs.Job, header bool, now time.Time) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if header {
 		_, _ = io.WriteString(columns, "JOB\tSTATE\tAGE\tMODEL\tLANE\tGROUP\tTRIES\tTOKENS\tFAILURE\n") // Flush reports what fails
 	}
-	for _, j := range page.Jobs {
+	for _, j := range page {
 		tokens, why := "-", "-"
 		if u := paid(j); u != (jobs.Usage{}) {
 			tokens = formatCount(u.InputTokens + u.OutputTokens)
@@ -116,10 +176,14 @@ func writePage(w io.Writer, page results.Page, header bool, now time.Time) error
 		}
 		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", j.ID, j.State,
 			formatElapsed(now.Sub(j.Created).Round(time.Second)), printable(j.Model), j.Lane, cmp.Or(j.Group, "-"),
-			len(j.Attempts), tokens, why)
+			tries(j), tokens, why)
 	}
 	if err := columns.Flush(); err != nil {
 		return fmt.Errorf("write to stdout: %w", err)
 	}
 	return nil
 }
+
+// tries is how many creates were made for a job, those that are told as one
+// included.
+func tries(j jobs.Job) int { return j.NextAttempt() - 1 }

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// csvHeader is the first line of an export; the help of list has it, too.
+func csvHeader() []string {
+	return []string{
+		"id", "state", "class", "code", "message", "lane", "group", "model", "attempts",
+		"input_tokens", "output_tokens", "created", "ended", "response_ids",
+	}
+}
+
+// csvPrinter writes jobs as lines of comma-separated values, each of them on one
+// line whatever a message holds.
+func csvPrinter(w io.Writer) func([]jobs.Job) error {
+	out := csv.NewWriter(w)
+	header := true
+	return func(page []jobs.Job) error {
+		if header {
+			header = false
+			_ = out.Write(csvHeader()) // Error tells of all writes at once
+		}
+		for _, j := range page {
+			_ = out.Write(csvLine(j))
+		}
+		out.Flush()
+		if err := out.Error(); err != nil {
+			return fmt.Errorf("write to stdout: %w", err)
+		}
+		return nil
+	}
+}
+
+func csvLine(j jobs.Job) []string {
+	var f jobs.Failure
+	if j.Failure != nil {
+		f = *j.Failure
+	}
+	var responses []string
+	for _, a := range j.Attempts {
+		if a.ResponseID != "" {
+			responses = append(responses, a.ResponseID)
+		}
+	}
+	u := paid(j)
+	return []string{
+		string(j.ID), string(j.State), string(f.Class), printable(f.Code), printable(f.Message), j.Lane, j.Group, printable(j.Model),
+		strconv.Itoa(tries(j)), strconv.FormatInt(u.InputTokens, 10), strconv.FormatInt(u.OutputTokens, 10),
+		csvTime(j.Created), csvTime(j.Ended), printable(strings.Join(responses, " ")),
+	}
+}
+
+func csvTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+}
