@@ -17,7 +17,6 @@ const (
 type metrics struct {
 	looks       *prometheus.CounterVec
 	duration    prometheus.Histogram
-	unserved    prometheus.Counter
 	claimErrors prometheus.Counter
 }
 
@@ -33,10 +32,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets:                     []float64{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30},
 			NativeHistogramBucketFactor: 1.1,
 		}),
-		unserved: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: "longhaul", Subsystem: "poller", Name: "unserved_total",
-			Help: "Times a running response was met whose endpoint this worker does not serve.",
-		}),
 		claimErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "longhaul", Subsystem: "poller", Name: "store_errors_total",
 			Help: "Times that due jobs could not be claimed or put back.",
@@ -47,7 +42,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, class := range jobs.Classes() {
 		m.looks.WithLabelValues(string(class))
 	}
-	reg.MustRegister(m.looks, m.duration, m.unserved, m.claimErrors)
+	reg.MustRegister(m.looks, m.duration, m.claimErrors)
 	return m
 }
 

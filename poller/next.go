@@ -67,6 +67,18 @@ func next(now time.Time, j jobs.Job, got answer, s Schedule, random float64) dec
 	return d
 }
 
+// leave decides about a running job whose endpoint is not served here. A worker
+// that serves it may have an answer, so the job is left as it is; only a stop
+// that nobody can carry out is given up after its grace.
+func leave(now time.Time, j jobs.Job, s Schedule) decision {
+	d := decision{looks: j.Looks, due: now.Add(s.Floor)}
+	if j.Stop != nil && now.Sub(j.Stop.At) >= s.StopGrace {
+		a, _ := j.CurrentAttempt()
+		d.event = jobs.StopGivenUp{ResponseID: a.ResponseID}
+	}
+	return d
+}
+
 // count keeps the numbers of looks in a row that brought no status, or did not
 // find the response.
 func count(looks jobs.Looks, got answer) jobs.Looks {

@@ -19,11 +19,13 @@ import (
 
 // Records is the part of the store that a poller needs.
 type Records interface {
-	// ClaimLooks leases up to limit running jobs of each shard whose look is due,
-	// ClaimDue other jobs that are due. With an error they
+	// ClaimLooks leases running jobs whose look is due, of each endpoint up to its
+	// limit in each shard. ClaimDue leases other jobs that are due, ClaimUnserved running ones
+	// that have to end although no worker serves their endpoint. With an error they
 	// return what they have leased all the same.
-	ClaimLooks(ctx context.Context, limit int, lease time.Duration) ([]jobs.Job, error)
+	ClaimLooks(ctx context.Context, limits map[string]int, lease time.Duration) ([]jobs.Job, error)
 	ClaimDue(ctx context.Context, limit int, lease time.Duration) ([]jobs.Job, error)
+	ClaimUnserved(ctx context.Context, lease time.Duration) ([]jobs.Job, error)
 	// PutBack makes a claimed job due again; the looks replace its counters. A
 	// job that has moved on is left alone.
 	PutBack(ctx context.Context, back []PutBack) error
@@ -62,12 +64,15 @@ type Effects interface {
 // Config says how a poller works. All fields must be set.
 type Config struct {
 	Schedule Schedule
-	// Concurrency bounds the looks in flight.
+	// Concurrency bounds the looks in flight at each endpoint.
 	Concurrency int
 	// Tick is the pause between two looks at the due sets when nothing was due.
 	Tick time.Duration
 	// Lease is how long a claimed job is left to its claimer.
 	Lease time.Duration
+	// Sweep is the pause between two searches for what has to end at endpoints
+	// that nobody serves.
+	Sweep time.Duration
 }
 
 // Poller looks at running responses.
@@ -94,53 +99,24 @@ func New(records Records, endpoints map[string]API, others Others, effects Effec
 	}
 }
 
-// debts is how many jobs that are due and not for a look are dealt with at once.
+// debts is how many jobs that are due and not for a look, or not at an endpoint
+// that is served here, are dealt with at once.
 const debts = 16
 
 // Run looks until ctx is done. Looks in flight are then let finish and the
-// claimed jobs are put back; Run returns when that is done. What else is due has
-// places of its own: looks that hang do not delay it.
+// claimed jobs are put back; Run returns when that is done. Each endpoint has
+// places of its own, and so has what else is due: looks that hang delay neither
+// those at another endpoint nor anything else.
 func (p *Poller) Run(ctx context.Context) error {
 	var loops, writer sync.WaitGroup
 	writer.Go(func() { p.putBack(context.WithoutCancel(ctx)) })
-	loops.Go(func() { p.serve(ctx, p.config.Concurrency, p.records.ClaimLooks) })
-	loops.Go(func() { p.serve(ctx, debts, p.records.ClaimDue) })
+	loops.Go(func() { p.serveLooks(ctx) })
+	loops.Go(func() { p.serveDebts(ctx) })
+	loops.Go(func() { p.sweep(ctx) })
 	loops.Wait()
 	close(p.back)
 	writer.Wait()
 	return nil
-}
-
-// serve claims as many jobs as there are free places, and handles each in a
-// goroutine of its own, until ctx is done and all of them have returned.
-func (p *Poller) serve(ctx context.Context, places int, claim func(context.Context, int, time.Duration) ([]jobs.Job, error)) {
-	var busy sync.WaitGroup
-	defer busy.Wait()
-	taken := make(chan struct{}, places) // a token for each job in hand
-	for ctx.Err() == nil {
-		var due []jobs.Job
-		var err error
-		if free := places - len(taken); free > 0 {
-			due, err = claim(ctx, max(1, free/p.records.Shards()), p.config.Lease)
-		}
-		// With an error, some shards may have answered: what they gave is leased.
-		for _, j := range due {
-			taken <- struct{}{}
-			busy.Go(func() {
-				defer func() { <-taken }()
-				// A look that has begun is finished: its answer may be the result.
-				p.handle(context.WithoutCancel(ctx), j)
-			})
-		}
-		switch {
-		case err != nil && ctx.Err() == nil:
-			p.log.WarnContext(ctx, "due jobs not claimed", slog.Any("err", err))
-			p.metrics.claimErrors.Inc()
-			_ = sleep(ctx, time.Second)
-		case len(due) == 0:
-			_ = sleep(ctx, p.config.Tick)
-		}
-	}
 }
 
 // handle deals with one claimed job.
@@ -169,19 +145,10 @@ func (p *Poller) handle(ctx context.Context, j jobs.Job) {
 	log = log.With(slog.String("response_id", a.ResponseID))
 	api, served := p.endpoints[a.Endpoint]
 	if !served {
-		p.metrics.unserved.Inc()
-		log.ErrorContext(ctx, "response belongs to an endpoint that is not served here", slog.String("endpoint", a.Endpoint))
-		p.decide(ctx, log, j, unserved())
+		p.act(ctx, log, j, leave(p.records.Now(), j, p.config.Schedule))
 		return
 	}
 	p.decide(ctx, log, j, p.look(ctx, api, j, a.ResponseID))
-}
-
-// unserved is the answer of an endpoint that this worker does not serve: none. A
-// worker that does may have one, so the job is left as it is; only a stop that
-// nobody can carry out is given up after its grace.
-func unserved() answer {
-	return answer{failure: &jobs.Failure{Class: jobs.ClassUnreachable, Code: "unserved_endpoint"}}
 }
 
 // look asks for the response; one that is to stop is cancelled first. The last
@@ -204,20 +171,26 @@ func (p *Poller) look(ctx context.Context, api API, j jobs.Job, responseID strin
 
 // decide lets next choose, and does it.
 func (p *Poller) decide(ctx context.Context, log *slog.Logger, j jobs.Job, got answer) {
-	now := p.records.Now()
-	d := next(now, j, got, p.config.Schedule, rand.Float64())
-	if d.event == nil {
-		if got.failure != nil {
-			level := slog.LevelDebug
-			if got.failure.Class.Verdict().Alert {
-				level = slog.LevelWarn
-			}
-			log.LogAttrs(ctx, level, "look brought no status", slog.String("class", string(got.failure.Class)),
-				slog.Int("http_status", got.failure.HTTPStatus), slog.String("message", got.failure.Message))
-		} else {
-			log.DebugContext(ctx, "looked", slog.String("status", got.reply.Response.Status),
-				slog.Int("looks", d.looks.Count), slog.Time("next", d.due))
+	d := next(p.records.Now(), j, got, p.config.Schedule, rand.Float64())
+	switch {
+	case d.event != nil:
+	case got.failure != nil:
+		level := slog.LevelDebug
+		if got.failure.Class.Verdict().Alert {
+			level = slog.LevelWarn
 		}
+		log.LogAttrs(ctx, level, "look brought no status", slog.String("class", string(got.failure.Class)),
+			slog.Int("http_status", got.failure.HTTPStatus), slog.String("message", got.failure.Message))
+	default:
+		log.DebugContext(ctx, "looked", slog.String("status", got.reply.Response.Status),
+			slog.Int("looks", d.looks.Count), slog.Time("next", d.due))
+	}
+	p.act(ctx, log, j, d)
+}
+
+// act does what was decided: it puts the job back, or writes the event.
+func (p *Poller) act(ctx context.Context, log *slog.Logger, j jobs.Job, d decision) {
+	if d.event == nil {
 		p.back <- PutBack{Job: j, Due: d.due, Looks: d.looks}
 		return
 	}

@@ -21,10 +21,13 @@ type fakeRecords struct {
 	mu   sync.Mutex
 	jobs map[jobs.ID]jobs.Job
 	due  map[jobs.ID]time.Time
+	// served are the endpoints of all workers.
+	served []string
+	shards int
 }
 
 func newFakeRecords(list ...jobs.Job) *fakeRecords {
-	r := &fakeRecords{jobs: make(map[jobs.ID]jobs.Job), due: make(map[jobs.ID]time.Time)}
+	r := &fakeRecords{jobs: make(map[jobs.ID]jobs.Job), due: make(map[jobs.ID]time.Time), served: []string{"default"}, shards: 1}
 	for _, j := range list {
 		r.jobs[j.ID] = j
 		if at, owed := j.Due(jobs.DefaultTiming()); owed {
@@ -34,21 +37,35 @@ func newFakeRecords(list ...jobs.Job) *fakeRecords {
 	return r
 }
 
-func (r *fakeRecords) ClaimLooks(_ context.Context, limit int, lease time.Duration) ([]jobs.Job, error) {
-	return r.claim(limit, lease, func(s jobs.State) bool { return s == jobs.StateRunning })
+func (r *fakeRecords) ClaimLooks(_ context.Context, limits map[string]int, lease time.Duration) ([]jobs.Job, error) {
+	var all []jobs.Job
+	for endpoint, limit := range limits {
+		claimed, _ := r.claim(limit, lease, func(j jobs.Job) bool {
+			return j.State == jobs.StateRunning && j.Attempts[0].Endpoint == endpoint
+		})
+		all = append(all, claimed...)
+	}
+	return all, nil
+}
+
+func (r *fakeRecords) ClaimUnserved(_ context.Context, lease time.Duration) ([]jobs.Job, error) {
+	return r.claim(1000, lease, func(j jobs.Job) bool {
+		return j.State == jobs.StateRunning && !slices.Contains(r.served, j.Attempts[0].Endpoint) &&
+			(j.Stop != nil || j.Late(time.Now()))
+	})
 }
 
 func (r *fakeRecords) ClaimDue(_ context.Context, limit int, lease time.Duration) ([]jobs.Job, error) {
-	return r.claim(limit, lease, func(s jobs.State) bool { return s != jobs.StateRunning })
+	return r.claim(limit, lease, func(j jobs.Job) bool { return j.State != jobs.StateRunning })
 }
 
-func (r *fakeRecords) claim(limit int, lease time.Duration, of func(jobs.State) bool) ([]jobs.Job, error) {
+func (r *fakeRecords) claim(limit int, lease time.Duration, of func(jobs.Job) bool) ([]jobs.Job, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var claimed []jobs.Job
 	now := time.Now()
 	for id, at := range r.due {
-		if !at.After(now) && len(claimed) < limit && of(r.jobs[id].State) {
+		if !at.After(now) && len(claimed) < limit*r.shards && of(r.jobs[id]) {
 			r.due[id] = now.Add(lease)
 			claimed = append(claimed, r.jobs[id])
 		}
@@ -88,7 +105,7 @@ func (r *fakeRecords) Advance(_ context.Context, j jobs.Job, ev jobs.Event) (job
 }
 
 func (r *fakeRecords) Now() time.Time { return time.Now() }
-func (r *fakeRecords) Shards() int    { return 1 }
+func (r *fakeRecords) Shards() int    { return r.shards }
 
 func (r *fakeRecords) job(id jobs.ID) jobs.Job {
 	r.mu.Lock()
@@ -165,16 +182,23 @@ func play(t *testing.T, j jobs.Job, api *fakeAPI, others Others, d time.Duration
 	t.Helper()
 	records := newFakeRecords(j)
 	api.start = time.Now()
+	log := run(t, records, map[string]API{"default": api}, others, d)
+	return records.job(j.ID), log
+}
+
+// run runs a poller until the time is over, and returns its log.
+func run(t *testing.T, records *fakeRecords, endpoints map[string]API, others Others, d time.Duration) string {
+	t.Helper()
 	var log bytes.Buffer
-	p := New(records, map[string]API{"default": api}, others, noEffects{}, Config{
-		Schedule: steady, Concurrency: 4, Tick: 10 * time.Millisecond, Lease: time.Minute,
+	p := New(records, endpoints, others, noEffects{}, Config{
+		Schedule: steady, Concurrency: 4, Tick: 10 * time.Millisecond, Lease: time.Minute, Sweep: 5 * time.Second,
 	}, prometheus.NewPedanticRegistry(), slog.New(slog.NewTextHandler(&log, nil)))
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	if err := p.Run(ctx); err != nil {
 		t.Errorf("run: %v", err)
 	}
-	return records.job(j.ID), log.String()
+	return log.String()
 }
 
 func runningJob() jobs.Job {
@@ -294,11 +318,11 @@ func TestUnservedEndpointIsLeftAlone(t *testing.T) {
 		j.Attempts[0].Endpoint = "elsewhere"
 		api := &fakeAPI{answers: []answer{response("completed")}}
 		got, log := play(t, j, api, &fakeOthers{}, time.Minute)
-		if got.State != jobs.StateRunning || len(api.looked) != 0 {
-			t.Errorf("state %s after %d looks; want it left running", got.State, len(api.looked))
+		if got.State != jobs.StateRunning || len(api.looked) != 0 || got.Looks != (jobs.Looks{}) {
+			t.Errorf("state %s after %d looks, %+v on record; want it left running", got.State, len(api.looked), got.Looks)
 		}
-		if !bytes.Contains([]byte(log), []byte("not served here")) {
-			t.Errorf("log says nothing of it: %s", log)
+		if log != "" {
+			t.Errorf("log: %s; want no word for each look", log)
 		}
 	})
 }
@@ -356,16 +380,41 @@ func TestHangingLooksDelayNothingElse(t *testing.T) {
 		intent.State, intent.Updated = jobs.StateSubmitting, time.Now()
 		records := newFakeRecords(append(list, intent)...)
 		others := &fakeOthers{}
-		p := New(records, map[string]API{"default": &hangingAPI{}}, others, noEffects{}, Config{
-			Schedule: steady, Concurrency: 4, Tick: 10 * time.Millisecond, Lease: time.Minute,
-		}, prometheus.NewPedanticRegistry(), slog.New(slog.DiscardHandler))
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		if err := p.Run(ctx); err != nil {
-			t.Error(err)
-		}
+		run(t, records, map[string]API{"default": &hangingAPI{}}, others, 5*time.Second)
 		if got := others.states(); !slices.Equal(got, []jobs.State{jobs.StateSubmitting}) {
 			t.Errorf("the watchdog was given %v within five seconds, want the intent", got)
+		}
+	})
+}
+
+// TestHangingEndpointDelaysNoOther has every place at one endpoint taken: a look
+// at another is on time, and what waits for a place is given back at the end.
+func TestHangingEndpointDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var list []jobs.Job
+		for range 100 {
+			j := runningJob()
+			j.LookAt = time.Now()
+			list = append(list, j)
+		}
+		other := runningJob()
+		other.Attempts[0].Endpoint, other.LookAt = "other", time.Now().Add(time.Second)
+		records := newFakeRecords(append(list, other)...)
+		records.shards = 16
+		api := &fakeAPI{answers: []answer{response("completed")}, start: time.Now()}
+		end := time.Now().Add(5 * time.Second)
+		run(t, records, map[string]API{"default": &hangingAPI{}, "other": api}, &fakeOthers{}, 5*time.Second)
+		if !slices.Equal(api.looked, []time.Duration{time.Second}) {
+			t.Errorf("looks at the other endpoint after %v, want one after a second", api.looked)
+		}
+		back := 0
+		for _, at := range records.due {
+			if at.Equal(end) {
+				back++
+			}
+		}
+		if back == 0 {
+			t.Error("no look that waited for its place was given back")
 		}
 	})
 }

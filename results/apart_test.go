@@ -83,7 +83,7 @@ func TestLooksAndOtherDebtsAreClaimedApart(t *testing.T) {
 		running := h.in(jobs.StateRunning, jobs.Options{})
 		submitting := h.in(jobs.StateSubmitting, jobs.Options{})
 		h.ShiftClock(time.Hour)
-		looks, err := h.ClaimLooks(t.Context(), 10, time.Minute)
+		looks, err := h.ClaimLooks(t.Context(), map[string]int{"openai": 10}, time.Minute)
 		if err != nil || len(looks) != 1 || looks[0].ID != running.ID {
 			t.Errorf("looks: %v, %v; want the running job", looks, err)
 		}

@@ -36,6 +36,7 @@ const (
 	headNudge
 	headNonces
 	headLooks
+	_ // endpoint
 	headSize
 )
 
@@ -89,6 +90,14 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	if !j.Deadline.IsZero() {
 		deadline = ms(j.Deadline)
 	}
+	due, endpoint := "due", ""
+	if j.State == jobs.StateRunning {
+		a, _ := j.CurrentAttempt()
+		due, endpoint = "looks:"+a.Endpoint, a.Endpoint
+		if j.Stop != nil {
+			deadline = ms(j.Stop.At)
+		}
+	}
 	got := strings.Split(f["head"], " ")
 	if len(got) != headSize {
 		h.t.Fatalf("%s has %d values in its head, want %d: %q", id, len(got), headSize, f["head"])
@@ -96,7 +105,7 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	rank := strconv.FormatInt(int64(9-j.Priority)<<42+j.Created.UnixMilli(), 10)
 	head := []string{
 		strconv.Itoa(jobs.Schema), got[headVersion], state, string(j.Kind), j.Lane, j.Group, "", rank, deadline,
-		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "",
+		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "", endpoint,
 	}
 	version, _ := strconv.Atoi(got[headVersion])
 	if n := len(strings.Split(got[headNonces], ",")); n != min(version, 8) {
@@ -129,11 +138,7 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 		head[headAdmitted] = h.expectPlace(put, space, base, j, rank)
 	}
 	if _, owed := j.Due(h.timing()); owed {
-		if j.State == jobs.StateRunning {
-			put("looks", member, anyScore)
-		} else {
-			put("due", member, anyScore)
-		}
+		put(due, member, anyScore)
 	}
 	if j.State.Terminal() {
 		put("expire", member, anyScore)
@@ -251,7 +256,7 @@ func reader(h *harness, p redis.Pipeliner, key, kind string) func() map[string]s
 // lease, a settlement, a delay.
 func loose(key string) bool {
 	_, rest, _ := strings.Cut(key, "}:")
-	return rest == "due" || rest == "looks" || rest == "expire" || strings.HasPrefix(rest, "later:")
+	return rest == "due" || strings.HasPrefix(rest, "looks:") || rest == "expire" || strings.HasPrefix(rest, "later:")
 }
 
 func (h *harness) pipelined(queue func(p redis.Pipeliner)) {
@@ -269,7 +274,9 @@ func (h *harness) pipelined(queue func(p redis.Pipeliner)) {
 func (h *harness) empty() {
 	h.t.Helper()
 	want := []string{h.prefix() + ":{meta}:installation"}
-	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(h.read()))); diff != "" {
+	got := h.read()
+	delete(got, h.prefix()+":{workers}:endpoints") // is kept: it holds no job
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(got))); diff != "" {
 		h.t.Fatalf("keys that are left (-want +got):\n%s", diff)
 	}
 }

@@ -58,18 +58,31 @@ type Backlog struct {
 	// Due is the number of jobs that are owed something, now or later.
 	Due int64
 	// OldestMilliseconds is how long the oldest entry has been due, 0 if none is.
+	// The looks at endpoints that no worker serves do not count: they wait for a
+	// worker that does, and not for this one to be quicker.
 	OldestMilliseconds int64
 }
 
 // Backlog reads the due sets, for the metrics.
 func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
+	uses, err := s.listed(ctx)
+	if err != nil {
+		return Backlog{}, err
+	}
 	var sizes []*redis.IntCmd
 	var oldest []*redis.ZSliceCmd
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		read := func(key string, served bool) {
+			sizes = append(sizes, p.ZCard(ctx, key))
+			if served {
+				oldest = append(oldest, p.ZRangeWithScores(ctx, key, 0, 0))
+			}
+		}
 		for shard := range s.shards {
-			for _, set := range []string{s.base(shard).due(), s.base(shard).looks()} {
-				sizes = append(sizes, p.ZCard(ctx, set))
-				oldest = append(oldest, p.ZRangeWithScores(ctx, set, 0, 0))
+			b := s.base(shard)
+			read(b.due(), true)
+			for _, use := range uses {
+				read(b.looks(use.Name), use.Served)
 			}
 		}
 		return nil
@@ -79,9 +92,11 @@ func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
 	}
 	var b Backlog
 	now := ms(s.Now())
-	for i := range sizes {
-		b.Due += sizes[i].Val()
-		for _, z := range oldest[i].Val() {
+	for _, size := range sizes {
+		b.Due += size.Val()
+	}
+	for _, first := range oldest {
+		for _, z := range first.Val() {
 			b.OldestMilliseconds = max(b.OldestMilliseconds, now-int64(z.Score))
 		}
 	}

@@ -3,6 +3,8 @@ package results
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -50,40 +52,60 @@ func (s *Store) Admit(ctx context.Context, lane string, window int) ([]Admission
 // to a worker that can read it. When some shards cannot be reached, what was
 // claimed from the others is returned beside the error.
 func (s *Store) ClaimDue(ctx context.Context, limit int, lease time.Duration) ([]jobs.Job, error) {
-	return s.claim(ctx, dueSet, limit, lease)
+	return s.claim(ctx, []any{dueSet, limit}, lease)
 }
 
-// ClaimLooks is [Store.ClaimDue] for the running jobs whose next look is due.
-// They are claimed apart, so that a provider that hangs delays nothing but looks.
-func (s *Store) ClaimLooks(ctx context.Context, limit int, lease time.Duration) ([]jobs.Job, error) {
-	return s.claim(ctx, looksSet, limit, lease)
+// ClaimLooks is [Store.ClaimDue] for the running jobs whose next look is due, of
+// the given endpoints and with a limit for each. Looks are claimed apart, so that
+// a provider that hangs delays nothing but looks, and by endpoint, so that those
+// at one that a worker does not serve are left to the workers that do.
+func (s *Store) ClaimLooks(ctx context.Context, limits map[string]int, lease time.Duration) ([]jobs.Job, error) {
+	if len(limits) == 0 {
+		return nil, nil
+	}
+	sets := make([]any, 0, 2*len(limits))
+	for _, endpoint := range slices.Sorted(maps.Keys(limits)) {
+		sets = append(sets, looksSet(endpoint), limits[endpoint])
+	}
+	return s.claim(ctx, sets, lease)
 }
 
-func (s *Store) claim(ctx context.Context, set string, limit int, lease time.Duration) ([]jobs.Job, error) {
-	now := s.Now()
+// claim takes what is due in the sets, each with its limit.
+func (s *Store) claim(ctx context.Context, sets []any, lease time.Duration) ([]jobs.Job, error) {
 	var due []jobs.Job
-	args := []any{set, ms(now), ms(now.Add(max(lease, time.Millisecond))), limit, jobs.Schema}
+	args := append(s.leaseArgs(lease), sets...)
 	err := s.everywhere(ctx, s.scripts.claim, args, func(answer *redis.Cmd) error {
 		flat, err := answer.Slice()
-		if err != nil {
-			return err
+		if err == nil {
+			due = s.claimed(ctx, due, flat)
 		}
-		left, _ := flat[0].(int64)
-		s.metrics.newer.Add(float64(left))
-		for flat = flat[1:]; len(flat) >= 3; flat = flat[3:] {
-			id, _ := flat[0].(string)
-			// One that cannot be read is on record as such, and its lease keeps it
-			// out of the way of the others.
-			if j, err := s.decode(ctx, jobs.ID(id), flat[1:3]); err == nil {
-				due = append(due, j)
-			}
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return due, fmt.Errorf("claim what is due: %w", err)
 	}
 	return due, nil
+}
+
+// leaseArgs are what the scripts that claim have in common.
+func (s *Store) leaseArgs(lease time.Duration) []any {
+	now := s.Now()
+	return []any{ms(now), ms(now.Add(max(lease, time.Millisecond))), jobs.Schema}
+}
+
+// claimed appends the jobs that a script has claimed.
+func (s *Store) claimed(ctx context.Context, due []jobs.Job, flat []any) []jobs.Job {
+	left, _ := flat[0].(int64)
+	s.metrics.newer.Add(float64(left))
+	for flat = flat[1:]; len(flat) >= 3; flat = flat[3:] {
+		id, _ := flat[0].(string)
+		// One that cannot be read is on record as such, and its lease keeps it
+		// out of the way of the others.
+		if j, err := s.decode(ctx, jobs.ID(id), flat[1:3]); err == nil {
+			due = append(due, j)
+		}
+	}
+	return due
 }
 
 // Settlement puts a claimed job back.

@@ -52,7 +52,7 @@ func TestEachDueJobIsClaimedByOneWorker(t *testing.T) {
 		claims := make([][]jobs.ID, len(stores))
 		together(len(stores), func(i int) bool {
 			for range 20 {
-				due, err := stores[i].ClaimLooks(t.Context(), 2, time.Hour)
+				due, err := stores[i].ClaimLooks(t.Context(), map[string]int{"openai": 2}, time.Hour)
 				if err != nil {
 					t.Errorf("ClaimDue: %v", err)
 				}
@@ -83,7 +83,7 @@ func TestClaimTakesTheLongestDueFirst(t *testing.T) {
 		}
 		var got []jobs.ID
 		for range 3 {
-			due, err := h.ClaimLooks(t.Context(), 2, time.Hour)
+			due, err := h.ClaimLooks(t.Context(), map[string]int{"openai": 2}, time.Hour)
 			if err != nil || len(due) != 2 {
 				t.Fatalf("%d jobs claimed, err %v; want two", len(due), err)
 			}
@@ -100,9 +100,9 @@ func TestClaimForgetsEntriesWithoutAJob(t *testing.T) {
 	onEach(t, results.Config{Shards: 1}, func(t *testing.T, h *harness) {
 		j := h.in(jobs.StateRunning, jobs.Options{})
 		for i := range 7 {
-			h.rdb.ZAdd(t.Context(), h.key(j.ID, "looks"), z(1, fmt.Sprint("ghost ", i)))
+			h.rdb.ZAdd(t.Context(), h.key(j.ID, "looks:openai"), z(1, fmt.Sprint("ghost ", i)))
 		}
-		due, err := h.ClaimLooks(t.Context(), 2, time.Minute)
+		due, err := h.ClaimLooks(t.Context(), map[string]int{"openai": 2}, time.Minute)
 		if err != nil || len(due) != 1 || due[0].ID != j.ID {
 			t.Errorf("claimed %v, err %v; want the one job behind the ghosts", due, err)
 		}
@@ -126,7 +126,7 @@ func TestRecordsOfANewerSchemaAreLeftToNewerWorkers(t *testing.T) {
 		own := h.in(jobs.StateRunning, jobs.Options{})
 		before := h.read()
 
-		due, err := h.ClaimLooks(ctx, 1, time.Minute)
+		due, err := h.ClaimLooks(ctx, map[string]int{"openai": 1}, time.Minute)
 		if err != nil || len(due) != 1 || due[0].ID != own.ID {
 			t.Fatalf("claimed %v, err %v; want only the job of our schema", due, err)
 		}
@@ -296,7 +296,7 @@ func TestAuditPutsBackEveryKindOfEntry(t *testing.T) {
 			{"ready", ready, []string{"due", "ready:full"}},
 			{"admitted", admitted, []string{"due", "admitted:default"}},
 			{"submitting", in(jobs.StateSubmitting), []string{"due"}},
-			{"running", in(jobs.StateRunning), []string{"looks"}},
+			{"running", in(jobs.StateRunning), []string{"looks:openai"}},
 			{"uncertain", in(jobs.StateUncertain), []string{"due"}},
 			{"owing", owing, []string{"due"}},
 		} {
@@ -377,7 +377,7 @@ func TestBacklogSaysHowMuchIsDueAndForHowLong(t *testing.T) {
 		if b, err := h.Backlog(ctx); err != nil || b != (results.Backlog{}) {
 			t.Errorf("backlog of nothing = %+v, err %v", b, err)
 		}
-		h.accept(jobs.Options{})
+		first := h.accept(jobs.Options{})
 		if b, err := h.Backlog(ctx); err != nil || b != (results.Backlog{Due: 1}) {
 			t.Errorf("backlog of one that waits = %+v, err %v; want nothing overdue", b, err)
 		}
@@ -385,10 +385,18 @@ func TestBacklogSaysHowMuchIsDueAndForHowLong(t *testing.T) {
 			h.in(jobs.StateRunning, jobs.Options{})
 		}
 		h.ShiftClock(time.Hour)
+		if err := h.Beat(ctx, results.Worker{ID: "w", Endpoints: []string{"openai"}}, time.Minute); err != nil {
+			t.Fatal(err)
+		}
 		b, err := h.Backlog(ctx)
 		age := time.Duration(b.OldestMilliseconds) * time.Millisecond
 		if err != nil || b.Due != 4 || age < time.Hour || age > time.Hour+time.Minute {
 			t.Errorf("backlog = %+v, err %v; want four, the oldest due for an hour", b, err)
+		}
+		h.rdb.ZRem(ctx, h.key(first.ID, "due"), string(first.ID))
+		h.ShiftClock(time.Hour)
+		if b, err := h.Backlog(ctx); err != nil || b != (results.Backlog{Due: 3}) {
+			t.Errorf("backlog without a worker for the endpoint = %+v, err %v; want three and none to hurry for", b, err)
 		}
 	})
 }

@@ -61,7 +61,7 @@ func Example() {
 	}
 
 	// Any worker may find that a look is due, and bring the result.
-	due, err := store.ClaimLooks(ctx, 10, time.Minute)
+	due, err := store.ClaimLooks(ctx, map[string]int{"openai": 10}, time.Minute)
 	if err != nil {
 		panic(err)
 	}

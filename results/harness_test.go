@@ -301,7 +301,15 @@ func (h *harness) claim(lease time.Duration) map[jobs.ID]jobs.Job {
 	if err != nil {
 		h.t.Fatalf("ClaimDue: %v", err)
 	}
-	looks, err := h.ClaimLooks(h.t.Context(), 1000, lease)
+	uses, err := h.Endpoints(h.t.Context())
+	if err != nil {
+		h.t.Fatalf("Endpoints: %v", err)
+	}
+	limits := make(map[string]int)
+	for _, use := range uses {
+		limits[use.Name] = 1000
+	}
+	looks, err := h.ClaimLooks(h.t.Context(), limits, lease)
 	if err != nil {
 		h.t.Fatalf("ClaimLooks: %v", err)
 	}

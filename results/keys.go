@@ -19,7 +19,7 @@ import (
 //	later:LANE             zset    waiting jobs by the time before which they may not start
 //	ready:LANE             zset    waiting jobs whose time has come, by rank: the lowest goes first
 //	admitted:LANE          zset    waiting jobs in their lane's queue, by the time of admission
-//	looks                  zset    running jobs by their next look; a claim moves them behind its lease
+//	looks:ENDPOINT         zset    running jobs of an endpoint by their next look; a claim moves them behind its lease
 //	due                    zset    all other jobs that want attention, by when; likewise
 //	expire                 zset    ended jobs by the end of their retention
 //	owing                  zset    jobs with effects to carry out, or a removal
@@ -44,17 +44,19 @@ import (
 //	version    how many steps made it
 //	state, kind, lane, group, dedupe    what names its keys
 //	rank       its place among the ready ones: ten bands of priority, then its age
-//	deadline   when it ends at the latest, "" for never
+//	deadline   when it ends at the latest, "" for never; of a stopped one that runs, when it was stopped
 //	next       the number of its next attempt
 //	admitted   when it went to its lane's queue; only while it is there
 //	nudge      how often the watchdog has enqueued it anew in this state
 //	nonces     the marks of its last eight steps, the newest first, a comma between two
 //	looks      the counters of the looks at its response, likewise
+//	endpoint   the one that its response belongs to; only while it is running
 //
 // Beside the shards there are PREFIX:{meta}:installation, a hash with the number
 // of shards, PREFIX:{workers}:alive, a zset of worker ids by the end of their
-// last word, and PREFIX:{workers}:worker:ID, a string with what a worker says
-// of itself.
+// last word, PREFIX:{workers}:worker:ID, a string with what a worker says of
+// itself, and PREFIX:{workers}:endpoints, a zset of the names of all endpoints
+// that there ever were by the time until which somebody serves them.
 type base string
 
 // base is where the keys of a shard begin.
@@ -79,7 +81,7 @@ func (b base) job(id jobs.ID) string { return string(b) + "job:" + string(id) }
 
 func (b base) due() string { return string(b) + dueSet }
 
-func (b base) looks() string { return string(b) + looksSet }
+func (b base) looks(endpoint string) string { return string(b) + looksSet(endpoint) }
 
 func (s *Store) installationKey() string { return s.config.Prefix + ":{meta}:installation" }
 
@@ -87,11 +89,13 @@ func (s *Store) workersKey() string { return s.config.Prefix + ":{workers}:alive
 
 func (s *Store) workerKey(id string) string { return s.config.Prefix + ":{workers}:worker:" + id }
 
-// The sets of what is due: the looks at running jobs, and everything else.
-const (
-	looksSet = "looks"
-	dueSet   = "due"
-)
+func (s *Store) endpointsKey() string { return s.config.Prefix + ":{workers}:endpoints" }
+
+// dueSet is the set of what is due and no look.
+const dueSet = "due"
+
+// looksSet is the set of the looks at an endpoint's responses.
+func looksSet(endpoint string) string { return "looks:" + endpoint }
 
 // bandWidth separates the priorities among the ready jobs: no time is so late,
 // in milliseconds, before the year 2109.

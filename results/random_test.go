@@ -153,7 +153,7 @@ func (p *player) admitOne() {
 	p.report(err)
 	for _, a := range admitted {
 		if p.random.IntN(3) > 0 {
-			p.do(a.Job, jobs.SubmitStarted{Attempt: a.Attempt, Worker: "w", Endpoint: "e"})
+			p.do(a.Job, jobs.SubmitStarted{Attempt: a.Attempt, Worker: "w", Endpoint: choose(p, "e", "f:g")})
 		}
 	}
 }
@@ -161,7 +161,7 @@ func (p *player) admitOne() {
 // watch claims what is due and does, mostly, what a worker would do.
 func (p *player) watch() {
 	p.last = "watch"
-	due, err := p.ClaimLooks(p.t.Context(), 5, time.Minute)
+	due, err := p.ClaimLooks(p.t.Context(), map[string]int{"e": 5, "f:g": 5}, time.Minute)
 	p.report(err)
 	others, err := p.ClaimDue(p.t.Context(), 5, time.Minute)
 	p.report(err)

@@ -148,7 +148,7 @@ func TestLostAnswerOfClaim(t *testing.T) {
 	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
 		j := h.in(jobs.StateRunning, jobs.Options{})
 		h.loser.loseNext(nil)
-		if due, err := h.ClaimLooks(t.Context(), 10, time.Minute); err != nil || len(due) != 0 || h.loser.count() != 1 {
+		if due, err := h.ClaimLooks(t.Context(), map[string]int{"openai": 10}, time.Minute); err != nil || len(due) != 0 || h.loser.count() != 1 {
 			t.Fatalf("repeated ClaimLooks: %d jobs, %v; want the lease of the first to hold", len(due), err)
 		}
 		h.check()

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"math"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -84,6 +85,8 @@ type Store struct {
 	offset  atomic.Int64 // Redis' time less ours, in nanoseconds
 	memory  memory
 	audit   audit
+	late    late
+	noted   sync.Map // the names of the endpoints that are in the list of all
 }
 
 // Open returns the store of the installation under the prefix, and starts the

@@ -24,7 +24,7 @@ const (
 
 // scripts are the atomic steps, one each.
 type scripts struct {
-	accept, apply, admit, claim, settle, remove, expire, audit, list, count *redis.Script
+	accept, apply, admit, claim, late, settle, remove, expire, audit, list, count *redis.Script
 }
 
 // newScripts reads the sources. With flags, the scripts that record what was
@@ -57,6 +57,7 @@ func newScripts(flags bool) (scripts, error) {
 		apply:  load("apply", allowOOM),
 		admit:  load("admit", ""),
 		claim:  load("claim", allowOOM),
+		late:   load("late", allowOOM),
 		settle: load("settle", allowOOM),
 		remove: load("remove", allowOOM),
 		expire: load("expire", allowOOM),

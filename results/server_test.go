@@ -217,7 +217,7 @@ func TestOneNodeThatIsDownCostsTheOthersNothing(t *testing.T) {
 		t.Fatalf("%d jobs on the first node, %d on the second", len(onFirst), len(elsewhere))
 	}
 	nodes[1].Kill()
-	due, err := h.ClaimLooks(t.Context(), 100, time.Minute)
+	due, err := h.ClaimLooks(t.Context(), map[string]int{"openai": 100}, time.Minute)
 	if err == nil || !strings.Contains(err.Error(), "of 16 calls") {
 		t.Errorf("ClaimDue: err %v, want it to say how many shards were missed", err)
 	}

@@ -114,6 +114,15 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change) (verd
 	case next.State == jobs.StateWaiting:
 		place = "admitted"
 	}
+	endpoint, deadline := "", next.Deadline
+	if next.State == jobs.StateRunning {
+		a, _ := next.CurrentAttempt()
+		endpoint = a.Endpoint
+		s.note(ctx, endpoint)
+		if next.Stop != nil {
+			deadline = next.Stop.At
+		}
+	}
 	deleting := ""
 	if next.Deleting {
 		deleting = "1"
@@ -128,7 +137,7 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change) (verd
 	answer, err := s.run(
 		ctx, s.scripts.apply, base, string(j.ID), j.Version, score(j.Admitted), nonce(), jobs.Schema,
 		record, string(next.State), next.NextAttempt(), place, ms(later(next.Updated, next.NotBefore)),
-		due, expire, owing, action, body, score(next.Deadline), looksAfter(j, next), deleting,
+		due, expire, owing, action, body, score(deadline), looksAfter(j, next), deleting, endpoint,
 	).StringSlice()
 	if err != nil {
 		return "", 0, err

@@ -31,6 +31,9 @@ func (s *Store) Beat(ctx context.Context, w Worker, living time.Duration) error 
 	_, err = s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		p.ZAdd(ctx, s.workersKey(), redis.Z{Score: float64(ms(until)), Member: w.ID})
 		p.Set(ctx, s.workerKey(w.ID), raw, 2*living)
+		for _, endpoint := range w.Endpoints {
+			p.ZAdd(ctx, s.endpointsKey(), redis.Z{Score: float64(ms(until)), Member: endpoint})
+		}
 		return nil
 	})
 	if err != nil {

@@ -13,20 +13,25 @@ import (
 // collector reads what the store holds when it is asked for metrics. Every
 // worker tells the same numbers: they are the installation's.
 type collector struct {
-	store  *results.Store
-	jobs   *prometheus.Desc
-	due    *prometheus.Desc
-	oldest *prometheus.Desc
-	up     *prometheus.Desc
+	store    *results.Store
+	jobs     *prometheus.Desc
+	due      *prometheus.Desc
+	oldest   *prometheus.Desc
+	unserved *prometheus.Desc
+	up       *prometheus.Desc
 }
+
+// debtLook is the debt of a job whose response is to be looked at.
+const debtLook = "look"
 
 func newCollector(store *results.Store) *collector {
 	return &collector{
-		store:  store,
-		jobs:   prometheus.NewDesc("longhaul_jobs", "Jobs kept by the installation, by state.", []string{"state"}, nil),
-		due:    prometheus.NewDesc("longhaul_due_jobs", "Jobs of the installation that are owed a look, a submit or an effect, now or later.", nil, nil),
-		oldest: prometheus.NewDesc("longhaul_due_oldest_seconds", "How long the oldest overdue entry has been due; grows when looks or submits do not keep up.", nil, nil),
-		up:     prometheus.NewDesc("longhaul_redis_up", "Whether Redis answered this scrape.", nil, nil),
+		store:    store,
+		jobs:     prometheus.NewDesc("longhaul_jobs", "Jobs kept by the installation, by state.", []string{"state"}, nil),
+		due:      prometheus.NewDesc("longhaul_due_jobs", "Jobs of the installation that are owed a look, a submit or an effect, now or later.", nil, nil),
+		oldest:   prometheus.NewDesc("longhaul_due_oldest_seconds", "How long the oldest overdue entry has been due; grows when looks or submits do not keep up.", nil, nil),
+		unserved: prometheus.NewDesc("longhaul_unserved_jobs", "Jobs of the installation that cannot go on because no worker serves the endpoint of their response, by endpoint and by what they wait for.", []string{"endpoint", "debt"}, nil),
+		up:       prometheus.NewDesc("longhaul_redis_up", "Whether Redis answered this scrape.", nil, nil),
 	}
 }
 
@@ -35,6 +40,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.jobs
 	ch <- c.due
 	ch <- c.oldest
+	ch <- c.unserved
 	ch <- c.up
 }
 
@@ -45,7 +51,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	counts, err := c.store.Counts(ctx, "")
 	backlog, err2 := c.store.Backlog(ctx)
-	if err != nil || err2 != nil {
+	endpoints, err3 := c.store.Endpoints(ctx)
+	if err != nil || err2 != nil || err3 != nil {
 		ch <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, 0)
 		return
 	}
@@ -55,4 +62,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(c.due, prometheus.GaugeValue, float64(backlog.Due))
 	ch <- prometheus.MustNewConstMetric(c.oldest, prometheus.GaugeValue, float64(backlog.OldestMilliseconds)/1000)
+	for _, use := range endpoints {
+		waiting := use.Running
+		if use.Served {
+			waiting = 0
+		}
+		ch <- prometheus.MustNewConstMetric(c.unserved, prometheus.GaugeValue, float64(waiting), use.Name, debtLook)
+	}
 }

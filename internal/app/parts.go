@@ -67,6 +67,7 @@ func (a *App) assemble() parts {
 	}
 	looks := poller.New(pollerRecords{store}, map[string]poller.API{cfg.OpenAI.Endpoint: a.api}, dog, tasks, poller.Config{
 		Schedule: schedule, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
+		Sweep: cfg.Watchdog.AuditEvery,
 	}, a.registry, a.log)
 	submitter := submit.New(store, a.api, tasks, submit.Config{
 		Worker: worker.ID, Endpoint: cfg.OpenAI.Endpoint, FirstLook: schedule.First,

@@ -121,7 +121,7 @@ func debts() []debt {
 		{name: "running, its worker", state: jobs.StateSucceeded, attempts: 1, creates: 1, prepare: running},
 		{name: "running, its due entry", state: jobs.StateSucceeded, attempts: 1, creates: 1, prepare: func(w *world) jobs.ID {
 			id := running(w)
-			w.lose(id, "looks")
+			w.lose(id, "looks:default")
 			return id
 		}},
 		{name: "uncertain, its due entry", state: jobs.StateExpired, attempts: 1, prepare: func(w *world) jobs.ID {

@@ -4,17 +4,18 @@
 --       record, state, next attempt, place ('lane', 'admitted' or ''),
 --       not_before, due, expire, owing ('0' or ''), body action ('', 'keep' or
 --       'drop'), body, deadline, looks ('' for none, '=' for those that there
---       are), deleting ('1' or '')
+--       are), deleting ('1' or ''), endpoint of the response ('' unless running)
 -- Returns the verdict, 'applied', 'stale' or 'missing', and a version.
 local id, expected, expected_admission, nonce, schema = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local record, state, next_attempt, place, not_before = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local due, expire, owing, body_action, body = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
-local deadline, looks, deleting = ARGV[16], ARGV[17], ARGV[18]
+local deadline, looks, deleting, endpoint = ARGV[16], ARGV[17], ARGV[18], ARGV[19]
 local key = job_key(id)
 
 local head = read_head(id)
 if not head then return { 'missing', '0' } end
 local version, nonces, from, dedupe = head[VERSION], head[NONCES], head[STATE], head[DEDUPE]
+local before = due_key(head)
 -- go-redis repeats a command whose answer was lost: the same nonce is success,
 -- with the version that it made, for others may have followed.
 local at = string.find(nonces, nonce, 1, true)
@@ -27,7 +28,7 @@ version = string.format('%d', tonumber(version) + 1)
 -- because a repeated command follows its twin at once.
 nonces = string.sub(nonce .. ',' .. nonces, 1, 8 * 17 - 1)
 head[SCHEMA], head[VERSION], head[STATE], head[NONCES] = schema, version, state, nonces
-head[NEXT], head[DEADLINE] = next_attempt, deadline
+head[NEXT], head[DEADLINE], head[ENDPOINT] = next_attempt, deadline, endpoint
 if from ~= state then head[NUDGE] = '' end
 if looks ~= '=' then head[LOOKS] = looks end
 local leaves = from == 'waiting' and place ~= 'admitted'
@@ -41,8 +42,8 @@ end
 if from ~= state then set_state(id, head, from, state) end
 if leaves then leave_lane(id, head[LANE]) end
 if place == 'lane' then redis.call('ZADD', waiting_key('later', head[LANE]), not_before, id) end
-if due_key(from) ~= due_key(state) then redis.call('ZREM', due_key(from), id) end
-put(due_key(state), due, id)
+if before ~= due_key(head) then redis.call('ZREM', before, id) end
+put(due_key(head), due, id)
 -- What is being deleted is no answer to a new submission.
 if deleting == '1' and dedupe ~= '' and owner(dedupe) == id then redis.call('DEL', base .. 'dedupe:' .. dedupe) end
 put(base .. 'expire', expire, id)

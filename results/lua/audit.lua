@@ -43,7 +43,7 @@ local function audit(set, id)
     owed = deadline
     restore(id, now, waiting_key('later', lane), waiting_key('ready', lane))
   end
-  if owed ~= '' then restore(id, owed, due_key(head[STATE])) end
+  if owed ~= '' then restore(id, owed, due_key(head)) end
 end
 
 -- The ranks go on from one set to the next.

@@ -1,29 +1,27 @@
--- Claim takes what is due, and leases it: whoever claims next gets it only
--- after the lease has run out, or when it has been put back earlier. What is of
--- a newer schema is left, unleased, to a worker that can read it; a thousand of
--- those hide nothing that comes after them.
--- ARGV: set ('due' or 'looks'), now, leased until, limit, schema
+-- Claim takes what is due in some sets, and leases it: whoever claims next gets it
+-- only after the lease has run out, or when it has been put back earlier. What is
+-- of a newer schema is left, unleased, to a worker that can read it; a thousand of
+-- those in a set hide nothing that comes after them.
+-- ARGV: now, leased until, schema, then the name of each set and its limit
 -- Returns the number left alone, then id, record and head of each claimed job.
-local due, now, lease = base .. ARGV[1], ARGV[2], ARGV[3]
-local limit, schema = tonumber(ARGV[4]), ARGV[5]
-local out, claimed, left = { 0 }, 0, 0
-while claimed < limit and left < 1000 do
-  local ids = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', left, limit - claimed)
-  if #ids == 0 then break end
-  for _, id in ipairs(ids) do
-    local f = redis.call('HMGET', job_key(id), 'record', 'head')
-    if not f[2] then
-      redis.call('ZREM', due, id)
-    elseif newer(string.match(f[2], '^%d+'), schema) then
-      left = left + 1
-    else
-      redis.call('ZADD', due, lease, id)
-      claimed = claimed + 1
-      out[#out + 1] = id
-      out[#out + 1] = f[1]
-      out[#out + 1] = f[2]
+local now, lease, schema = ARGV[1], ARGV[2], ARGV[3]
+local out, all_left = { 0 }, 0
+for i = 4, #ARGV, 2 do
+  local due, limit = base .. ARGV[i], tonumber(ARGV[i + 1])
+  local claimed, left = 0, 0
+  while claimed < limit and left < 1000 do
+    local ids = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', left, limit - claimed)
+    if #ids == 0 then break end
+    for _, id in ipairs(ids) do
+      local done = claim(id, due, lease, schema, out)
+      if done then
+        claimed = claimed + 1
+      elseif done == false then
+        left = left + 1
+      end
     end
   end
+  all_left = all_left + left
 end
-out[1] = left
+out[1] = all_left
 return out

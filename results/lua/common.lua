@@ -14,7 +14,8 @@ local function waiting_key(set, lane) return base .. set .. ':' .. lane end
 -- is not there. What a newer build put behind them stays.
 local SCHEMA, VERSION, STATE, KIND, LANE, GROUP, DEDUPE = 1, 2, 3, 4, 5, 6, 7
 local RANK, DEADLINE, NEXT, ADMITTED, NUDGE, NONCES, LOOKS = 8, 9, 10, 11, 12, 13, 14
-local head_size = LOOKS
+local ENDPOINT = 15
+local head_size = ENDPOINT
 
 -- read_head returns a job's head, nil if there is no such job.
 local function read_head(id)
@@ -67,15 +68,33 @@ local function put(key, score, id)
   if score == '' then redis.call('ZREM', key, id) else redis.call('ZADD', key, score, id) end
 end
 
--- due_key is the set in which a job of the state is due: looks have one of their
--- own, so that a provider that hangs delays nothing but looks.
-local function due_key(state)
-  if state == 'running' then return base .. 'looks' end
+-- due_key is the set in which a job is due: looks have one for each endpoint, so
+-- that a provider that hangs delays nothing but looks, and one that a worker does
+-- not serve none of its own.
+local function due_key(head)
+  if head[STATE] == 'running' then return base .. 'looks:' .. head[ENDPOINT] end
   return base .. 'due'
 end
 
 -- newer reports whether a record's schema is beyond what the caller knows.
 local function newer(schema, known) return tonumber(schema or 0) > tonumber(known) end
+
+-- claim leases a job that is due in a set, and appends id, record and head of it to
+-- out. It returns false for one of a newer schema, which it leaves alone, and nil
+-- for an entry without a job, which goes.
+local function claim(id, due, lease, known, out)
+  local f = redis.call('HMGET', job_key(id), 'record', 'head')
+  if not f[2] then
+    redis.call('ZREM', due, id)
+    return nil
+  end
+  if newer(string.match(f[2], '^%d+'), known) then return false end
+  redis.call('ZADD', due, lease, id)
+  out[#out + 1] = id
+  out[#out + 1] = f[1]
+  out[#out + 1] = f[2]
+  return true
+end
 
 -- owner returns the job that a dedupe key belongs to and its request's digest,
 -- nil if there is none.
@@ -101,8 +120,7 @@ local function remove(id)
   set_state(id, head, head[STATE], nil)
   forget_stream(stream_of(head))
   leave_lane(id, head[LANE])
-  redis.call('ZREM', base .. 'due', id)
-  redis.call('ZREM', base .. 'looks', id)
+  redis.call('ZREM', due_key(head), id)
   redis.call('ZREM', base .. 'expire', id)
   redis.call('ZREM', base .. 'owing', id)
   if dedupe ~= '' and owner(dedupe) == id then redis.call('DEL', base .. 'dedupe:' .. dedupe) end

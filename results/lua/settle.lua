@@ -9,7 +9,7 @@ for i = 1, #ARGV, 5 do
   local id, version, due, looks, nudge = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
   local head, number = read_head(id), -1
   if head and head[VERSION] == version then
-    put(due_key(head[STATE]), due, id)
+    put(due_key(head), due, id)
     number = 0
     if looks ~= '' then head[LOOKS] = looks end
     if nudge ~= '' then
