@@ -21,7 +21,7 @@ type Simulator struct {
 
 // ListenSimulator binds the address; nothing is served before [Simulator.Run].
 func ListenSimulator(ctx context.Context, cfg config.Config, addr string, log *slog.Logger) (*Simulator, error) {
-	sim, err := simulator.New(simulator.Config{
+	sim, err := simulator.New(simulator.Config{ //nolint:contextcheck // it lives until it is closed, not until ctx is done
 		Queued: cfg.Simulator.Queued, Running: cfg.Simulator.Running, Jitter: 0.2,
 		RequestsPerMinute: cfg.Simulator.RequestsPerMinute, TokensPerMinute: cfg.Simulator.TokensPerMinute,
 		Logger: log,
