@@ -238,7 +238,7 @@ func (h *harness) ids(state jobs.State) []jobs.ID {
 	h.t.Helper()
 	var ids []jobs.ID
 	for page := (results.Page{}); ; {
-		next, err := h.List(h.t.Context(), results.Filter{State: state, Limit: 1000, Cursor: page.Next})
+		next, err := h.List(h.t.Context(), results.Filter{States: []jobs.State{state}, Limit: 1000, Cursor: page.Next})
 		if err != nil {
 			h.t.Fatal(err)
 		}
