@@ -167,6 +167,14 @@ func (DeleteRequested) Name() string { return "delete_requested" }
 // Name implements [Event].
 func (EffectDone) Name() string { return "effect_done" }
 
+// Unended returns the event as if the response had not ended yet, for a store
+// that cannot keep its body at the moment: what was paid for is on record, and a
+// look will bring the end again.
+func (ev Created) Unended() Created {
+	ev.Reply.Response.Status = StatusInProgress
+	return ev
+}
+
 // Change is what a transition writes: all of it in one step, or nothing.
 type Change struct {
 	Job Job

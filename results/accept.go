@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,7 +22,7 @@ import (
 // dedupe key that a job with the same request has already, that job is returned
 // and fresh is false; with another request the error is a
 // [*jobs.ConflictError]. Bad input is a [*jobs.Error] of class invalid; a Redis
-// without room one of class unavailable.
+// without room, or a blob store that is away, one of class unavailable.
 func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.Options) (job jobs.Job, fresh bool, err error) {
 	now := s.Now()
 	if err := options.Validate(now); err != nil {
@@ -42,39 +43,96 @@ func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.O
 	}
 	shard, dedupe := s.place(options.DedupeKey)
 	j := jobs.New(jobs.NewID(now, shard), request, options, now)
-	for range maxRaces {
-		verdict, id, err := s.accept(ctx, j, request, dedupe)
-		switch {
-		case err != nil:
-			return jobs.Job{}, false, fmt.Errorf("accept job: %w", err)
-		case verdict == "accepted":
-			j.Version = 1
-			s.metrics.accepted.WithLabelValues(string(j.Kind)).Inc()
-			return j, true, nil
-		case verdict == "conflict":
-			return jobs.Job{}, false, &jobs.ConflictError{DedupeKey: options.DedupeKey, Job: id}
-		case verdict != "duplicate":
-			return jobs.Job{}, false, fmt.Errorf("accept job: id %s is taken", id)
-		}
-		first, err := s.Load(ctx, id)
-		if errors.Is(err, ErrNotFound) {
-			continue // it went between the two commands, and its key with it
-		}
-		return first, false, err
+	packed := s.packer.pack(wrap(request))
+	if !s.large(packed) && len(packed) > s.config.MaxInlineBytes {
+		return jobs.Job{}, false, jobs.Invalid("request",
+			"has %d bytes, %d of them after compression; at most %d are kept in Redis: set blobs.url to a blob store for it",
+			len(request.Raw), len(packed), s.config.MaxInlineBytes)
 	}
-	return jobs.Job{}, false, fmt.Errorf("accept job: its dedupe key was lost %d times", maxRaces)
+	verdict, id, err := s.find(ctx, j, packed, dedupe)
+	for races := 0; err == nil && (verdict == "" || verdict == "duplicate"); races++ {
+		if races == maxRaces {
+			return jobs.Job{}, false, fmt.Errorf("accept job: its dedupe key was lost %d times", maxRaces)
+		}
+		if verdict == "duplicate" {
+			first, err := s.Load(ctx, id)
+			if !errors.Is(err, ErrNotFound) {
+				return first, false, err
+			}
+			// It went between the two commands, and its key with it.
+		}
+		verdict, id, err = s.store(ctx, j, packed, dedupe)
+	}
+	switch {
+	case err != nil:
+		return jobs.Job{}, false, fmt.Errorf("accept job: %w", err)
+	case verdict == "conflict":
+		return jobs.Job{}, false, &jobs.ConflictError{DedupeKey: options.DedupeKey, Job: id}
+	case verdict != "accepted":
+		return jobs.Job{}, false, fmt.Errorf("accept job: id %s is taken", id)
+	}
+	j.Version = 1
+	s.metrics.accepted.WithLabelValues(string(j.Kind)).Inc()
+	return j, true, nil
 }
 
-// accept stores the job, or finds the one that has its dedupe key.
-func (s *Store) accept(ctx context.Context, j jobs.Job, request jobs.Request, dedupe string) (verdict string, id jobs.ID, err error) {
+// find looks for a job that has the dedupe key, before a large request is sent
+// to the blob store for nothing. The verdict is "" if there is none.
+func (s *Store) find(ctx context.Context, j jobs.Job, packed []byte, dedupe string) (verdict string, id jobs.ID, err error) {
+	if dedupe == "" || !s.large(packed) {
+		return "", "", nil
+	}
+	owner, err := s.rdb.Get(ctx, s.base(j.ID.Shard()).dedupe(dedupe)).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", "", nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	other, digest, _ := strings.Cut(owner, " ")
+	_, err = s.Load(ctx, jobs.ID(other))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return "", "", nil // the key is left over
+	case digest != j.RequestDigest:
+		return "conflict", jobs.ID(other), nil
+	}
+	return "duplicate", jobs.ID(other), nil
+}
+
+// store stores the job, or finds the one that has its dedupe key. A large
+// request goes to the blob store first.
+//
+// A crash between the two leaves a blob whose job has no record, which
+// [Store.SweepStrays] finds; a crash after them an accepted job. Only an answer
+// that says that nothing was stored has the blob deleted: it has the new job's
+// own key, so it is not what an earlier job refers to. Any other error may come
+// from a script that was carried out.
+func (s *Store) store(ctx context.Context, j jobs.Job, packed []byte, dedupe string) (verdict string, id jobs.ID, err error) {
+	stored, blobs := packed, ""
+	if s.large(packed) {
+		if stored, err = s.stow(ctx, j.ID, "request", packed); err != nil {
+			return "", "", err
+		}
+		blobs = "1"
+	}
+	verdict, id, err = s.accept(ctx, j, stored, blobs, dedupe)
+	full := err != nil && jobs.FailureOf(err).Code == codeRedisFull
+	if blobs != "" && (full || verdict == "duplicate" || verdict == "conflict") {
+		s.discard(ctx, j.ID)
+	}
+	return verdict, id, err
+}
+
+func (s *Store) accept(ctx context.Context, j jobs.Job, request []byte, blobs, dedupe string) (verdict string, id jobs.ID, err error) {
 	record, err := j.Encode()
 	if err != nil {
 		return "", "", err
 	}
 	answer, err := s.run(
 		ctx, s.scripts.accept, s.base(j.ID.Shard()), string(j.ID), nonce(), jobs.Schema, record,
-		s.packer.pack(wrap(request)), j.RequestDigest, j.Lane, string(j.Kind), j.Group, dedupe,
-		rank(j), ms(later(j.Created, j.NotBefore)), score(j.Deadline),
+		request, j.RequestDigest, j.Lane, string(j.Kind), j.Group, dedupe,
+		rank(j), ms(later(j.Created, j.NotBefore)), score(j.Deadline), blobs,
 	).StringSlice()
 	switch {
 	case redis.HasErrorPrefix(err, "OOM"):

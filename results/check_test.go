@@ -37,6 +37,7 @@ const (
 	headNonces
 	headLooks
 	_ // endpoint
+	headBlobs
 	headSize
 )
 
@@ -68,6 +69,7 @@ func (h *harness) check() {
 	h.t.Helper()
 	got := h.read()
 	want := keyspace{h.prefix() + ":{meta}:installation": {"shards": strconv.Itoa(h.Shards())}}
+	h.expectBlobs(want, got)
 	for key, fields := range got {
 		if base, id, ok := strings.Cut(key, "job:"); ok && !strings.Contains(key, "{workers}") {
 			h.expect(want, got, base, jobs.ID(id), fields)
@@ -105,7 +107,7 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	rank := strconv.FormatInt(int64(9-j.Priority)<<42+j.Created.UnixMilli(), 10)
 	head := []string{
 		strconv.Itoa(jobs.Schema), got[headVersion], state, string(j.Kind), j.Lane, j.Group, "", rank, deadline,
-		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "", endpoint,
+		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "", endpoint, "",
 	}
 	version, _ := strconv.Atoi(got[headVersion])
 	if n := len(strings.Split(got[headNonces], ",")); n != min(version, 8) {
@@ -134,6 +136,12 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	if j.Result != nil {
 		fields["body"] = f["body"]
 	}
+	if h.config.Blobs != nil && got[headBlobs] == "1" {
+		head[headBlobs] = "1"
+	}
+	if got[headBlobs] == "" && (strings.HasPrefix(f["request"], "\x00blob ") || strings.HasPrefix(f["body"], "\x00blob ")) {
+		h.t.Fatalf("%s has a blob and is not marked", id)
+	}
 	if j.State == jobs.StateWaiting {
 		head[headAdmitted] = h.expectPlace(put, space, base, j, rank)
 	}
@@ -154,6 +162,22 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	}
 	fields["head"] = strings.Join(head, " ")
 	want[base+"job:"+member] = fields
+}
+
+// expectBlobs adds to want what there may be because of a blob store.
+func (h *harness) expectBlobs(want, got keyspace) {
+	if h.config.Blobs == nil {
+		return
+	}
+	meta := h.prefix() + ":{meta}:"
+	if folder := got[meta+"installation"]["blobs"]; folder != "" {
+		want[meta+"installation"]["blobs"] = folder
+	}
+	for key, fields := range got {
+		if key == meta+"round" || strings.HasSuffix(key, "}:gone") {
+			want[key] = fields
+		}
+	}
 }
 
 // expectPlace says where in its lane a waiting job must be: in the lane's queue

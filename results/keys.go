@@ -23,6 +23,7 @@ import (
 //	due                    zset    all other jobs that want attention, by when; likewise
 //	expire                 zset    ended jobs by the end of their retention
 //	owing                  zset    jobs with effects to carry out, or a removal
+//	gone                   zset    jobs that are gone while their blobs may be there, by when to delete them
 //
 // The members of the lists have the score 0, so that Redis keeps them in the
 // order of their ids, which is the order of time: a listing is exact to the job,
@@ -33,7 +34,7 @@ import (
 //
 //	head       what the scripts read and change, see below
 //	record     the record, as jobs.Job encodes it
-//	request    the body of its request, compressed if it is large
+//	request    the body of its request, compressed if it is large, or a reference to a blob
 //	body       the response that is its result, likewise; absent before
 //
 // A field of a hash costs some seventy bytes beside what it holds, so all that
@@ -51,12 +52,15 @@ import (
 //	nonces     the marks of its last eight steps, the newest first, a comma between two
 //	looks      the counters of the looks at its response, likewise
 //	endpoint   the one that its response belongs to; only while it is running
+//	blobs      1 if it may have blobs
 //
 // Beside the shards there are PREFIX:{meta}:installation, a hash with the number
-// of shards, PREFIX:{workers}:alive, a zset of worker ids by the end of their
-// last word, PREFIX:{workers}:worker:ID, a string with what a worker says of
-// itself, and PREFIX:{workers}:endpoints, a zset of the names of all endpoints
-// that there ever were by the time until which somebody serves them.
+// of shards and, if there are blobs, the name of their folder, PREFIX:{meta}:round,
+// a hash that says how far the search for stray blobs has come,
+// PREFIX:{workers}:alive, a zset of worker ids by the end of their last word,
+// PREFIX:{workers}:worker:ID, a string with what a worker says of itself, and
+// PREFIX:{workers}:endpoints, a zset of the names of all endpoints that there
+// ever were by the time until which somebody serves them.
 type base string
 
 // base is where the keys of a shard begin.
@@ -79,11 +83,18 @@ func (s *Store) home(id jobs.ID) (base, error) {
 
 func (b base) job(id jobs.ID) string { return string(b) + "job:" + string(id) }
 
+func (b base) dedupe(hash string) string { return string(b) + "dedupe:" + hash }
+
 func (b base) due() string { return string(b) + dueSet }
 
 func (b base) looks(endpoint string) string { return string(b) + looksSet(endpoint) }
 
+func (b base) gone() string { return string(b) + "gone" }
+
 func (s *Store) installationKey() string { return s.config.Prefix + ":{meta}:installation" }
+
+// meta is the base of the keys about the installation as a whole.
+func (s *Store) meta() base { return base(s.config.Prefix + ":{meta}:") }
 
 func (s *Store) workersKey() string { return s.config.Prefix + ":{workers}:alive" }
 

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,9 @@ func (s *Store) Load(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	return s.decode(ctx, id, fields)
 }
 
-// Request returns the request of a job, with the history that it carries.
+// Request returns the request of a job, with the history that it carries. It
+// comes from the blob store if it is there; a blob that is not is
+// [ErrBlobMissing].
 func (s *Store) Request(ctx context.Context, j jobs.Job) (jobs.Request, error) {
 	raw, err := s.value(ctx, j.ID, "request")
 	if err != nil {
@@ -35,7 +38,8 @@ func (s *Store) Request(ctx context.Context, j jobs.Job) (jobs.Request, error) {
 }
 
 // Body returns the response that is kept as the job's result, byte for byte as
-// it came, and nil if there is none.
+// it came, and nil if there is none. It comes from the blob store if it is there;
+// a blob that is not is [ErrBlobMissing].
 func (s *Store) Body(ctx context.Context, id jobs.ID) ([]byte, error) {
 	body, err := s.value(ctx, id, "body")
 	if errors.Is(err, ErrNotFound) {
@@ -49,12 +53,30 @@ func (s *Store) value(ctx context.Context, id jobs.ID, field string) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	stored, err := s.rdb.HGet(ctx, base.job(id), field).Bytes()
-	if errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("%s of %s: %w", field, id, ErrNotFound)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("load %s of %s: %w", field, id, err)
+	var stored, missed []byte
+	for {
+		stored, err = s.rdb.HGet(ctx, base.job(id), field).Bytes()
+		if errors.Is(err, redis.Nil) {
+			return nil, fmt.Errorf("%s of %s: %w", field, id, ErrNotFound)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("load %s of %s: %w", field, id, err)
+		}
+		if !isReference(stored) {
+			break
+		}
+		packed, err := s.fetch(ctx, id, stored)
+		// The job may have gone, or its result, between the two reads: only a
+		// reference that stands as it was says that its blob should be there.
+		if errors.Is(err, ErrBlobMissing) && !bytes.Equal(stored, missed) {
+			missed = stored
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("load %s of %s: %w", field, id, err)
+		}
+		stored = packed
+		break
 	}
 	value, err := s.packer.unpack(stored)
 	if err != nil {

@@ -16,6 +16,9 @@ import (
 // what was already paid for still fits.
 const watermark = 0.9
 
+// codeRedisFull is the code of the error of a Redis without room.
+const codeRedisFull = "redis_full"
+
 // memory remembers how full Redis was when it was last asked. The mutex keeps
 // the two fields of one answer together.
 type memory struct {
@@ -24,19 +27,24 @@ type memory struct {
 	full  float64
 }
 
-// checkMemory refuses work when Redis is nearly full. It asks at most every
-// five seconds; a server that does not say is taken to have room.
+// checkMemory refuses work when Redis is nearly full.
 func (s *Store) checkMemory(ctx context.Context) error {
+	if full := s.knownFullness(ctx); full > watermark {
+		return &jobs.Error{Op: "accept job", Failure: redisFull("Redis is at %.0f%% of its maxmemory", 100*full).Failure}
+	}
+	return nil
+}
+
+// knownFullness is how full Redis is. It asks at most every five seconds; a
+// server that does not say is taken to have room.
+func (s *Store) knownFullness(ctx context.Context) float64 {
 	m := &s.memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if time.Since(m.asked) > 5*time.Second {
 		m.asked, m.full = time.Now(), s.fullness(ctx)
 	}
-	if m.full > watermark {
-		return &jobs.Error{Op: "accept job", Failure: redisFull("Redis is at %.0f%% of its maxmemory", 100*m.full).Failure}
-	}
-	return nil
+	return m.full
 }
 
 // fullness is the used part of Redis' memory, in a Cluster that of the fullest
@@ -73,7 +81,7 @@ func usedPart(ctx context.Context, node redis.Cmdable) float64 {
 // redisFull is the error of a Redis without room for new jobs.
 func redisFull(format string, args ...any) *jobs.Error {
 	return &jobs.Error{Failure: jobs.Failure{
-		Class: jobs.ClassUnavailable, Code: "redis_full",
+		Class: jobs.ClassUnavailable, Code: codeRedisFull,
 		Message: fmt.Sprintf(format, args...) + fmt.Sprintf(
 			" and takes no new jobs over %.0f%%; give it more memory or delete ended jobs", 100*watermark),
 	}}

@@ -17,6 +17,7 @@ type metrics struct {
 	stale       prometheus.Counter
 	newer       prometheus.Counter
 	unreadable  prometheus.Counter
+	blobs       blobMetrics
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -55,6 +56,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Namespace: "longhaul", Subsystem: "results", Name: "unreadable_total",
 			Help: "Times a record was met that cannot be read; the log names it.",
 		}),
+		blobs: newBlobMetrics(),
 	}
 	m.accepted.WithLabelValues(string(jobs.KindResponse))
 	for _, state := range jobs.States() {
@@ -69,7 +71,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.tokens.WithLabelValues("input")
 	m.tokens.WithLabelValues("output")
 	if reg != nil {
-		reg.MustRegister(m.accepted, m.transitions, m.failures, m.tokens, m.duration, m.stale, m.newer, m.unreadable)
+		reg.MustRegister(m.accepted, m.transitions, m.failures, m.tokens, m.duration, m.stale, m.newer, m.unreadable,
+			m.blobs.operations, m.blobs.bytes, m.blobs.duration)
 	}
 	return m
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // packer compresses what is large. A packed value begins with zstd's magic
-// number, and any value that begins with it is packed, so a value tells by
-// itself what it is.
+// number, and any value that begins with it, or like a reference to a blob, is
+// packed, so what is stored tells by itself what it is.
 type packer struct {
 	over    int
 	encoder *zstd.Encoder
@@ -30,7 +30,7 @@ func newPacker(over int) (packer, error) {
 
 // pack returns the value as it is stored.
 func (p packer) pack(value []byte) []byte {
-	if len(value) <= p.over && !packed(value) {
+	if len(value) <= p.over && !packed(value) && !isReference(value) {
 		return value
 	}
 	return p.encoder.EncodeAll(value, nil)

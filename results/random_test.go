@@ -118,6 +118,9 @@ func (p *player) report(err error) {
 		p.done++
 		return
 	}
+	if p.config.Blobs != nil && jobs.FailureOf(err).Code == "blobs_away" {
+		return
+	}
 	_, refused := errors.AsType[*jobs.RefusedError](err)
 	_, conflict := errors.AsType[*jobs.ConflictError](err)
 	if !refused && !conflict && !results.Unchanged(err) && !errors.Is(err, results.ErrNotFound) {

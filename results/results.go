@@ -44,6 +44,16 @@ type Config struct {
 	CompressBytes int
 	// MaxRequestBytes is the largest request accepted; default 32 MiB.
 	MaxRequestBytes int
+	// Blobs keeps what is too large for Redis; nil for none. All processes of an
+	// installation have the same one.
+	Blobs Blobs
+	// BlobsOver is the size over which requests and responses go there, after
+	// compression; default 64 KiB.
+	BlobsOver int
+	// MaxInlineBytes is the size up to which Redis keeps a request itself, after
+	// compression, and a response while the blob store is away; default 8 MiB.
+	// Without a blob store, every response is kept in Redis.
+	MaxInlineBytes int
 	// Timing is when debts are overdue; default [jobs.DefaultTiming].
 	Timing jobs.Timing
 	// Embedded says that the server is the one in this process, which need not
@@ -63,6 +73,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxRequestBytes == 0 {
 		c.MaxRequestBytes = jobs.DefaultMaxRequestBytes
+	}
+	if c.BlobsOver == 0 {
+		c.BlobsOver = DefaultBlobsOver
+	}
+	if c.MaxInlineBytes == 0 {
+		c.MaxInlineBytes = DefaultMaxInlineBytes
 	}
 	if c.Timing == (jobs.Timing{}) {
 		c.Timing = jobs.DefaultTiming()
@@ -87,6 +103,7 @@ type Store struct {
 	audit   audit
 	late    late
 	noted   sync.Map // the names of the endpoints that are in the list of all
+	vault   vault
 }
 
 // Open returns the store of the installation under the prefix, and starts the

@@ -24,7 +24,7 @@ const (
 
 // scripts are the atomic steps, one each.
 type scripts struct {
-	accept, apply, admit, claim, late, settle, remove, expire, audit, list, count *redis.Script
+	accept, apply, admit, claim, late, settle, remove, expire, audit, list, count, gone, round *redis.Script
 }
 
 // newScripts reads the sources. With flags, the scripts that record what was
@@ -64,6 +64,8 @@ func newScripts(flags bool) (scripts, error) {
 		audit:  load("audit", allowOOM),
 		list:   load("list", noWrites),
 		count:  load("count", noWrites),
+		gone:   load("gone", allowOOM),
+		round:  load("round", allowOOM),
 	}
 	return s, failed
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -17,7 +18,7 @@ const maxRaces = 20
 // and writes that. When another step came in between, it decides anew. It
 // returns the record as it then is. The error is [jobs.ErrUnchanged] when the
 // event brought nothing new (the record is returned all the same), a
-// [*jobs.RefusedError], [ErrNotFound], or one of Redis.
+// [*jobs.RefusedError], [ErrNotFound], or one of Redis or of the blob store.
 func (s *Store) Step(ctx context.Context, id jobs.ID, ev jobs.Event) (jobs.Job, error) {
 	j, err := s.Load(ctx, id)
 	if err != nil {
@@ -32,6 +33,7 @@ func (s *Store) Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Jo
 }
 
 func (s *Store) advance(ctx context.Context, j jobs.Job, ev jobs.Event, fresh bool) (jobs.Job, error) {
+	var body kept
 	for range maxRaces {
 		change, err := transition(j, ev, s.Now())
 		if err != nil {
@@ -45,11 +47,27 @@ func (s *Store) advance(ctx context.Context, j jobs.Job, ev jobs.Event, fresh bo
 			fresh = true
 			continue
 		}
-		verdict, version, err := s.apply(ctx, j, change)
+		if change.Body != nil && body.action == "" {
+			if body, err = s.keep(ctx, j.ID, change.Job.Current, change.Body); err != nil {
+				created, ok := ev.(jobs.Created)
+				if !ok {
+					return jobs.Job{}, fmt.Errorf("record %s of %s: %w", ev.Name(), j.ID, err)
+				}
+				// The id must not wait for the body, which a look brings again.
+				s.log.WarnContext(ctx, "response recorded without its end because the blob store does not take it",
+					slog.String("job_id", string(j.ID)), slog.String("response_id", created.Reply.Response.ID), slog.Any("err", err))
+				ev = created.Unended()
+				continue
+			}
+		}
+		verdict, version, err := s.apply(ctx, j, change, body)
 		switch {
 		case err != nil:
 			return jobs.Job{}, fmt.Errorf("record %s of %s: %w", ev.Name(), j.ID, err)
 		case verdict == "missing":
+			if body.action == "blob" {
+				s.discard(ctx, j.ID) // it came too late
+			}
 			return jobs.Job{}, fmt.Errorf("%s: %w", j.ID, ErrNotFound)
 		case verdict == "applied":
 			s.metrics.observe(j, change.Job)
@@ -85,10 +103,11 @@ func transition(j jobs.Job, ev jobs.Event, now time.Time) (jobs.Change, error) {
 
 // apply writes one change if the job is still as j has it.
 //
-// A crash before the script leaves the old record and its old debts; a crash
-// after it leaves the new record, whose due entry was written with it. There is
-// nothing in between to repair.
-func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change) (verdict string, version int64, err error) {
+// A crash before the script leaves the old record and its old debts, and a blob
+// of the response that its job takes along; a crash after it leaves the new
+// record, whose due entry was written with it. There is nothing in between to
+// repair.
+func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept kept) (verdict string, version int64, err error) {
 	base, err := s.home(j.ID)
 	if err != nil {
 		return "", 0, err
@@ -130,7 +149,7 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change) (verd
 	action, body := "", []byte(nil)
 	switch {
 	case change.Body != nil:
-		action, body = "keep", s.packer.pack(change.Body)
+		action, body = kept.action, kept.value
 	case change.DropBody:
 		action = "drop"
 	}

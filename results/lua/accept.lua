@@ -1,12 +1,12 @@
 -- Accept stores a new job and puts it into its lane, or finds the job that has
 -- its dedupe key already.
 -- ARGV: id, nonce, schema, record, request, digest, lane, kind, group, dedupe,
---       rank, not_before, deadline
+--       rank, not_before, deadline, blobs ('1' if the request is a blob, or '')
 -- Returns the verdict and the job's id: 'accepted', 'duplicate', 'conflict', or
 -- 'taken' for an id that another job has.
 local id, nonce, schema, record, request, digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local lane, kind, group, dedupe = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-local rank, not_before, deadline = ARGV[11], ARGV[12], ARGV[13]
+local rank, not_before, deadline, blobs = ARGV[11], ARGV[12], ARGV[13], ARGV[14]
 
 local known_head = read_head(id)
 if known_head then
@@ -22,7 +22,7 @@ if dedupe ~= '' then
   end
   redis.call('SET', base .. 'dedupe:' .. dedupe, id .. ' ' .. digest)
 end
-local head = { schema, '1', 'waiting', kind, lane, group, dedupe, rank, deadline, '1', '', '', nonce, '', '' }
+local head = { schema, '1', 'waiting', kind, lane, group, dedupe, rank, deadline, '1', '', '', nonce, '', '', blobs }
 redis.call('HSET', job_key(id), 'head', table.concat(head, ' '), 'record', record, 'request', request)
 redis.call('SADD', base .. 'streams', stream_of(head))
 set_state(id, head, nil, 'waiting')

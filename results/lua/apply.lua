@@ -2,9 +2,10 @@
 -- and the response that came with it become visible together or not at all.
 -- ARGV: id, expected version, expected admission ('' or a time), nonce, schema,
 --       record, state, next attempt, place ('lane', 'admitted' or ''),
---       not_before, due, expire, owing ('0' or ''), body action ('', 'keep' or
---       'drop'), body, deadline, looks ('' for none, '=' for those that there
---       are), deleting ('1' or ''), endpoint of the response ('' unless running)
+--       not_before, due, expire, owing ('0' or ''), body action ('', 'keep',
+--       'blob' if the body is, or may be, in the blob store, or 'drop'), body,
+--       deadline, looks ('' for none, '=' for those that there are),
+--       deleting ('1' or ''), endpoint of the response ('' unless running)
 -- Returns the verdict, 'applied', 'stale' or 'missing', and a version.
 local id, expected, expected_admission, nonce, schema = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local record, state, next_attempt, place, not_before = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
@@ -33,7 +34,8 @@ if from ~= state then head[NUDGE] = '' end
 if looks ~= '=' then head[LOOKS] = looks end
 local leaves = from == 'waiting' and place ~= 'admitted'
 if leaves then head[ADMITTED], head[NUDGE] = '', '' end
-if body_action == 'keep' then
+if body_action == 'blob' then head[BLOBS] = '1' end
+if body_action == 'keep' or body_action == 'blob' then
   redis.call('HSET', key, 'head', table.concat(head, ' '), 'record', record, 'body', body)
 else
   redis.call('HSET', key, 'head', table.concat(head, ' '), 'record', record)

@@ -14,8 +14,8 @@ local function waiting_key(set, lane) return base .. set .. ':' .. lane end
 -- is not there. What a newer build put behind them stays.
 local SCHEMA, VERSION, STATE, KIND, LANE, GROUP, DEDUPE = 1, 2, 3, 4, 5, 6, 7
 local RANK, DEADLINE, NEXT, ADMITTED, NUDGE, NONCES, LOOKS = 8, 9, 10, 11, 12, 13, 14
-local ENDPOINT = 15
-local head_size = ENDPOINT
+local ENDPOINT, BLOBS = 15, 16
+local head_size = BLOBS
 
 -- read_head returns a job's head, nil if there is no such job.
 local function read_head(id)
@@ -112,7 +112,8 @@ local function forget_stream(stream)
   if redis.call('EXISTS', unpack(lists)) == 0 then redis.call('SREM', base .. 'streams', stream) end
 end
 
--- remove forgets a job and every trace of it in the shard.
+-- remove forgets a job and every trace of it in the shard. If it has blobs, a
+-- note stays, by which they are found and deleted.
 local function remove(id)
   local head = read_head(id)
   if not head then return false end
@@ -124,6 +125,7 @@ local function remove(id)
   redis.call('ZREM', base .. 'expire', id)
   redis.call('ZREM', base .. 'owing', id)
   if dedupe ~= '' and owner(dedupe) == id then redis.call('DEL', base .. 'dedupe:' .. dedupe) end
+  if head[BLOBS] ~= '' then redis.call('ZADD', base .. 'gone', 0, id) end
   redis.call('UNLINK', job_key(id))
   return true
 end
