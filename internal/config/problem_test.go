@@ -157,7 +157,7 @@ func TestProblemsOfFiles(t *testing.T) {
 		},
 		{
 			"no TOML", "c.toml", "[redis]\npool_size = 1\nprefix = here\n",
-			[]string{"file FILE: is not valid TOML in line 3: toml: incomplete number"},
+			[]string{"file FILE: is not valid TOML in line 3: toml: unexpected character U+0068 ... at start of value"},
 		},
 		{
 			"unknown format", "longhaul.conf", "",
