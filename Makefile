@@ -49,6 +49,11 @@ lint: ## golangci-lint, built from source on first use (some minutes)
 e2e: deps ## only the end-to-end tests: real commands, killed and restarted
 	@CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout=30m -v ./internal/e2e/...
 
+.PHONY: chaos
+chaos: deps ## every fault a worker must survive, some 20 minutes; CHAOS_SEED repeats a run
+	@cd internal/chaos
+	go test -tags=chaos -count=1 -parallel=12 -timeout=60m .
+
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	@mapfile -t targets < <(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort)
@@ -94,10 +99,12 @@ tidy:
 .PHONY: vet
 vet:
 	@go vet ./...
+	go vet -tags=chaos ./internal/chaos/...
 
 .PHONY: fix
 fix:
 	@go fix -diff ./...
+	go fix -diff -tags=chaos ./internal/chaos/...
 
 # What the tests need beside Go: a redis-server to run against, and for the race
 # detector a C compiler with its headers. Nothing is skipped for want of them.

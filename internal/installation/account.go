@@ -1,47 +1,103 @@
 package installation
 
 import (
+	"fmt"
 	"slices"
 
+	"github.com/longhaul-jobs/longhaul/internal/simulator"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
-// Account compares the ledger with the records. Every create that the provider
-// accepted is an attempt on record, and for every attempt on record there is a
-// create, except for attempts recorded as uncertain, whose POST may never have
-// left. It returns the creates and the attempts beyond the first.
+// Account is what the comparison of the provider's ledger with the records of
+// ended jobs shows.
+type Account struct {
+	Jobs, Succeeded int
+	// Creates are those that the provider accepted.
+	Creates int
+	// Resubmissions are the attempts on record beyond the first of each job.
+	Resubmissions int
+	// NeverArrived are the attempts on record that the provider never accepted.
+	NeverArrived int
+	// Unknown are the accepted creates whose attempt is on record as uncertain
+	// without their id: waste that nobody saw.
+	Unknown int
+	// PaidTwice are the jobs with more than one accepted create.
+	PaidTwice int
+	// Problems are contradictions between ledger and records, each in a sentence.
+	Problems []string
+}
+
+// Compare holds the ledger against the records. Every accepted create must be an
+// attempt on record, with its id or as uncertain; every attempt on record must
+// have been accepted once, unless it is on record as uncertain or failed; every
+// attempt beyond the first must have its reason on record.
+func Compare(ended []jobs.Job, ledger map[jobs.ID][]simulator.Entry) Account {
+	a := Account{Jobs: len(ended)}
+	for _, j := range ended {
+		a.add(j, ledger[j.ID])
+	}
+	if made := a.Creates + a.NeverArrived; made != a.Jobs+a.Resubmissions {
+		a.problem("%d creates for %d jobs, %d resubmissions and %d attempts that never arrived",
+			a.Creates, a.Jobs, a.Resubmissions, a.NeverArrived)
+	}
+	return a
+}
+
+func (a *Account) problem(format string, args ...any) {
+	a.Problems = append(a.Problems, fmt.Sprintf(format, args...))
+}
+
+func (a *Account) add(j jobs.Job, entries []simulator.Entry) {
+	if !j.State.Terminal() {
+		a.problem("%s has not ended: it is %s", j.ID, j.State)
+	}
+	if j.State == jobs.StateSucceeded {
+		a.Succeeded++
+	}
+	a.Creates += len(entries)
+	a.Resubmissions += len(j.Attempts) - 1
+	if len(entries) > 1 {
+		a.PaidTwice++
+	}
+	arrived := make(map[int]int)
+	for _, e := range entries {
+		arrived[e.Attempt]++
+		i := slices.IndexFunc(j.Attempts, func(t jobs.Attempt) bool { return t.Number == e.Attempt })
+		switch {
+		case i < 0:
+			a.problem("%s: the create of %s, attempt %d, is not on record", j.ID, e.ID, e.Attempt)
+		case j.Attempts[i].ResponseID == e.ID:
+		case j.Attempts[i].ResponseID == "" && j.Attempts[i].Outcome == jobs.OutcomeUncertain:
+			a.Unknown++
+		default:
+			a.problem("%s: %s was created by attempt %d, which is on record as %q with %q",
+				j.ID, e.ID, e.Attempt, j.Attempts[i].Outcome, j.Attempts[i].ResponseID)
+		}
+	}
+	for _, t := range j.Attempts {
+		switch {
+		case arrived[t.Number] > 1:
+			a.problem("%s: attempt %d was created %d times", j.ID, t.Number, arrived[t.Number])
+		case arrived[t.Number] == 1:
+		case t.Outcome == jobs.OutcomeUncertain, t.Outcome == jobs.OutcomeFailed:
+			a.NeverArrived++
+		default:
+			a.problem("%s: attempt %d is on record as %q and the provider never saw it", j.ID, t.Number, t.Outcome)
+		}
+		if t.Number > 1 && t.Reason == "" {
+			a.problem("%s: attempt %d has no reason on record", j.ID, t.Number)
+		}
+	}
+}
+
+// Account is [Compare] with the simulator's ledger; each problem fails the test.
+// It returns the creates, the attempts beyond the first, and those of all that
+// never arrived.
 func (in *Installation) Account(ended []jobs.Job) (creates, resubmissions, neverArrived int) {
 	in.tb.Helper()
-	ledger := in.Ledger()
-	for _, j := range ended {
-		entries := ledger[j.ID]
-		creates += len(entries)
-		resubmissions += len(j.Attempts) - 1
-		arrived := make(map[int]int)
-		for _, e := range entries {
-			arrived[e.Attempt]++
-		}
-		for number, times := range arrived {
-			onRecord := slices.ContainsFunc(j.Attempts, func(a jobs.Attempt) bool { return a.Number == number })
-			if !onRecord || times != 1 {
-				in.tb.Errorf("%s: attempt %d was created %d times and %d attempts are on record", j.ID, number, times, len(j.Attempts))
-			}
-		}
-		for _, a := range j.Attempts {
-			switch {
-			case arrived[a.Number] == 0 && a.Outcome != jobs.OutcomeUncertain && a.Outcome != jobs.OutcomeFailed:
-				in.tb.Errorf("%s: attempt %d is on record as %q and the provider never saw it", j.ID, a.Number, a.Outcome)
-			case arrived[a.Number] == 0:
-				neverArrived++
-			}
-			if a.Number > 1 && a.Reason == "" {
-				in.tb.Errorf("%s: attempt %d has no reason on record", j.ID, a.Number)
-			}
-		}
+	a := Compare(ended, in.Ledger())
+	for _, problem := range a.Problems {
+		in.tb.Error(problem)
 	}
-	if creates != len(ended)+resubmissions-neverArrived {
-		in.tb.Errorf("%d creates for %d jobs, %d resubmissions and %d attempts that never arrived",
-			creates, len(ended), resubmissions, neverArrived)
-	}
-	return creates, resubmissions, neverArrived
+	return a.Creates, a.Resubmissions, a.NeverArrived
 }

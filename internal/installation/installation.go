@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,22 +36,65 @@ type Installation struct {
 	// SimulatorURL is the base URL of the simulated API, ending in /v1.
 	SimulatorURL string
 
-	tb testing.TB
+	tb        testing.TB
+	databases *atomic.Int32 // of the server that have been lent
+	database  int
 }
 
 // New starts Redis, with an append-only file, and the simulator.
 func New(tb testing.TB, simulatorArgs ...string) *Installation {
 	tb.Helper()
-	server := redistest.StartWith(tb, redistest.Config{TCP: true, AppendDir: tb.TempDir()})
-	in := &Installation{tb: tb, Redis: server, RDB: server.Client(tb)}
+	server := redistest.StartWith(tb, redistest.Config{
+		TCP: true, AppendDir: tb.TempDir(), Args: []string{"--databases", strconv.Itoa(maxDatabases)},
+	})
+	in := &Installation{tb: tb, Redis: server, databases: new(atomic.Int32)}
 	in.Simulator = Start(tb, nil, "worker", append([]string{"simulate", "--addr", "127.0.0.1:0"}, simulatorArgs...)...)
 	in.SimulatorURL = in.Simulator.Find(in.Simulator.Stdout, `base URL (http://\S+/v1)`)
-	store, err := results.Open(tb.Context(), in.RDB, results.Config{}, slog.New(slog.DiscardHandler), nil)
+	in.open()
+	return in
+}
+
+// maxDatabases is how often [Installation.Apart] can be called.
+const maxDatabases = 20_000
+
+// Apart returns an installation on the same server and with the same simulator,
+// in an empty database of its own, until tb ends: what one does is nothing to
+// another, and hundreds of them cost two processes. It may be called from any
+// goroutine.
+func (in *Installation) Apart(tb testing.TB) *Installation {
+	tb.Helper()
+	apart := &Installation{
+		tb: tb, Redis: in.Redis, Simulator: in.Simulator, SimulatorURL: in.SimulatorURL,
+		databases: in.databases, database: int(in.databases.Add(1)),
+	}
+	apart.open()
+	tb.Cleanup(func() { _ = apart.RDB.FlushDB(context.WithoutCancel(tb.Context())).Err() })
+	return apart
+}
+
+// open connects to the installation's database.
+func (in *Installation) open() {
+	in.tb.Helper()
+	options, err := redis.ParseURL(in.RedisURL())
 	if err != nil {
-		tb.Fatal(err)
+		in.tb.Fatal(err)
+	}
+	in.RDB = redis.NewClient(options)
+	in.tb.Cleanup(func() { _ = in.RDB.Close() })
+	store, err := results.Open(in.tb.Context(), in.RDB, results.Config{}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		in.tb.Fatal(err)
 	}
 	in.Store, in.Client = store, client.New(store, jobs.DefaultModel)
-	return in
+}
+
+// RedisURL is the address of the installation's database.
+func (in *Installation) RedisURL() string { return in.RedisURLAt(in.Redis.Addr()) }
+
+// RedisURLAt is the address of the installation's database for a process that
+// reaches the server at another address, that of a proxy.
+func (in *Installation) RedisURLAt(addr string) string {
+	return fmt.Sprintf("redis://%s/%d", addr, in.database)
 }
 
 // FreeAddr is an address of this machine that nothing listens on.
@@ -77,7 +122,7 @@ func (in *Installation) Worker(environ ...string) *Process {
 func (in *Installation) StartWorker(environ ...string) *Process {
 	in.tb.Helper()
 	return Start(in.tb, append([]string{
-		"LONGHAUL_REDIS_URL=" + in.Redis.URL(), "OPENAI_API_KEY=sk-test", "OPENAI_BASE_URL=" + in.SimulatorURL,
+		"LONGHAUL_REDIS_URL=" + in.RedisURL(), "OPENAI_API_KEY=sk-test", "OPENAI_BASE_URL=" + in.SimulatorURL,
 		"LONGHAUL_HTTP_ADDR=127.0.0.1:0", "LONGHAUL_POLL_FLOOR=200ms", "LONGHAUL_POLL_CEILING=1s",
 	}, environ...), "worker", "run")
 }

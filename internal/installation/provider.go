@@ -53,3 +53,11 @@ func (in *Installation) Call(method, path, body string, answer any) {
 		}
 	}
 }
+
+// LedgerOf is [Installation.Ledger] for one job.
+func (in *Installation) LedgerOf(id jobs.ID) map[jobs.ID][]simulator.Entry {
+	in.tb.Helper()
+	var ledger simulator.Ledger
+	in.Call(http.MethodGet, "/_sim/ledger?metadata."+jobs.MetadataJob+"="+string(id), "", &ledger)
+	return map[jobs.ID][]simulator.Entry{id: ledger.Entries}
+}

@@ -57,6 +57,7 @@ func directions() []direction {
 		{"internal/proxy", nil, "for tests: it counts what passes and knows nothing of what it means"},
 		{"internal/bench", []string{"github.com/hibiken/asynq"}, "measurements only; Asynq by itself is one of the floors"},
 		{"internal/e2e", nil, "tests only"},
+		{"internal/chaos", nil, "tests only"},
 		{"internal/tree", nil, "tests only"},
 		{"cmd/worker", []string{module + "/internal/app", module + "/internal/config", module + "/internal/simulator", module + "/client", module + "/jobs", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"}, "a command is flags, signals and an exit code"},
 		{"cmd/enqueue", []string{module + "/internal/app", module + "/internal/config", module + "/client", module + "/jobs", module + "/jobs/...", module + "/results", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "github.com/vbauerster/mpb/v8/..."}, "a command is flags, signals and an exit code"},
@@ -85,8 +86,9 @@ func testImports() []string {
 func notInTests() map[string][]string {
 	return map[string][]string{
 		module + "/internal/app":          {"internal/app", "internal/bench", "internal/e2e", "cmd/worker", "cmd/enqueue"},
+		module + "/internal/chaos":        nil,
 		module + "/internal/e2e":          nil,
-		module + "/internal/installation": {"internal/bench", "internal/e2e"},
+		module + "/internal/installation": {"internal/bench", "internal/chaos", "internal/e2e", "internal/installation"},
 	}
 }
 
@@ -156,7 +158,7 @@ func TestImportDirections(t *testing.T) {
 
 func goList(t *testing.T) []listed {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", "./...")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-tags=chaos", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", "./...")
 	cmd.Dir = root(t)
 	cmd.Stderr = t.Output()
 	out, err := cmd.StdoutPipe()
