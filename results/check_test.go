@@ -1,11 +1,13 @@
 package results_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
@@ -203,15 +205,27 @@ func (h *harness) read() keyspace {
 	h.t.Helper()
 	ctx := h.t.Context()
 	var keys []string
-	for cursor := uint64(0); ; {
-		page, next, err := h.rdb.Scan(ctx, cursor, h.prefix()+":*", 1000).Result()
-		if err != nil {
-			h.t.Fatal(err)
+	scan := func(node redis.Cmdable) {
+		for page := node.Scan(ctx, 0, h.prefix()+":*", 1000).Iterator(); ; {
+			if !page.Next(ctx) {
+				if err := page.Err(); err != nil {
+					h.t.Error(err)
+				}
+				return
+			}
+			keys = append(keys, page.Val())
 		}
-		keys = append(keys, page...)
-		if cursor = next; cursor == 0 {
-			break
-		}
+	}
+	if cluster, ok := h.rdb.(*redis.ClusterClient); ok {
+		var mu sync.Mutex
+		_ = cluster.ForEachMaster(ctx, func(_ context.Context, node *redis.Client) error {
+			mu.Lock()
+			defer mu.Unlock()
+			scan(node)
+			return nil
+		})
+	} else {
+		scan(h.rdb)
 	}
 	slices.Sort(keys)
 	return h.values(slices.Compact(keys))

@@ -38,8 +38,8 @@ type harness struct {
 	*results.Store
 
 	t       testing.TB
-	rdb     *redis.Client // a client of its own, whose answers are never lost
-	options *redis.Options
+	rdb     redis.UniversalClient // a client of its own, whose answers are never lost
+	connect func(dial dialer) redis.UniversalClient
 	config  results.Config
 	reg     *prometheus.Registry
 	log     *bytes.Buffer // the log of the store
@@ -78,14 +78,35 @@ func onURL(tb testing.TB, url string, config results.Config) *harness {
 
 func openAt(tb testing.TB, options *redis.Options, config results.Config) *harness {
 	tb.Helper()
+	return openWith(tb, config, func(dial dialer) redis.UniversalClient {
+		copied := *options
+		if dial != nil {
+			copied.Dialer = dial
+		}
+		return redis.NewClient(&copied)
+	})
+}
+
+// onCluster opens a store on a Cluster, which tests share under prefixes of
+// their own.
+func onCluster(tb testing.TB, cluster *redistest.Cluster, config results.Config) *harness {
+	tb.Helper()
+	return openWith(tb, config, func(dial dialer) redis.UniversalClient {
+		return redis.NewClusterClient(&redis.ClusterOptions{Addrs: cluster.Addrs(), Dialer: dial, ContextTimeoutEnabled: true})
+	})
+}
+
+// dialer opens connections; nil is the client library's own.
+type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+
+func openWith(tb testing.TB, config results.Config, connect func(dialer) redis.UniversalClient) *harness {
+	tb.Helper()
 	h := &harness{
-		t: tb, options: options, config: config, reg: prometheus.NewRegistry(), log: new(bytes.Buffer), loser: &loser{},
+		t: tb, connect: connect, config: config, reg: prometheus.NewRegistry(), log: new(bytes.Buffer), loser: &loser{},
 	}
-	h.rdb = redis.NewClient(clone(options))
+	h.rdb = connect(nil)
 	tb.Cleanup(func() { _ = h.rdb.Close() })
-	lossy := clone(options)
-	lossy.Dialer = h.loser.dial
-	rdb := redis.NewClient(lossy)
+	rdb := connect(h.loser.dial)
 	tb.Cleanup(func() { _ = rdb.Close() })
 	store, err := results.Open(tb.Context(), rdb, config, slog.New(slog.NewTextHandler(h.log, nil)), h.reg)
 	if err != nil {
@@ -99,12 +120,7 @@ func openAt(tb testing.TB, options *redis.Options, config results.Config) *harne
 // would.
 func (h *harness) another() *harness {
 	h.t.Helper()
-	return openAt(h.t, h.options, h.config)
-}
-
-func clone(options *redis.Options) *redis.Options {
-	copied := *options
-	return &copied
+	return openWith(h.t, h.config, h.connect)
 }
 
 // loser loses answers of scripts, so that the client repeats them.

@@ -15,7 +15,7 @@ import (
 // Load returns a job's record, [ErrNotFound] if there is none, or
 // [jobs.ErrNewerSchema] with what could be read of it.
 func (s *Store) Load(ctx context.Context, id jobs.ID) (jobs.Job, error) {
-	base, err := s.home(id)
+	base, err := s.reach(ctx, id)
 	if err != nil {
 		return jobs.Job{}, err
 	}
@@ -49,7 +49,7 @@ func (s *Store) Body(ctx context.Context, id jobs.ID) ([]byte, error) {
 }
 
 func (s *Store) value(ctx context.Context, id jobs.ID, field string) ([]byte, error) {
-	base, err := s.home(id)
+	base, err := s.reach(ctx, id)
 	if err != nil {
 		return nil, err
 	}

@@ -48,15 +48,14 @@ func (s *Store) knownFullness(ctx context.Context) float64 {
 }
 
 // fullness is the used part of Redis' memory, in a Cluster that of the fullest
-// node: any of them may be the one that a new job belongs to.
+// node: any of them may be the one that a new job belongs to. A node that does
+// not say in a second keeps nobody waiting.
 func (s *Store) fullness(ctx context.Context) float64 {
-	cluster, ok := s.rdb.(*redis.ClusterClient)
-	if !ok {
-		return usedPart(ctx, s.rdb)
-	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	var mu sync.Mutex
 	fullest := 0.0
-	_ = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { // usedPart returns no errors
+	_ = s.onMasters(ctx, func(ctx context.Context, node redis.Cmdable) error { // usedPart returns no errors
 		part := usedPart(ctx, node)
 		mu.Lock()
 		defer mu.Unlock()

@@ -17,65 +17,69 @@ import (
 // with the records after every operation.
 func TestKeysAgreeWithTheRecordsWhateverHappens(t *testing.T) {
 	t.Parallel()
-	const operations = 250
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			onEach(t, results.Config{Shards: 2}, func(t *testing.T, h *harness) {
-				p := newPlayer(h, seed)
-				for n := range operations {
-					if p.random.IntN(8) == 0 {
-						h.loser.loseNext(nil)
-					}
-					p.play()
-					if t.Failed() {
-						t.Fatalf("operation %d, %s", n, p.last)
-					}
-					h.check()
-				}
-				if n := h.audit(); n != 0 {
-					t.Errorf("Audit found %d entries to repair", n)
-				}
-				if p.done < operations/3 || h.loser.count() < 10 {
-					t.Errorf("%d of %d operations changed something, %d answers were lost: too few to tell anything",
-						p.done, operations, h.loser.count())
-				}
-				p.end()
-				h.empty()
-			})
+			onEach(t, results.Config{Shards: 2}, func(t *testing.T, h *harness) { playAlone(t, h, seed) })
 		})
 	}
+}
+
+func playAlone(t *testing.T, h *harness, seed uint64) {
+	const operations = 250
+	p := newPlayer(h, seed)
+	for n := range operations {
+		if p.random.IntN(8) == 0 {
+			h.loser.loseNext(nil)
+		}
+		p.play()
+		if t.Failed() {
+			t.Fatalf("operation %d, %s", n, p.last)
+		}
+		h.check()
+	}
+	if n := h.audit(); n != 0 {
+		t.Errorf("Audit found %d entries to repair", n)
+	}
+	if p.done < operations/3 || h.loser.count() < 10 {
+		t.Errorf("%d of %d operations changed something, %d answers were lost: too few to tell anything",
+			p.done, operations, h.loser.count())
+	}
+	p.end()
+	h.empty()
 }
 
 // TestKeysAgreeWithTheRecordsAfterManyWorkers lets several processes do the
 // same at once.
 func TestKeysAgreeWithTheRecordsAfterManyWorkers(t *testing.T) {
 	t.Parallel()
-	onEach(t, results.Config{Shards: 2}, func(t *testing.T, h *harness) {
-		first := newPlayer(h, 0)
-		for range 10 {
-			first.accept()
-		}
-		var all sync.WaitGroup
-		for worker := range uint64(4) {
-			p := newPlayer(h.another(), 100+worker)
-			p.ids = append(p.ids, first.ids...)
-			all.Go(func() {
-				for range 250 {
-					p.play()
-				}
-			})
-		}
-		all.Wait()
-		h.check()
-		if n := h.audit(); n != 0 {
-			t.Errorf("Audit found %d entries to repair", n)
-		}
-		// What the workers accepted is not in first's list.
-		first.ids = h.pages(results.Filter{Limit: 1000}, nil)
-		first.end()
-		h.empty()
-	})
+	onEach(t, results.Config{Shards: 2}, playTogether)
+}
+
+func playTogether(t *testing.T, h *harness) {
+	first := newPlayer(h, 0)
+	for range 10 {
+		first.accept()
+	}
+	var all sync.WaitGroup
+	for worker := range uint64(4) {
+		p := newPlayer(h.another(), 100+worker)
+		p.ids = append(p.ids, first.ids...)
+		all.Go(func() {
+			for range 250 {
+				p.play()
+			}
+		})
+	}
+	all.Wait()
+	h.check()
+	if n := h.audit(); n != 0 {
+		t.Errorf("Audit found %d entries to repair", n)
+	}
+	// What the workers accepted is not in first's list.
+	first.ids = h.pages(results.Filter{Limit: 1000}, nil)
+	first.end()
+	h.empty()
 }
 
 // player plays with the jobs of a store at random.

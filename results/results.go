@@ -99,6 +99,7 @@ type Store struct {
 	log     *slog.Logger
 	shards  int
 	offset  atomic.Int64 // Redis' time less ours, in nanoseconds
+	nodes   nodes
 	memory  memory
 	audit   audit
 	late    late
@@ -169,11 +170,15 @@ func (s *Store) Now() time.Time {
 // answers the quickest counts, because it leaves the least room for error: the
 // first may have waited for a connection.
 func (s *Store) SyncClock(ctx context.Context) error {
+	keeper, err := s.keeper(ctx)
+	if err != nil {
+		return fmt.Errorf("ask redis for the time: %w", err)
+	}
 	quickest := time.Duration(math.MaxInt64)
 	var offset time.Duration
 	for range 3 {
 		before := time.Now()
-		theirs, err := s.rdb.Time(ctx).Result()
+		theirs, err := keeper.Time(ctx).Result()
 		if err != nil {
 			return fmt.Errorf("ask redis for the time: %w", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -72,20 +73,31 @@ func newScripts(flags bool) (scripts, error) {
 
 // hasScriptFlags tries a flag: they came with Redis 7.0, and servers that only
 // speak its protocol may lack them whatever version they report. One that lacks
-// them cannot compile the script.
+// them cannot compile the script. In a Cluster each master must have them; one
+// that does not answer is taken to be like the others.
 func (s *Store) hasScriptFlags(ctx context.Context) (bool, error) {
 	if s.config.Embedded {
 		return false, nil
 	}
-	err := s.rdb.Eval(ctx, allowOOM+"return 1", []string{s.installationKey()}).Err()
-	// redis.HasErrorPrefix cannot tell: it takes the general prefix away first.
-	if e, ok := errors.AsType[redis.Error](err); ok && strings.HasPrefix(e.Error(), "ERR ") {
-		return false, nil
-	}
-	if err != nil {
+	var answered, refused atomic.Bool
+	err := s.onMasters(ctx, func(ctx context.Context, node redis.Cmdable) error {
+		ctx, cancel := context.WithTimeout(ctx, nodePatience)
+		defer cancel()
+		err := node.Eval(ctx, allowOOM+"return 1", nil).Err()
+		// redis.HasErrorPrefix cannot tell: it takes the general prefix away first.
+		if e, ok := errors.AsType[redis.Error](err); ok && strings.HasPrefix(e.Error(), "ERR ") {
+			refused.Store(true)
+			err = nil
+		}
+		if err == nil {
+			answered.Store(true)
+		}
+		return err
+	})
+	if err != nil && !answered.Load() {
 		return false, fmt.Errorf("ask redis for script flags: %w", err)
 	}
-	return true, nil
+	return !refused.Load(), nil
 }
 
 // run calls a script on the shard whose base is given.
@@ -148,19 +160,4 @@ func (s *Store) together(ctx context.Context, script *redis.Script, calls []call
 		return fmt.Errorf("%d of %d calls: %w", missed, len(calls), first)
 	}
 	return nil
-}
-
-// pipeline makes the calls in one round trip. Each answer has its own error.
-func (s *Store) pipeline(
-	ctx context.Context, calls []call,
-	eval func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd,
-) []*redis.Cmd {
-	answers := make([]*redis.Cmd, len(calls))
-	_, _ = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // the first of the answers' errors
-		for i, c := range calls {
-			answers[i] = eval(ctx, p, []string{string(s.base(c.shard))}, c.args...)
-		}
-		return nil
-	})
-	return answers
 }

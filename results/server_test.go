@@ -253,71 +253,12 @@ func onNodes(t *testing.T, nodes []*redistest.Server, config results.Config) *ha
 		},
 		MaxRetries: -1, MaxRedirects: -1, DialerRetries: 1,
 	})
-	return onCluster(t, cluster, config)
-}
-
-func onCluster(t *testing.T, cluster *redis.ClusterClient, config results.Config) *harness {
-	t.Helper()
 	t.Cleanup(func() { _ = cluster.Close() })
 	store, err := results.Open(t.Context(), cluster, config, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &harness{Store: store, t: t, config: config, loser: &loser{}}
-}
-
-// A real node of a Cluster refuses a script that touches keys of two slots. One
-// node with all slots is enough to be refused by.
-func TestEachScriptKeepsToOneSlot(t *testing.T) {
-	t.Parallel()
-	server := redistest.StartWith(t, redistest.Config{TCP: true, Args: []string{
-		"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--dir", t.TempDir(),
-	}})
-	ctx := t.Context()
-	node := server.Client(t)
-	if err := node.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
-		t.Fatal(err)
-	}
-	await(t, "the cluster to be up", func() bool {
-		return strings.Contains(node.ClusterInfo(ctx).Val(), "cluster_state:ok")
-	})
-	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.Addr()}})
-	h := onCluster(t, cluster, results.Config{Shards: 5})
-	h.rdb = node // all keys are there
-
-	for _, state := range jobs.States() {
-		h.in(state, jobs.Options{Group: "g", DedupeKey: string(state), Retention: time.Minute})
-		h.check()
-	}
-	for id, j := range h.claim(time.Minute) {
-		if got := h.settle(results.Settlement{Job: j, Due: h.Now().Add(time.Hour), Nudge: true}); got[0] != 1 {
-			t.Errorf("nudge of %s = %d", id, got[0])
-		}
-	}
-	p := newPlayer(h, 7)
-	for range 150 {
-		p.play()
-	}
-	h.check()
-	if n := h.audit(); n != 0 {
-		t.Errorf("Audit repaired %d entries", n)
-	}
-	page, err := h.List(ctx, results.Filter{Limit: 1000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if counts, err := h.Counts(ctx, ""); err != nil || int(counts.Total()) != len(page.Jobs) {
-		t.Errorf("counts %v, err %v; want %d in all", counts, err, len(page.Jobs))
-	}
-	if err := h.Beat(ctx, results.Worker{ID: "w"}, time.Minute); err != nil {
-		t.Errorf("Beat: %v", err)
-	}
-	if workers, err := h.Workers(ctx); err != nil || len(workers) != 1 {
-		t.Errorf("Workers = %v, err %v", workers, err)
-	}
-	if _, err := h.Backlog(ctx); err != nil {
-		t.Errorf("Backlog: %v", err)
-	}
 }
 
 // await waits until something becomes true.

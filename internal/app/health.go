@@ -37,10 +37,25 @@ func (h *health) Ready(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if err := h.rdb.Ping(ctx).Err(); err != nil {
+	if err := ping(ctx, h.rdb); err != nil {
 		return fmt.Errorf("redis does not answer: %w", err)
 	}
 	return nil
+}
+
+// ping asks the server that takes writes, in a Cluster each of them: without one
+// of them a part of the jobs rests.
+func ping(ctx context.Context, rdb redis.UniversalClient) error {
+	cluster, ok := rdb.(*redis.ClusterClient)
+	if !ok {
+		return rdb.Ping(ctx).Err()
+	}
+	return cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		if err := node.Ping(ctx).Err(); err != nil {
+			return fmt.Errorf("node %s: %w", node.Options().Addr, err)
+		}
+		return nil
+	})
 }
 
 // inspectRedis warns of a Redis that may forget what was paid for.

@@ -1,0 +1,193 @@
+package results
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// nodePatience is how long a call that travels to all shards waits for one
+	// node of a Cluster.
+	nodePatience = 3 * time.Second
+	// probePatience is how long a node that did not answer is given to answer a
+	// PING.
+	probePatience = time.Second
+)
+
+// errNodeAway says that a node of a Cluster did not answer lately.
+var errNodeAway = errors.New("this node of the Cluster does not answer")
+
+// nodes remembers which nodes of a Cluster are away. Callers of all shards
+// would otherwise wait for a node that hangs over and over, and so would the
+// shards of the others. It is left out until it answers a PING.
+type nodes struct {
+	// mu makes one probe of a node at a time.
+	mu      sync.Mutex
+	probing map[string]bool // the nodes that are away, and whether one is under way
+}
+
+// lose notes that a node did not answer, and reports whether that is news.
+func (n *nodes) lose(addr string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, known := n.probing[addr]; known {
+		return false
+	}
+	if n.probing == nil {
+		n.probing = make(map[string]bool)
+	}
+	n.probing[addr] = false
+	return true
+}
+
+// away reports whether a node is away, and whether the caller is to probe it.
+func (n *nodes) away(addr string) (away, probe bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	probing, away := n.probing[addr]
+	if !away || probing {
+		return away, false
+	}
+	n.probing[addr] = true
+	return true, true
+}
+
+// probed notes what came of a probe.
+func (n *nodes) probed(addr string, answered bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if answered {
+		delete(n.probing, addr)
+	} else {
+		n.probing[addr] = false
+	}
+}
+
+// reachable returns nil unless the node is away, which is found out beside the
+// caller, who does not wait for it.
+func (s *Store) reachable(ctx context.Context, cluster *redis.ClusterClient, node *redis.Client) error {
+	addr := node.Options().Addr
+	away, probe := s.nodes.away(addr)
+	if !away {
+		return nil
+	}
+	if probe {
+		ctx := context.WithoutCancel(ctx)
+		go func() { // ends after probePatience
+			ctx, cancel := context.WithTimeout(ctx, probePatience)
+			defer cancel()
+			answered := node.Ping(ctx).Err() == nil
+			cluster.ReloadState(ctx) // another node may have its slots by now
+			s.nodes.probed(addr, answered)
+			if answered {
+				s.log.InfoContext(ctx, "node of the cluster answers again", slog.String("node", addr))
+			}
+		}()
+	}
+	return fmt.Errorf("%s: %w", addr, errNodeAway)
+}
+
+// check returns an error if the shard is known to be on a node that is away, so
+// that a caller who has one job in hand need not find out by waiting.
+func (s *Store) check(ctx context.Context, b base) error {
+	cluster, ok := s.rdb.(*redis.ClusterClient)
+	if !ok {
+		return nil
+	}
+	node, err := cluster.MasterForKey(ctx, string(b))
+	if err != nil {
+		return nil //nolint:nilerr // the command itself will tell
+	}
+	return s.reachable(ctx, cluster, node)
+}
+
+// pipeline makes the calls in one round trip, in a Cluster in one to each node.
+// Each answer has its own error.
+func (s *Store) pipeline(ctx context.Context, calls []call, eval evaluate) []*redis.Cmd {
+	answers := make([]*redis.Cmd, len(calls))
+	cluster, ok := s.rdb.(*redis.ClusterClient)
+	if !ok {
+		all := make([]int, len(calls))
+		for i := range all {
+			all[i] = i
+		}
+		s.send(ctx, calls, all, eval, answers)
+		return answers
+	}
+	byNode := make(map[*redis.Client][]int)
+	for i, c := range calls {
+		node, err := cluster.MasterForKey(ctx, string(s.base(c.shard)))
+		if err == nil {
+			err = s.reachable(ctx, cluster, node)
+		}
+		if err != nil {
+			answers[i] = redis.NewCmd(ctx)
+			answers[i].SetErr(err)
+			continue
+		}
+		byNode[node] = append(byNode[node], i)
+	}
+	var all sync.WaitGroup
+	for node, members := range byNode {
+		all.Go(func() {
+			bounded, cancel := context.WithTimeout(ctx, nodePatience)
+			defer cancel()
+			s.send(bounded, calls, members, eval, answers)
+			if ctx.Err() == nil && unanswered(answers[members[0]].Err()) && s.nodes.lose(node.Options().Addr) {
+				s.log.WarnContext(ctx, "node of the cluster does not answer; its shards are left out until it does",
+					slog.String("node", node.Options().Addr), slog.Any("err", answers[members[0]].Err()))
+			}
+		})
+	}
+	all.Wait()
+	return answers
+}
+
+// evaluate calls a script by its digest or its source.
+type evaluate func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd
+
+// send makes the calls with the given indexes in one pipeline.
+func (s *Store) send(ctx context.Context, calls []call, members []int, eval evaluate, answers []*redis.Cmd) {
+	_, _ = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // the first of the answers' errors
+		for _, i := range members {
+			answers[i] = eval(ctx, p, []string{string(s.base(calls[i].shard))}, calls[i].args...)
+		}
+		return nil
+	})
+}
+
+// unanswered reports whether an error is not the server's own.
+func unanswered(err error) bool {
+	_, answered := errors.AsType[redis.Error](err)
+	return err != nil && !answered
+}
+
+// onMasters calls f on every server that takes writes, side by side, and returns
+// the errors.
+func (s *Store) onMasters(ctx context.Context, f func(ctx context.Context, node redis.Cmdable) error) error {
+	cluster, ok := s.rdb.(*redis.ClusterClient)
+	if !ok {
+		return f(ctx, s.rdb)
+	}
+	return cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return f(ctx, node) })
+}
+
+// keeper is the server whose clock counts: of a Cluster, the node that has the
+// installation's own key, since the clocks of its nodes may differ.
+func (s *Store) keeper(ctx context.Context) (redis.Cmdable, error) {
+	cluster, ok := s.rdb.(*redis.ClusterClient)
+	if !ok {
+		return s.rdb, nil
+	}
+	node, err := cluster.MasterForKey(ctx, s.installationKey())
+	if err != nil {
+		return nil, fmt.Errorf("find the node of %s: %w", s.installationKey(), err)
+	}
+	return node, nil
+}
