@@ -122,6 +122,10 @@ func simulateCommand(stdout, stderr io.Writer) *cobra.Command {
 	var addr string
 	cmd := &cobra.Command{
 		Use: "simulate", Short: "Serve only the simulated OpenAI Responses API", Args: noArgs,
+		Long: `simulate serves a stand-in for OpenAI's Responses API: background responses,
+streams, projects, limits and webhooks. It misbehaves on demand (PUT /_sim/faults),
+changes while it serves (PUT /_sim/config), and keeps an account of what was asked
+of it (GET /_sim/ledger).`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := load(cmd)
 			if err != nil {
@@ -134,7 +138,11 @@ func simulateCommand(stdout, stderr io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, _ = fmt.Fprintf(stdout, "simulator: base URL %s, any API key; the model is a stand-in\n", sim.URL())
+			keys := "any API key"
+			if cfg.Simulator.APIKeys.Reveal() != "" {
+				keys = "the configured API keys"
+			}
+			_, _ = fmt.Fprintf(stdout, "simulator: base URL %s, %s; the model is a stand-in\n", sim.URL(), keys)
 			return sim.Run(cmd.Context())
 		},
 	}

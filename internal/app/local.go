@@ -70,6 +70,7 @@ func startDev(ctx context.Context, cfg config.Config, redisAddr, simAddr string,
 	undo.add(func() error { mini.Close(); return nil })
 	undo.add(tick(mini))
 
+	cfg.Simulator.APIKeys = config.Secret{} // the worker beside it has none of them
 	sim, err := ListenSimulator(ctx, cfg, simAddr, log)
 	if err != nil {
 		return nil, err

@@ -21,13 +21,9 @@ type Simulator struct {
 
 // ListenSimulator binds the address; nothing is served before [Simulator.Run].
 func ListenSimulator(ctx context.Context, cfg config.Config, addr string, log *slog.Logger) (*Simulator, error) {
-	sim, err := simulator.New(simulator.Config{ //nolint:contextcheck // it lives until it is closed, not until ctx is done
-		Queued: cfg.Simulator.Queued, Running: cfg.Simulator.Running, Jitter: 0.2,
-		RequestsPerMinute: cfg.Simulator.RequestsPerMinute, TokensPerMinute: cfg.Simulator.TokensPerMinute,
-		Logger: log,
-	})
+	sim, err := simulator.New(simulatorConfig(cfg.Simulator, log)) //nolint:contextcheck // it lives until it is closed, not until ctx is done
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("set up simulator: %w", err)
 	}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", addr)
@@ -35,6 +31,26 @@ func ListenSimulator(ctx context.Context, cfg config.Config, addr string, log *s
 		return nil, errors.Join(fmt.Errorf("listen on simulator.addr %s: %w", addr, err), sim.Close())
 	}
 	return &Simulator{sim: sim, listener: listener}, nil
+}
+
+func simulatorConfig(cfg config.Simulator, log *slog.Logger) simulator.Config {
+	sim := simulator.Config{
+		Queued: cfg.Queued, Running: cfg.Running, Jitter: 0.2,
+		RequestsPerMinute: cfg.RequestsPerMinute, TokensPerMinute: cfg.TokensPerMinute,
+		Logger: log,
+	}
+	for _, of := range cfg.Projects() {
+		p := simulator.Project{ID: of.ID, APIKeys: of.APIKeys}
+		for _, url := range of.WebhookURLs {
+			p.Webhooks = append(p.Webhooks, simulator.Webhook{URL: url, Secrets: of.WebhookSecrets})
+		}
+		if p.ID == "" {
+			sim.APIKeys, sim.Webhooks = p.APIKeys, p.Webhooks
+		} else {
+			sim.Projects = append(sim.Projects, p)
+		}
+	}
+	return sim
 }
 
 // URL is the base URL of the API.

@@ -143,14 +143,3 @@ type Shutdown struct {
 	// Grace is how long work under way may take to finish.
 	Grace time.Duration `mapstructure:"grace"`
 }
-
-// Simulator shapes the stand-in provider of `worker dev` and `worker simulate`.
-type Simulator struct {
-	Addr string `mapstructure:"addr"`
-	// Queued and Running are how long a response stays in each state.
-	Queued  time.Duration `mapstructure:"queued"`
-	Running time.Duration `mapstructure:"running"`
-	// RequestsPerMinute and TokensPerMinute are its limits, 0 for none.
-	RequestsPerMinute int `mapstructure:"requests_per_minute"`
-	TokensPerMinute   int `mapstructure:"tokens_per_minute"`
-}

@@ -154,6 +154,18 @@ func samples() map[string][3]string {
 		"simulator.running":             {"1s", "2s", "0s"},
 		"simulator.requests_per_minute": {"11", "12", "13"},
 		"simulator.tokens_per_minute":   {"11", "12", "13"},
+		"simulator.api_keys":            {"a", "b@proj_b", "c"},
+		"simulator.webhook_url":         {"http://a/", "http://b/", "http://c/"},
+		"simulator.webhook_secret":      {"a", "b", "c"},
+	}
+}
+
+// secrets are the settings that are never shown.
+func secrets(c config.Config) map[string]config.Secret {
+	return map[string]config.Secret{
+		"openai.api_key":           c.OpenAI.APIKey,
+		"simulator.api_keys":       c.Simulator.APIKeys,
+		"simulator.webhook_secret": c.Simulator.WebhookSecret,
 	}
 }
 
@@ -208,8 +220,8 @@ func TestPrecedence(t *testing.T) {
 				if got.Source != l.source {
 					t.Errorf("source is %q, want %q", got.Source, l.source)
 				}
-				if k.Name == "openai.api_key" {
-					got.Value = c.OpenAI.APIKey.Reveal()
+				if secret, ok := secrets(c)[k.Name]; ok {
+					got.Value = secret.Reveal()
 				}
 				if got.Value != l.value {
 					t.Errorf("value from %s is %q, want %q", l.source, got.Value, l.value)
@@ -253,6 +265,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 		Simulator: config.Simulator{
 			Addr: "127.0.0.1:2", Queued: 3 * time.Second, Running: 2 * time.Second,
 			RequestsPerMinute: 12, TokensPerMinute: 12,
+			APIKeys: config.NewSecret("b@proj_b"), WebhookURL: "http://b/", WebhookSecret: config.NewSecret("b"),
 		},
 	}
 	if diff := cmp.Diff(want, load(t, config.Sources{Environ: environ}), comparer()); diff != "" {

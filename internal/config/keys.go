@@ -109,6 +109,9 @@ func keys() []key {
 		{name: "simulator.running", fallback: "3s", kind: duration(0, day), doc: "How long they are then in progress."},
 		{name: "simulator.requests_per_minute", fallback: "0", kind: count(0, 1_000_000_000), doc: "Its limit of requests a minute, 0 for none."},
 		{name: "simulator.tokens_per_minute", fallback: "0", kind: count(0, 1_000_000_000), doc: "Its limit of tokens a minute, 0 for none."},
+		{name: "simulator.api_keys", kind: ofProjects("KEY or KEY@PROJECT, with commas between them", true, printable), private: true, doc: "Keys that it accepts, each alone or with the project that it opens; empty for any."},
+		{name: "simulator.webhook_url", kind: ofProjects("URL or URL@PROJECT, with commas between them", false, webhookURL), doc: "Where it tells that a background response has ended, for the responses of no project or of one."},
+		{name: "simulator.webhook_secret", kind: ofProjects("SECRET or SECRET@PROJECT, with commas between them", true, printable), private: true, doc: "What it signs that with; with several of one project, each signs."},
 	}
 }
 

@@ -42,6 +42,7 @@ func TestProblemsNameKeySourceValueAndFix(t *testing.T) {
 		notName     = `is not a name; use 1 to 128 letters, digits and . _ - : and begin with a letter or a digit`
 		unprintable = `contains white space or a character beyond ASCII; check for a line break or a quote that was copied along`
 		notRedis    = `is not a URL; write redis://user:password@host:port/database, with %40 for @, %2F for / and %23 for # in a password`
+		notList     = `is not a list; write one, or several with commas between them, each alone or followed by @ and its project, such as a,b@proj_1`
 		notBase     = `is not an http or https URL; write for example https://api.openai.com/v1`
 	)
 	tests := []struct {
@@ -63,6 +64,12 @@ func TestProblemsNameKeySourceValueAndFix(t *testing.T) {
 		{"HTTP_ADDR", "8080", `http.addr: "8080" (environment LONGHAUL_HTTP_ADDR) ` + notAddress},
 		{"HTTP_ADDR", "localhost:http", `http.addr: "localhost:http" (environment LONGHAUL_HTTP_ADDR) ` + notAddress},
 		{"SIMULATOR_ADDR", ":70000", `simulator.addr: ":70000" (environment LONGHAUL_SIMULATOR_ADDR) ` + notAddress},
+		{"SIMULATOR_API_KEYS", "a,,b", `simulator.api_keys: [redacted] (environment LONGHAUL_SIMULATOR_API_KEYS) ` + notList},
+		{"SIMULATOR_API_KEYS", "a@", `simulator.api_keys: [redacted] (environment LONGHAUL_SIMULATOR_API_KEYS) ` + notList},
+		{"SIMULATOR_API_KEYS", "a@,b", `simulator.api_keys: [redacted] (environment LONGHAUL_SIMULATOR_API_KEYS) ` + notList},
+		{"SIMULATOR_API_KEYS", "a@b c", `simulator.api_keys: [redacted] (environment LONGHAUL_SIMULATOR_API_KEYS) ` + notList},
+		{"SIMULATOR_WEBHOOK_SECRET", "@proj_1", `simulator.webhook_secret: [redacted] (environment LONGHAUL_SIMULATOR_WEBHOOK_SECRET) ` + notList},
+		{"SIMULATOR_WEBHOOK_URL", "here@proj_1", `simulator.webhook_url: "here@proj_1" (environment LONGHAUL_SIMULATOR_WEBHOOK_URL) has an address that is not an http or https URL; write for example http://127.0.0.1:8080/webhooks/openai`},
 		{"LOG_LEVEL", "INFO", `log.level: "INFO" (environment LONGHAUL_LOG_LEVEL) is not one of debug, info, warn, error; did you mean info?`},
 		{"LOG_LEVEL", "info+2", `log.level: "info+2" (environment LONGHAUL_LOG_LEVEL) is not one of debug, info, warn, error; did you mean info?`},
 		{"LOG_FORMAT", "xml", `log.format: "xml" (environment LONGHAUL_LOG_FORMAT) is not one of auto, text, json`},

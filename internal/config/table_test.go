@@ -43,16 +43,19 @@ func TestTableHasEveryKeyInOrder(t *testing.T) {
 func TestTableReadsBack(t *testing.T) {
 	t.Parallel()
 	var environ []string
-	samples := samples()
+	samples, hidden := samples(), secrets(config.Config{})
 	for _, k := range config.Keys() {
-		if sample, ok := samples[k.Name]; ok && k.Name != "openai.api_key" {
+		if _, secret := hidden[k.Name]; secret {
+			continue
+		}
+		if sample, ok := samples[k.Name]; ok {
 			environ = append(environ, k.Env+"="+sample[0])
 		}
 	}
 	c := load(t, config.Sources{Environ: environ})
 	environ = nil
 	for _, s := range c.Table() {
-		if !strings.HasPrefix(s.Key, "lanes.") && s.Key != "openai.api_key" {
+		if _, secret := hidden[s.Key]; !secret && !strings.HasPrefix(s.Key, "lanes.") {
 			environ = append(environ, "LONGHAUL_"+strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))+"="+s.Value)
 		}
 	}
