@@ -19,6 +19,10 @@ const maxAdminBody = 4 << 20
 // routeAdmin serves the routes below /_sim, which belong to the simulator and not to the API.
 // They need no key: whoever reaches a stand-in may steer it.
 func (e *exchange) routeAdmin(ctx context.Context, path string) {
+	if id, ok := strings.CutPrefix(path, "responses/"); ok && e.r.Method == http.MethodDelete {
+		e.forget(id)
+		return
+	}
 	switch e.r.Method + " " + path {
 	case "GET healthz":
 		e.writeJSON(map[string]string{"status": "ok"})
@@ -41,6 +45,15 @@ func (e *exchange) routeAdmin(ctx context.Context, path string) {
 	default:
 		e.refuse(e.errInvalidURL())
 	}
+}
+
+// forget has a response expire, as all do at OpenAI after some time. The ledger keeps its entry.
+func (e *exchange) forget(id string) {
+	if !e.sim.store.forget(id) {
+		e.refuse(errResponseNotFound(clip(id, 128)))
+		return
+	}
+	e.w.WriteHeader(http.StatusNoContent)
 }
 
 func (e *exchange) writeJSON(value any) {

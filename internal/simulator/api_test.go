@@ -220,10 +220,20 @@ func TestPreviousResponsesAreBilledAgain(t *testing.T) {
 	}
 	running := create(t, sim, object{"background": true, "metadata": object{"simulator_fault": "never_ends"}})
 	unstored := create(t, sim, object{"background": true, "store": false})
-	for _, id := range []any{running["id"], unstored["id"]} {
-		got := call(t, sim, "POST", "/v1/responses", object{"model": "gpt-4.1", "input": "Go on.", "previous_response_id": id})
-		if got.status != http.StatusBadRequest || at(got.body, "error", "param") != "previous_response_id" {
-			t.Errorf("continuing %v = %d %s", id, got.status, got.raw)
+	deleted, expired := create(t, sim, object{}), create(t, sim, object{})
+	call(t, sim, "DELETE", "/v1/responses/"+text(t, deleted["id"]), nil)
+	if got := call(t, sim, "DELETE", "/_sim/responses/"+text(t, expired["id"]), nil); got.status != http.StatusNoContent {
+		t.Errorf("forgetting a response = %d %s", got.status, got.raw)
+	}
+	for _, tt := range []struct{ id, code any }{
+		{running["id"], nil},
+		{unstored["id"], "previous_response_not_found"},
+		{deleted["id"], "previous_response_not_found"},
+		{expired["id"], "previous_response_not_found"},
+	} {
+		got := call(t, sim, "POST", "/v1/responses", object{"model": "gpt-4.1", "input": "Go on.", "previous_response_id": tt.id})
+		if got.status != http.StatusBadRequest || at(got.body, "error", "param") != "previous_response_id" || at(got.body, "error", "code") != tt.code {
+			t.Errorf("continuing %v = %d %s", tt.id, got.status, got.raw)
 		}
 	}
 }

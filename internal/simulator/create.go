@@ -24,7 +24,7 @@ func (e *exchange) create(ctx context.Context) {
 		e.refuseCreate(err)
 		return
 	}
-	aside, err := e.chooseFault("create", b.metadata, nil)
+	aside, err := e.chooseFault(occasion{op: "create", project: e.project, tier: b.tier(), metadata: b.metadata}, nil)
 	if err != nil {
 		e.refuseCreate(err)
 		return
@@ -76,6 +76,15 @@ type body struct {
 	metadataFault *apiError
 }
 
+// tier returns the service tier that a create asks for, if it is one.
+func (b *body) tier() string {
+	var tier string
+	if json.Unmarshal(b.members["service_tier"], &tier) != nil {
+		return "" // is refused when its turn comes
+	}
+	return tier
+}
+
 func (e *exchange) readBody() (*body, *apiError) {
 	if kind := e.r.Header.Get("Content-Type"); kind != "" && kind != "application/json" {
 		if media, _, err := mime.ParseMediaType(kind); err != nil || media != "application/json" {
@@ -124,8 +133,7 @@ func readAll(r io.Reader, buf []byte) ([]byte, error) {
 // chooseFault decides about the request's fault: the header comes first, then what the metadata
 // of the response says, then the plan. aside is the rule from the metadata, or else from the
 // header, if it is about something else than this create: other requests, or the webhook.
-func (e *exchange) chooseFault(op string, meta metadata, r *record) (aside *liveRule, err *apiError) {
-	o := occasion{op: op, project: e.project, metadata: meta}
+func (e *exchange) chooseFault(o occasion, r *record) (aside *liveRule, err *apiError) {
 	if text := e.r.Header.Get(faultHeader); text != "" {
 		rule, parseErr := parseFaultRule(text)
 		if parseErr != nil {
@@ -138,7 +146,7 @@ func (e *exchange) chooseFault(op string, meta metadata, r *record) (aside *live
 			return nil, nil
 		}
 	}
-	if text := meta.value(faultMetadata); text != "" && op == "create" {
+	if text := o.metadata.value(faultMetadata); text != "" && o.op == "create" {
 		rule, parseErr := parseFaultRule(text)
 		if parseErr != nil {
 			return nil, invalid("metadata."+faultMetadata, "invalid_value", "Invalid 'metadata.%s': %s.", faultMetadata, parseErr)
@@ -273,7 +281,12 @@ func (e *exchange) plan(r *record, later *liveRule, now time.Time) {
 		queued, running = 0, queued+running
 	}
 	if fault.Fail != nil {
-		outcome, r.failure = StatusFailed, fault.Fail.failure()
+		outcome, r.failure = StatusFailed, fault.Fail.failure(r.model)
+	}
+	if fault.Incomplete != "" {
+		outcome = StatusIncomplete
+		r.output.halve(fault.Incomplete)
+		r.outputTokens = clampTokens(r.output.tokens)
 	}
 	r.life = newLife(now, queued, running, outcome)
 	if fault.NeverEnds {

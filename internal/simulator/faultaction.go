@@ -8,6 +8,12 @@ import (
 	"time"
 )
 
+// codeTooLarge is the name of a failure that is not a code of the API's.
+const codeTooLarge = "request_too_large"
+
+// bodyStale is the body of a retrieval that answers what was true before.
+const bodyStale = "stale"
+
 // maxCopies bounds how often one webhook is sent at once.
 const maxCopies = 100
 
@@ -22,9 +28,12 @@ type FaultAction struct {
 	Status int `json:"status,omitempty"`
 	// Body is what comes with Status: openai (the default), text ({"error":"text"}), html,
 	// empty, object ({}) or cut (JSON that ends in the middle). Without Status it replaces the
-	// body of an answer that is otherwise right, so that a create is accepted.
+	// body of an answer that is otherwise right, so that a create is accepted. In place of that,
+	// stale has one retrieval show the response as queued, whatever it is.
 	Body string `json:"body,omitempty"`
 	// Code, Type, Param and Message fill OpenAI's error body; each has a default that fits Status.
+	// With a Status of 429 the codes insufficient_quota and resource_unavailable, which flex
+	// processing answers without capacity, have words of their own.
 	Code    string `json:"code,omitempty"`
 	Type    string `json:"type,omitempty"`
 	Param   string `json:"param,omitempty"`
@@ -42,6 +51,9 @@ type FaultAction struct {
 	NeverEnds bool `json:"never_ends,omitempty"`
 	// Fail ends the response failed, after its usual time.
 	Fail *FaultFailure `json:"fail,omitempty"`
+	// Incomplete ends the response incomplete for the given reason, max_output_tokens or
+	// content_filter, with half of its answer, after its usual time.
+	Incomplete string `json:"incomplete,omitempty"`
 	// Queued and Running replace the configured durations, without jitter.
 	Queued  *Duration `json:"queued,omitempty"`
 	Running *Duration `json:"running,omitempty"`
@@ -71,7 +83,8 @@ type FaultAction struct {
 }
 
 // FaultFailure is the error of a response that fails. Message has a default for the codes
-// server_error, rate_limit_exceeded and insufficient_quota.
+// server_error, rate_limit_exceeded and insufficient_quota. request_too_large stands for a
+// rate_limit_exceeded whose message says that the request exceeds the limit by itself.
 type FaultFailure struct {
 	Code    string `json:"code"`
 	Message string `json:"message,omitempty"`
@@ -95,8 +108,11 @@ func (a *FaultAction) problems(op string) []error {
 	if a.Status != 0 && (a.Status < 200 || a.Status > 599) {
 		refuse("status: %d is not between 200 and 599", a.Status)
 	}
-	if !slices.Contains([]string{"", "openai", "text", "html", "empty", "object", "cut"}, a.Body) {
-		refuse("body: %q is not openai, text, html, empty, object or cut", a.Body)
+	if !slices.Contains([]string{"", "openai", "text", "html", "empty", "object", "cut", bodyStale}, a.Body) {
+		refuse("body: %q is not openai, text, html, empty, object, cut or stale", a.Body)
+	}
+	if a.Body == bodyStale && (op != "get" || a.Status != 0) {
+		refuse("body: stale needs match.op get and no status")
 	}
 	if !slices.Contains([]string{"", "before", "after"}, a.Reset) {
 		refuse("reset: %q is not before or after", a.Reset)
@@ -107,8 +123,14 @@ func (a *FaultAction) problems(op string) []error {
 	if a.Fail != nil && a.Fail.Code == "" {
 		refuse("fail.code: is missing")
 	}
-	if a.NeverEnds && (a.Fail != nil || a.IgnoreBackground) {
-		refuse("never_ends: contradicts fail and ignore_background")
+	if !slices.Contains([]string{"", reasonMaxTokens, reasonFilter}, a.Incomplete) {
+		refuse("incomplete: %q is not max_output_tokens or content_filter", a.Incomplete)
+	}
+	if a.Incomplete != "" && a.Fail != nil {
+		refuse("incomplete: contradicts fail")
+	}
+	if a.NeverEnds && (a.Fail != nil || a.Incomplete != "" || a.IgnoreBackground) {
+		refuse("never_ends: contradicts fail, incomplete and ignore_background")
 	}
 	for _, d := range []struct {
 		name  string
@@ -131,7 +153,7 @@ func (a *FaultAction) problems(op string) []error {
 	}
 	errs = append(errs, a.webhookProblems(op)...)
 	if a.shapesLife() && op != "create" && op != "" {
-		errs = append(errs, errors.New("action: never_ends, fail, queued, running, stale, missing, ignore_background and "+
+		errs = append(errs, errors.New("action: never_ends, fail, incomplete, queued, running, stale, missing, ignore_background and "+
 			"stream_cut need match.op create"))
 	}
 	if !a.shapesLife() && !a.shapesAnswer() && !a.shapesWebhook() {
@@ -181,7 +203,7 @@ func (a *FaultAction) shapesWebhook() bool {
 
 // shapesLife reports whether the action changes the life of the response that is created.
 func (a *FaultAction) shapesLife() bool {
-	return a.NeverEnds || a.Fail != nil || a.Queued != nil || a.Running != nil || a.Stale != nil || a.Missing != nil ||
+	return a.NeverEnds || a.Fail != nil || a.Incomplete != "" || a.Queued != nil || a.Running != nil || a.Stale != nil || a.Missing != nil ||
 		a.IgnoreBackground || a.StreamCut != 0
 }
 
@@ -199,7 +221,7 @@ func (a *FaultAction) replaces() bool {
 	case a.Status == 0:
 		return false
 	}
-	return a.Body != "" && a.Body != "openai" && a.Body != "cut"
+	return a.Body != "" && a.Body != "openai" && a.Body != "cut" && a.Body != bodyStale
 }
 
 // refuses reports whether what was asked for is not done.
@@ -224,6 +246,9 @@ func (a *FaultAction) apiError() *apiError {
 	switch {
 	case a.Code == "insufficient_quota":
 		err = errQuota()
+	case a.Code == "resource_unavailable":
+		// OpenAI's guide to flex processing has these words; the rest of the body is not documented.
+		err.kind, err.message = "resource_unavailable", "Resource Unavailable"
 	case a.Status == http.StatusTooManyRequests:
 		err.kind, err.code = "requests", "rate_limit_exceeded"
 		err.message = "Rate limit reached. Please slow down."
@@ -247,11 +272,17 @@ func (a *FaultAction) apiError() *apiError {
 	return err
 }
 
-// failure is the error of a response that f has fail.
-func (f *FaultFailure) failure() failure {
+// failure is the error of a response of the model that f has fail.
+func (f *FaultFailure) failure(model string) failure {
 	out := failure{Code: f.Code, Message: f.Message}
+	if f.Code == codeTooLarge {
+		out.Code = "rate_limit_exceeded"
+	}
 	if out.Message == "" {
 		switch f.Code {
+		case codeTooLarge:
+			never := allowance{limit: 30_000, requested: 50_000}
+			out.Message = never.refusal(model, "tokens", unitTPM).message
 		case "insufficient_quota":
 			out.Message = quotaMessage
 		case "rate_limit_exceeded":

@@ -78,6 +78,8 @@ func (m *FaultMatch) set(name, value string) (handled bool, err error) {
 		m.Op = value
 	case "project":
 		m.Project = value
+	case "service_tier":
+		m.ServiceTier = value
 	case "attempt":
 		m.Attempt, err = strconv.Atoi(value)
 	case "probability":
@@ -132,6 +134,8 @@ func (a *FaultAction) set(name, value string) (err error) {
 		failure().Code = value
 	case "fail_message":
 		failure().Message = value
+	case "incomplete":
+		a.Incomplete = value
 	case "queued":
 		a.Queued = new(Duration)
 		err = a.Queued.UnmarshalText([]byte(value))

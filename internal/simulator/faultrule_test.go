@@ -16,6 +16,10 @@ func TestShortFormOfFaults(t *testing.T) {
 			Match:  simulator.FaultMatch{Op: "get", Attempt: 2, Every: 3, Metadata: map[string]string{"k": "v"}},
 			Action: simulator.FaultAction{Status: 429},
 		},
+		"op=create,service_tier=flex,incomplete=content_filter": {
+			Match:  simulator.FaultMatch{Op: "create", ServiceTier: "flex"},
+			Action: simulator.FaultAction{Incomplete: "content_filter"},
+		},
 		"probability=0.25, delay=1s": {
 			Match: simulator.FaultMatch{Probability: 0.25}, Action: simulator.FaultAction{Delay: second},
 		},

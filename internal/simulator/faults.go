@@ -36,6 +36,8 @@ type FaultMatch struct {
 	Op string `json:"op,omitempty"`
 	// Project is the one that the request's key belongs to; empty means any.
 	Project string `json:"project,omitempty"`
+	// ServiceTier is the one that a create asks for, such as flex; empty means any.
+	ServiceTier string `json:"service_tier,omitempty"`
 	// Metadata are pairs that the request, or the response that it is about, has to carry.
 	Metadata map[string]string `json:"metadata,omitempty"`
 	// Attempt is the value of the metadata key longhaul_attempt; 0 means any.
@@ -82,6 +84,9 @@ func (r *FaultRule) problems() []error {
 	if !slices.Contains([]string{"", "create", "get", "cancel", "delete", opWebhook}, m.Op) {
 		refuse("match.op: %q is not create, get, cancel, delete or webhook", m.Op)
 	}
+	if m.ServiceTier != "" && m.Op != "create" {
+		refuse("match.service_tier: needs match.op create")
+	}
 	chosen := 0
 	for _, set := range []bool{m.Probability != 0, m.Every != 0, m.First != 0} {
 		if set {
@@ -125,6 +130,7 @@ func newFaultSet(plan FaultPlan) *faultSet {
 type occasion struct {
 	op       string
 	project  string
+	tier     string // that a create asks for
 	metadata metadata
 }
 
@@ -152,6 +158,7 @@ func (r *liveRule) matches(o occasion) bool {
 	switch {
 	case match.Op != o.op && (match.Op != "" || o.op == opWebhook),
 		match.Project != "" && match.Project != o.project,
+		match.ServiceTier != "" && match.ServiceTier != o.tier,
 		match.Attempt != 0 && o.metadata.value(metadataAttempt) != strconv.Itoa(match.Attempt),
 		!o.metadata.matches(match.Metadata):
 		return false

@@ -295,6 +295,10 @@ func TestInvalidFaultsAreRefused(t *testing.T) {
 		{rule(simulator.FaultMatch{}, simulator.FaultAction{Fail: &simulator.FaultFailure{}}), "rules[0].action.fail.code"},
 		{rule(simulator.FaultMatch{}, simulator.FaultAction{Stale: &simulator.FaultWindow{}}), "rules[0].action.stale"},
 		{rule(simulator.FaultMatch{Op: "get"}, simulator.FaultAction{NeverEnds: true}), "need match.op create"},
+		{rule(simulator.FaultMatch{Op: "get"}, simulator.FaultAction{Incomplete: "content_filter"}), "need match.op create"},
+		{rule(simulator.FaultMatch{}, simulator.FaultAction{Incomplete: "boredom"}), "rules[0].action.incomplete: "},
+		{rule(simulator.FaultMatch{Op: "create"}, simulator.FaultAction{Body: "stale"}), "rules[0].action.body: stale needs"},
+		{rule(simulator.FaultMatch{Op: "get", ServiceTier: "flex"}, ok), "rules[0].match.service_tier: "},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
 			sim := newSimulator(t, simulator.Config{})

@@ -15,6 +15,9 @@ const (
 	nominalTokens   = 10_000_000_000
 )
 
+// unitTPM is what messages call the limit of tokens.
+const unitTPM = "tokens per min (TPM)"
+
 // limiter counts requests and tokens per project and model, as OpenAI does. What was used drains evenly
 // over a minute, so that limits may change at any time.
 type limiter struct {
@@ -143,7 +146,7 @@ func (e *exchange) describe(g grant) {
 func (g *grant) refusal(model string) *apiError {
 	switch {
 	case g.tokens.refused:
-		return g.tokens.refusal(model, "tokens", "tokens per min (TPM)")
+		return g.tokens.refusal(model, "tokens", unitTPM)
 	case g.requests.refused:
 		return g.requests.refusal(model, "requests", "requests per min (RPM)")
 	}

@@ -1,11 +1,18 @@
 package simulator
 
+// Reasons for which a response ends incomplete.
+const (
+	reasonMaxTokens = "max_output_tokens"
+	reasonFilter    = "content_filter"
+)
+
 // output is what the stand-in answers, as it will be once the response has ended.
 type output struct {
 	text       string // the message's text, or the arguments of a function call
 	function   string // the function that is called; empty if the answer is a message
 	reasons    bool   // a reasoning item comes first
-	cut        bool   // max_output_tokens was reached: the response ends incomplete
+	cut        bool   // it is not whole: the response ends incomplete
+	filtered   bool   // it was cut for what it says, and not by max_output_tokens
 	tokens     int    // including those for reasoning
 	reasoning  int
 	hasMessage bool // false if reasoning used up all tokens
@@ -24,6 +31,21 @@ func newOutput(q *request, text, function string) output {
 	}
 	out.tokens = out.reasoning + tokensOf(len(out.text))
 	return out
+}
+
+// halve cuts an answer in the middle, for the given reason.
+func (o *output) halve(reason string) {
+	o.text = cutToTokens(o.text, tokensOf(len(o.text))/2)
+	o.cut, o.filtered = true, reason == reasonFilter
+	o.tokens = o.reasoning + tokensOf(len(o.text))
+}
+
+// reason is why an answer that is cut is.
+func (o *output) reason() string {
+	if o.filtered {
+		return reasonFilter
+	}
+	return reasonMaxTokens
 }
 
 // outcome is the status the response ends in if nothing goes wrong.

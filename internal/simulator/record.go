@@ -44,6 +44,9 @@ func (r *record) viewLocked(now int64) view {
 	return view{record: r, status: r.status(now), ended: r.ended(now), cancelled: r.cancelled != 0}
 }
 
+// recede makes the view that of a response that is still queued.
+func (v *view) recede() { v.status, v.ended, v.cancelled = StatusQueued, 0, false }
+
 // appendJSON appends the response object.
 func (v *view) appendJSON(dst []byte) []byte {
 	dst = append(dst, `{"id":"`...)
@@ -67,7 +70,7 @@ func (v *view) appendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `,"incomplete_details":`...)
 	if v.status == StatusIncomplete {
-		dst = append(dst, `{"reason":"max_output_tokens"}`...)
+		dst = append(appendQuoted(append(dst, `{"reason":`...), v.output.reason()), '}')
 	} else {
 		dst = append(dst, "null"...)
 	}

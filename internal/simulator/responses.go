@@ -24,8 +24,11 @@ func (e *exchange) get(ctx context.Context, id string) {
 		if v.quirks.missing.open(gets, age) {
 			found = false
 		} else if v.quirks.stale.open(gets, age) {
-			v.status, v.ended = StatusQueued, 0
+			v.recede()
 		}
+	}
+	if found && e.fault != nil && e.fault.Body == bodyStale {
+		v.recede()
 	}
 	if !found {
 		e.refuse(errResponseNotFound(clip(id, 128)))
@@ -46,7 +49,7 @@ func (e *exchange) prevented(ctx context.Context, op string, r *record) bool {
 	if r != nil {
 		meta = r.metadata
 	}
-	if _, err := e.chooseFault(op, meta, r); err != nil {
+	if _, err := e.chooseFault(occasion{op: op, project: e.project, metadata: meta}, r); err != nil {
 		e.refuse(err)
 		return true
 	}

@@ -27,7 +27,11 @@
 //	attempt=1,reset=after                accept the first attempt, and break the connection
 //	op=get,first=3,status=502,body=html  answer three retrievals with a proxy's error page
 //	fail=server_error                    end failed after the usual time
+//	fail=request_too_large               end failed, by a request that exceeds the limit by itself
+//	incomplete=content_filter            end incomplete, with half of the answer
 //	never_ends                           stay in progress
+//	op=create,service_tier=flex,status=429,code=resource_unavailable
+//	                                     have no capacity for flex processing
 //	op=webhook,forge=body                tell its end by a webhook that was tampered with
 //
 // # Webhooks
@@ -65,8 +69,8 @@ import (
 //	...
 //	server := &http.Server{Handler: sim}
 //
-// Beside OpenAI's routes it serves /_sim/ledger, /_sim/faults, /_sim/config and /_sim/healthz,
-// which need no key.
+// Beside OpenAI's routes it serves /_sim/ledger, /_sim/faults, /_sim/config, /_sim/responses/ID (to
+// have one expire by DELETE) and /_sim/healthz, which need no key.
 type Simulator struct {
 	logger  *slog.Logger
 	live    atomic.Pointer[settings]
@@ -81,9 +85,8 @@ type Simulator struct {
 	closed    chan struct{} // closed by Close; ends every wait of a handler
 }
 
-// New returns a simulator that behaves as config says. It starts
-// nothing before there is a webhook to send. The error names every
-// field of config that cannot be used.
+// New returns a simulator that behaves as config says. It starts nothing before there is a
+// webhook to send. The error names every field of config that cannot be used.
 func New(config Config) (*Simulator, error) {
 	config = config.withDefaults()
 	if err := config.Validate(); err != nil {

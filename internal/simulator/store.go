@@ -160,6 +160,17 @@ func (s *store) remove(project, id string, now time.Time) bool {
 	return true
 }
 
+// forget drops a response as if its time had passed. One that has not ended goes on to its end.
+func (s *store) forget(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.records[id]
+	if ok {
+		s.removeLocked(r)
+	}
+	return ok
+}
+
 // lose notes that the answer to an accepted create was withheld.
 func (s *store) lose(r *record) {
 	s.mu.Lock()
