@@ -27,6 +27,9 @@ type SubmitStarted struct {
 type Created struct {
 	Attempt int
 	Reply   Reply
+	// Endpoint is whose response it is. It counts only when the attempt is not on
+	// record, because Redis has forgotten it, or has another response.
+	Endpoint string
 	// FirstLook is when to look at it.
 	FirstLook time.Time
 	// Delay is the wait before a next attempt, if the response has already failed.

@@ -95,7 +95,8 @@ type Job struct {
 type Attempt struct {
 	Number int `json:"number"`
 	// Reason is why it was made: "" for the first, the class of the failure
-	// before it, or "manual" for a retry by hand.
+	// before it, "manual" for a retry by hand, what was adjusted for it, or "stray"
+	// for a response of the job's that no attempt on record had made.
 	Reason   string    `json:"reason,omitempty"`
 	Endpoint string    `json:"endpoint"`
 	Worker   string    `json:"worker"`

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -10,6 +11,7 @@ const (
 	codeWorkerLost   = "worker_lost"
 	codePreviousLost = "previous_response_not_found" // OpenAI's
 	reasonOutputCap  = "max_output_tokens"           // OpenAI's
+	reasonStray      = "stray"
 )
 
 // crashesBeforeAlone is how many crashes of workers a job may have been present
@@ -36,6 +38,27 @@ func (m *move) attempt(number int) *Attempt {
 		return nil
 	}
 	return &m.job.Attempts[i]
+}
+
+// stray adds an attempt for a response that is the job's and that no attempt on
+// record has made: Redis had forgotten the intent, or another create was made
+// under the same number since. What was paid for is never dropped.
+func (m *move) stray(ev Created) (*Attempt, error) {
+	j, r := &m.job, ev.Reply.Response
+	if slices.ContainsFunc(j.Attempts, func(a Attempt) bool { return a.ResponseID == r.ID }) {
+		return nil, ErrUnchanged
+	}
+	endpoint := ev.Endpoint
+	if endpoint == "" && len(j.Attempts) > 0 {
+		endpoint = j.Attempts[len(j.Attempts)-1].Endpoint
+	}
+	if endpoint == "" {
+		return nil, m.refuse(ev.Name(), fmt.Sprintf("there is no attempt %d, and nothing says whose response %s is", ev.Attempt, r.ID))
+	}
+	j.Attempts = append(j.Attempts, Attempt{
+		Number: j.NextAttempt(), Reason: reasonStray, Endpoint: endpoint, Started: m.now, Free: true,
+	})
+	return &j.Attempts[len(j.Attempts)-1], nil
 }
 
 // wanted reports whether the job goes on with an attempt that turns out to have
@@ -85,7 +108,10 @@ func (m *move) overtake(winner *Attempt) {
 func (m *move) finish(a *Attempt, reply Reply, delay time.Duration) {
 	j, r := &m.job, reply.Response
 	j.Current = a.Number
-	a.Ended, a.Usage = m.now, r.Usage()
+	a.Ended = m.now
+	if usage := r.Usage(); usage != nil { // what was counted before stays counted
+		a.Usage = usage
+	}
 	switch r.Status {
 	case StatusCompleted:
 		a.Outcome, j.Failure = OutcomeSucceeded, nil
@@ -129,7 +155,7 @@ func (m *move) grow(a *Attempt, r Response) bool {
 func (m *move) conclude(a *Attempt, f Failure) Verdict {
 	verdict := f.Class.Verdict()
 	a.Ended, a.Failure, a.Outcome = m.now, &f, OutcomeFailed
-	a.Free = verdict.Action == ActionWait
+	a.Free = verdict.Action == ActionWait || a.Reason == reasonStray
 	if verdict.Action == ActionUncertain {
 		a.Outcome = OutcomeUncertain
 	}
@@ -158,7 +184,7 @@ func (m *move) failed(a *Attempt, f Failure, delay time.Duration) {
 
 // again makes another attempt because of a failure, if the budget allows one.
 func (m *move) again(a *Attempt, f Failure, delay time.Duration) {
-	if !a.Free && m.job.Counted() >= m.job.MaxAttempts {
+	if (!a.Free || a.Reason == reasonStray) && m.job.Counted() >= m.job.MaxAttempts {
 		m.fail(f)
 		return
 	}

@@ -29,6 +29,8 @@ type Response struct {
 	IncompleteDetails *responseDetails `json:"incomplete_details"`
 	Output            []outputItem     `json:"output"`
 	Tokens            *responseUsage   `json:"usage"`
+	// Metadata is what the create gave it, ours included; see [Response.Origin].
+	Metadata map[string]string `json:"metadata"`
 
 	Raw json.RawMessage `json:"-"`
 }

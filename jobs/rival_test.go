@@ -182,3 +182,29 @@ func TestGivenUpResponseWinsAfterRetry(t *testing.T) {
 		t.Errorf("%s with attempt %d and result %+v", j.State, j.Current, j.Result)
 	}
 }
+
+// A response of the job's that no attempt on record has made is taken in, with an
+// attempt of its own that costs the job nothing: Redis had forgotten the intent.
+func TestStrayResponse(t *testing.T) {
+	stray := jobs.Created{Attempt: 1, Reply: reply("resp_stray", jobs.StatusQueued), Endpoint: "eu", FirstLook: at(1000)}
+	t.Run("nothing is on record: it is the job's", func(t *testing.T) {
+		j := apply(t, newJob(t, jobs.Options{MaxAttempts: 1}), stray)
+		a, _ := j.CurrentAttempt()
+		if j.State != jobs.StateRunning || a.Number != 1 || a.Endpoint != "eu" || a.ResponseID != "resp_stray" || a.Reason != "stray" || j.Counted() != 0 {
+			t.Errorf("%s with %+v, %d counted", j.State, a, j.Counted())
+		}
+	})
+	t.Run("the create was made again under its number: it is cancelled", func(t *testing.T) {
+		j := apply(t, newJob(t, jobs.Options{}), submit(1), created(1, jobs.StatusQueued), stray)
+		if j.Current != 1 || len(j.Attempts) != 2 || !pendingCancel(j, 2) {
+			t.Fatalf("attempt %d of %d, owes %+v", j.Current, len(j.Attempts), j.Outbox)
+		}
+		if e := j.Outbox[0]; e.Endpoint != "eu" || e.ResponseID != "resp_stray" {
+			t.Errorf("effect %+v", e)
+		}
+		r := reply("resp_stray", jobs.StatusCancelled)
+		if j = apply(t, j, jobs.EffectDone{ID: 1, Reply: &r}); j.Attempts[1].Outcome != jobs.OutcomeWasted {
+			t.Errorf("attempt %+v", j.Attempts[1])
+		}
+	})
+}

@@ -97,13 +97,11 @@ func (m *move) submitStarted(ev SubmitStarted) error {
 
 func (m *move) created(ev Created) error {
 	a, r := m.attempt(ev.Attempt), ev.Reply.Response
-	switch {
-	case a == nil:
-		return m.refuse(ev.Name(), fmt.Sprintf("there is no attempt %d", ev.Attempt))
-	case a.ResponseID == r.ID:
-		return ErrUnchanged
-	case a.ResponseID != "":
-		return m.refuse(ev.Name(), fmt.Sprintf("attempt %d already has response %s", ev.Attempt, a.ResponseID))
+	if a == nil || a.ResponseID != "" {
+		var err error
+		if a, err = m.stray(ev); err != nil {
+			return err
+		}
 	}
 	a.ResponseID, a.RequestID, a.Answered = r.ID, ev.Reply.RequestID, m.now
 	if slices.ContainsFunc(m.job.Attempts, func(b Attempt) bool { return b.ResponseID == r.ID && b.Number != a.Number }) {

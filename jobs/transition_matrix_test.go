@@ -148,9 +148,9 @@ func matrix() []matrixRow {
 		{"Created now, with another id", func(j jobs.Job) jobs.Event {
 			return jobs.Created{Attempt: j.Current, Reply: reply(otherID, jobs.StatusQueued), FirstLook: at(1000)}
 		}, `
-		                                            !      run    run    run    !      !      !      run    run    !      !      !      !      !`},
+		                                            !      run    run    run    run+c  run+c  run+c  run    run    succ+c inc+c  fail+c canc+c exp+c`},
 		{"Created for no attempt", fixed(created(9, jobs.StatusQueued)), `
-		                                            !      !      !      !      !      !      !      !      !      !      !      !      !      !`},
+		                                            !      run    subm+c subm+c run+c  run+c  run+c  run    run    succ+c inc+c  fail+c canc+c exp+c`},
 
 		{"CreateFailed now, invalid", nowCreateFailed(jobs.ClassInvalid), `
 		                                            .      wait   fail   canc   .      .      .      fail   fail   .      .      .      .      .`},

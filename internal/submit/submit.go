@@ -227,7 +227,7 @@ func (s *Submitter) event(j jobs.Job, attempt int, reply jobs.Reply, failure err
 	if reply.PollAfter > 0 {
 		first = reply.PollAfter
 	}
-	ev := jobs.Created{Attempt: attempt, Reply: reply, FirstLook: s.records.Now().Add(first)}
+	ev := jobs.Created{Attempt: attempt, Reply: reply, Endpoint: s.config.Endpoint, FirstLook: s.records.Now().Add(first)}
 	if f := reply.Response.Failure(); f != nil {
 		ev.Delay = delay(*f)
 	}
