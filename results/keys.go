@@ -61,7 +61,8 @@ import (
 // PREFIX:{workers}:alive, a zset of worker ids by the end of their last word,
 // PREFIX:{workers}:worker:ID, a string with what a worker says of itself, and
 // PREFIX:{workers}:endpoints, a zset of the names of all endpoints that there
-// ever were by the time until which somebody serves them.
+// ever were by the time until which somebody serves them. What webhooks have
+// told is under PREFIX:{hints}:, see hints.go.
 type base string
 
 // base is where the keys of a shard begin.

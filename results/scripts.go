@@ -26,6 +26,7 @@ const (
 // scripts are the atomic steps, one each.
 type scripts struct {
 	accept, apply, admit, claim, late, settle, remove, expire, audit, list, count, gone, round *redis.Script
+	hint, claimHints, settleHint                                                               *redis.Script
 }
 
 // newScripts reads the sources. With flags, the scripts that record what was
@@ -67,6 +68,10 @@ func newScripts(flags bool) (scripts, error) {
 		count:  load("count", noWrites),
 		gone:   load("gone", allowOOM),
 		round:  load("round", allowOOM),
+
+		hint:       load("hint", ""),
+		claimHints: load("claimhints", allowOOM),
+		settleHint: load("settlehint", allowOOM),
 	}
 	return s, failed
 }
