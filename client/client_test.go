@@ -164,6 +164,45 @@ func TestCancelRetryDelete(t *testing.T) {
 	}
 }
 
+// held brings a job to where it is held for a person.
+func (w *worker) held(c *client.Client, wait time.Duration) jobs.ID {
+	w.t.Helper()
+	id := submit(w.t, c, jobs.Options{Uncertain: jobs.UncertainHold})
+	if _, err := w.store.Admit(w.t.Context(), jobs.DefaultLane, 1000); err != nil {
+		w.t.Fatal(err)
+	}
+	w.step(id, jobs.SubmitStarted{Attempt: 1, Worker: "w", Endpoint: "default", UncertainWait: wait})
+	w.step(id, jobs.CreateFailed{Attempt: 1, Failure: jobs.Failure{Class: jobs.ClassAmbiguous}})
+	return id
+}
+
+func TestUncertainJobsAreDecidedByHand(t *testing.T) {
+	t.Parallel()
+	c, w := open(t)
+	first, second, third := w.held(c, 0), w.held(c, time.Hour), w.held(c, 0)
+	for range 2 { // deciding twice is once
+		if j, err := c.Release(t.Context(), first); err != nil || j.State != jobs.StateWaiting {
+			t.Errorf("released to %s, %v", j.State, err)
+		}
+		if j, err := c.Fail(t.Context(), second, "not seen anywhere"); err != nil || j.State != jobs.StateFailed || j.Failure.Message != "not seen anywhere" {
+			t.Errorf("failed to %s with %v, %v", j.State, j.Failure, err)
+		}
+		if j, err := c.Adopt(t.Context(), third, 0, "resp_1"); err != nil || j.State != jobs.StateRunning {
+			t.Errorf("adopted to %s, %v", j.State, err)
+		}
+	}
+	w.step(third, jobs.Looked{Reply: jobs.Reply{Response: jobs.Response{ID: "resp_1", Status: jobs.StatusCompleted}}})
+	if _, err := c.Release(t.Context(), second); !isRefused(err) {
+		t.Errorf("releasing an ended job: %v, want it refused", err)
+	}
+	if _, err := c.Fail(t.Context(), third, ""); !isRefused(err) {
+		t.Errorf("failing a job that has succeeded: %v, want it refused", err)
+	}
+	if _, err := c.Adopt(t.Context(), third, 0, "resp_2"); !isRefused(err) {
+		t.Errorf("giving another response to a job that has succeeded: %v, want it refused", err)
+	}
+}
+
 func isRefused(err error) bool {
 	_, ok := errors.AsType[*jobs.RefusedError](err)
 	return ok
@@ -195,6 +234,10 @@ func TestWhy(t *testing.T) {
 		t.Fatalf("state %s", j.State)
 	}
 	says("")
+	id = w.held(c, 0)
+	says("it is held for a person, who releases it, fails it, or gives it the response")
+	id = w.held(c, time.Hour)
+	says("the provider's webhook is waited for until 20")
 	later := submit(t, c, jobs.Options{NotBefore: time.Now().Add(time.Hour)})
 	j, err := c.Get(t.Context(), later)
 	if err != nil {

@@ -48,10 +48,10 @@ func (c *Client) Counts(ctx context.Context, group string) (results.Counts, erro
 // Now is the time of the installation's Redis, by which jobs are created and end.
 func (c *Client) Now() time.Time { return c.store.Now() }
 
-// Costly says what another attempt of a job would throw away or pay for a second
-// time, and "" of a job for which nothing was paid that could be had back. Ask
-// it before jobs are tried again in numbers; for a single one a person decides.
-func Costly(j jobs.Job) string {
+// Caution says why another attempt of a job is for a person to ask for: what it
+// would throw away, or might pay for a second time, or put at risk. It is "" for
+// all other jobs. Mind it before jobs are tried again in numbers.
+func Caution(j jobs.Job) string {
 	var class jobs.Class
 	if j.Failure != nil {
 		class = j.Failure.Class
@@ -63,6 +63,8 @@ func Costly(j jobs.Job) string {
 		return "its response, which cannot be had, was paid for"
 	case class == jobs.ClassAmbiguous:
 		return "an attempt whose answer was lost may have been paid for"
+	case class == jobs.ClassPoison:
+		return "a worker crashed that ran it alone"
 	}
 	return ""
 }

@@ -76,19 +76,19 @@ func TestAllEndsWithItsError(t *testing.T) {
 	}
 }
 
-func TestCostly(t *testing.T) {
+func TestCaution(t *testing.T) {
 	t.Parallel()
-	costly := map[jobs.Class]bool{jobs.ClassLost: true, jobs.ClassOversized: true, jobs.ClassAmbiguous: true}
+	minded := map[jobs.Class]bool{jobs.ClassLost: true, jobs.ClassOversized: true, jobs.ClassAmbiguous: true, jobs.ClassPoison: true}
 	for _, class := range jobs.Classes() {
 		j := jobs.Job{State: jobs.StateFailed, Failure: &jobs.Failure{Class: class}}
-		if why := client.Costly(j); (why != "") != costly[class] {
+		if why := client.Caution(j); (why != "") != minded[class] {
 			t.Errorf("class %s: %q", class, why)
 		}
 	}
-	if why := client.Costly(jobs.Job{State: jobs.StateIncomplete}); why == "" {
+	if why := client.Caution(jobs.Job{State: jobs.StateIncomplete}); why == "" {
 		t.Error("a part of an answer is dropped without a word")
 	}
-	if why := client.Costly(jobs.Job{State: jobs.StateExpired}); why != "" {
+	if why := client.Caution(jobs.Job{State: jobs.StateExpired}); why != "" {
 		t.Errorf("a job that was never tried: %q", why)
 	}
 }

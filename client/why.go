@@ -29,10 +29,23 @@ func (c *Client) Why(ctx context.Context, j jobs.Job) (string, error) {
 		}
 		return why, nil
 	case jobs.StateUncertain:
-		return "a create's answer was lost and the job is held for a person: retry it, or cancel it", nil
+		return whyUncertain(j), nil
 	case jobs.StateSucceeded, jobs.StateIncomplete, jobs.StateFailed, jobs.StateCancelled, jobs.StateExpired:
 	}
 	return "", nil
+}
+
+// whyUncertain says what decides about a job whose create's answer was lost.
+func whyUncertain(j jobs.Job) string {
+	const lost = "the answer to a create was lost, and it may have been accepted: "
+	then := "asked again"
+	if j.Uncertain == jobs.UncertainHold {
+		then = "held for a person"
+	}
+	if !j.Held() {
+		return lost + "the provider's webhook is waited for until " + j.DecideAt.Format(time.RFC3339) + ", then it is " + then
+	}
+	return lost + "it is held for a person, who releases it, fails it, or gives it the response"
 }
 
 func (c *Client) whyWaiting(ctx context.Context, j jobs.Job, now time.Time) (string, error) {

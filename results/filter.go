@@ -21,8 +21,7 @@ type Filter struct {
 	Kind   jobs.Kind
 	Lane   string
 	Group  string
-	// Held selects jobs that are held for a person: a create's answer was lost,
-	// and nothing is going to decide about them but a person or their deadline.
+	// Held selects jobs that are held for a person, [jobs.Job.Held].
 	Held bool
 	// Classes selects jobs that failed for a reason of any of these classes, or
 	// wait or are held because of one.
@@ -154,7 +153,7 @@ func (f Filter) selects(j jobs.Job) bool {
 	return (len(states) == 0 || slices.Contains(states, j.State)) &&
 		(f.Kind == "" || j.Kind == f.Kind) && (f.Lane == "" || j.Lane == f.Lane) && (f.Group == "" || j.Group == f.Group) &&
 		(len(f.Classes) == 0 || j.Failure != nil && slices.Contains(f.Classes, j.Failure.Class)) &&
-		within(j.Created, f.CreatedSince, f.CreatedUntil) && within(Moment(j), f.Since, f.Until) &&
+		(!f.Held || j.Held()) && within(j.Created, f.CreatedSince, f.CreatedUntil) && within(Moment(j), f.Since, f.Until) &&
 		f.tried(j) && f.says(j)
 }
 

@@ -16,20 +16,22 @@ func retriable(j jobs.Job) bool {
 // lost, or ended while it was: its attempt may have been paid for, and its policy
 // leaves another one to a person.
 func undecided(j jobs.Job) bool {
-	if j.State == jobs.StateUncertain {
+	if j.Held() {
 		return true
 	}
 	a, ok := j.CurrentAttempt()
 	return ok && retriable(j) && j.Uncertain == jobs.UncertainHold && a.Outcome == jobs.OutcomeUncertain
 }
 
-// gone reports whether a job has failed since its response, which was paid for,
-// cannot be had: another attempt is for a person to ask for.
-func gone(j jobs.Job) bool {
+// setAside reports whether a job has failed so that another attempt is for a
+// person to ask for: its response, which was paid for, cannot be had, or it has
+// crashed a worker.
+func setAside(j jobs.Job) bool {
 	if j.State != jobs.StateFailed || j.Failure == nil {
 		return false
 	}
-	return j.Failure.Class == jobs.ClassLost || j.Failure.Class == jobs.ClassOversized
+	class := j.Failure.Class
+	return class == jobs.ClassLost || class == jobs.ClassOversized || class == jobs.ClassPoison
 }
 
 // advise says what a person can do about a job that is not tried again by
@@ -39,9 +41,10 @@ func (c *cli) advise(j jobs.Job, option string) string {
 	switch {
 	case c.dev:
 		return "" // the job ends with this command
-	case j.State == jobs.StateUncertain:
-		return c.call("retry", j.ID) + " tries it again, " + c.call("cancel", j.ID) + " gives it up"
-	case !undecided(j) && !gone(j):
+	case j.Held():
+		return c.call("release", j.ID) + " asks again, " + c.call("fail", j.ID) + " gives it up, " +
+			c.call("adopt", j.ID) + " RESPONSE takes the response over that was made"
+	case !undecided(j) && !setAside(j):
 		return ""
 	case option != "":
 		option = " or " + option

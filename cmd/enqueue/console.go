@@ -49,7 +49,10 @@ func (c *console) display(above io.Writer) {
 }
 
 // terminal reports whether somebody watches.
-func (c *console) terminal() bool {
-	f, ok := c.out.(*os.File)
+func (c *console) terminal() bool { return isTerminal(c.out) }
+
+// isTerminal reports whether a stream is a terminal.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

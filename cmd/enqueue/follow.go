@@ -183,7 +183,7 @@ func (f *follower) leave(ctx context.Context) error {
 func (f *follower) onlyHeld() []*member {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.closed || slices.ContainsFunc(f.open, func(m *member) bool { return m.state != jobs.StateUncertain }) {
+	if !f.closed || slices.ContainsFunc(f.open, func(m *member) bool { return !m.held }) {
 		return nil
 	}
 	return slices.Clone(f.open)
@@ -240,9 +240,11 @@ func (f *follower) count(ctx context.Context) (int, error) {
 		return -1, nil // others share the group
 	}
 	f.counts = counts
-	held := int(counts[jobs.StateUncertain])
+	// A job that waits for the provider's word is held later without a change of
+	// its state: it is read once its time has come.
+	held, now := int(counts[jobs.StateUncertain]), time.Now()
 	for _, m := range f.open {
-		if m.state == jobs.StateUncertain {
+		if m.state == jobs.StateUncertain && (m.held || now.Before(m.decideAt)) {
 			held--
 		}
 	}
@@ -329,8 +331,10 @@ func (f *follower) obstacle() string {
 		switch {
 		case m.state == jobs.StateWaiting && m.failure != nil && m.failure.Class.Verdict().Action == jobs.ActionWait:
 			return fmt.Sprintf("%s waits after %s", m.name, m.failure) // and most likely all others do
-		case m.state == jobs.StateUncertain && note == "":
+		case m.held && note == "":
 			note = m.name + " is " + m.failed().Message
+		case m.state == jobs.StateUncertain && note == "":
+			note = fmt.Sprintf("the answer to a create of %s was lost; the provider's webhook is waited for until %s", m.name, formatTime(m.decideAt))
 		}
 	}
 	return note

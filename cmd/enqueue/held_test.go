@@ -65,7 +65,7 @@ func TestSummarizeLeavesAHeldJobToAPerson(t *testing.T) {
 	l.summarize("--uncertain", "hold").want(t, 1)
 	held := l.sole(jobs.StateUncertain).ID
 	want := fmt.Sprintf("held.md: uncertain: held for a person, since the answer to its create was lost: "+
-		"enqueue retry %s tries it again, enqueue cancel %s gives it up", held, held)
+		"enqueue release %s asks again, enqueue fail %s gives it up, enqueue adopt %s RESPONSE takes the response over that was made", held, held, held)
 
 	for _, args := range [][]string{nil, {"--uncertain", "hold"}, {"--uncertain", "resubmit"}, {"--force"}} {
 		got := l.summarize(args...).want(t, 1)
@@ -162,7 +162,7 @@ func TestBatchLeavesHeldLinesToAPerson(t *testing.T) {
 	b.call("", "batch", file, "--uncertain", "hold").want(t, 1)
 	held := b.sole(jobs.StateUncertain).ID
 	advice := fmt.Sprintf("held for a person, since the answer to its create was lost: "+
-		"enqueue retry %s tries it again, enqueue cancel %s gives it up", held, held)
+		"enqueue release %s asks again, enqueue fail %s gives it up, enqueue adopt %s RESPONSE takes the response over that was made", held, held, held)
 	for _, args := range [][]string{nil, {"--uncertain", "resubmit"}, {"--retry-failed"}} {
 		got := b.call("", append([]string{"batch", file}, args...)...).want(t, 1)
 		if !strings.Contains(got.stdout, "lose two: uncertain: "+advice) || !strings.Contains(got.stdout, "held       1\n") {
@@ -250,4 +250,43 @@ func TestFollowerLeavesHeldJobs(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A job that waits for the provider's word is not held yet: its run goes on until
+// it is, without a change of its state that the counts could tell.
+func TestFollowerLeavesJobsOnceTheyAreHeld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf()
+		f := newFollower(s)
+		f.group, f.leaveHeld = "g", true
+		ids := s.fill(f, 100)
+		word := time.Now().Add(time.Hour)
+		for _, id := range ids {
+			s.set(id, func(j *jobs.Job) { j.State, j.DecideAt = jobs.StateUncertain, word })
+		}
+		done := make(chan error, 1)
+		go func() { done <- f.run(t.Context()) }()
+		time.Sleep(time.Until(word) - time.Second)
+		select {
+		case err := <-done:
+			t.Fatalf("run ended with %v while the provider's word was waited for", err)
+		default:
+		}
+		if note := f.standing().note; !strings.Contains(note, "the provider's webhook is waited for until "+formatTime(word)) {
+			t.Errorf("note is %q", note)
+		}
+		for _, id := range ids {
+			s.set(id, func(j *jobs.Job) { j.DecideAt = time.Time{} })
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if late := time.Since(word); late > 10*time.Second {
+			t.Errorf("the run ended %v after the last job was held", late)
+		}
+		if got := f.account.totals(time.Now(), true); got.Held != 100 {
+			t.Errorf("%d held, want 100", got.Held)
+		}
+	})
 }

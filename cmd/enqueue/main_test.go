@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/client"
 	"github.com/longhaul-jobs/longhaul/internal/redistest"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
@@ -291,4 +292,9 @@ func decode[T any](t *testing.T, text string) T {
 // lines splits a text into its lines.
 func lines(text string) []string {
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
+// session is a connection of the test's own to the installation.
+func (b *bench) session() *session {
+	return &session{Client: client.New(b.store, jobs.DefaultModel), stop: func() error { return nil }}
 }

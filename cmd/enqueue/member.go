@@ -17,10 +17,14 @@ type member struct {
 	name string
 	id   jobs.ID
 
-	state   jobs.State
-	failure *jobs.Failure // why it ended, or why its next attempt waits
-	usage   jobs.Usage
-	ended   time.Time
+	state jobs.State
+	held  bool // for a person
+	// decideAt is when the policy decides about a job that waits for the
+	// provider's word on a lost answer.
+	decideAt time.Time
+	failure  *jobs.Failure // why it ended, or why its next attempt waits
+	usage    jobs.Usage
+	ended    time.Time
 	// requestID is the provider's x-request-id of the create.
 	requestID string
 	// remark is what to know of a response that is not simply an answer.
@@ -32,6 +36,7 @@ type member struct {
 // observe takes over what a record says.
 func (m *member) observe(j jobs.Job) {
 	m.id, m.state, m.failure, m.ended = j.ID, j.State, j.Failure, j.Ended
+	m.held, m.decideAt = j.Held(), j.DecideAt
 	m.usage, m.advice = paid(j), ""
 	if !j.State.Terminal() {
 		return
@@ -46,7 +51,7 @@ func (m *member) observe(j jobs.Job) {
 func (m *member) failed() failure {
 	f := failure{order: m.order, Name: m.name, JobID: m.id, State: m.state, Message: "the job is " + string(m.state)}
 	switch {
-	case m.state == jobs.StateUncertain:
+	case m.held:
 		f.Message = "held for a person, since the answer to its create was lost"
 	case m.failure != nil:
 		f.Class, f.Code = m.failure.Class, m.failure.Code

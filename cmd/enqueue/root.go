@@ -33,6 +33,8 @@ type cli struct {
 	start     starters
 	// patience is how long Redis may be away before a run gives up.
 	patience time.Duration
+	// watched reports whether somebody can be asked.
+	watched func() bool
 	// running says that the command line was understood: errors before that are
 	// errors of usage.
 	running bool
@@ -44,6 +46,7 @@ func run(ctx context.Context, args []string, sys system) int {
 		system: sys, console: newConsole(sys.stderr), args: args,
 		start: localStarters(), patience: 2 * time.Minute,
 	}
+	c.watched = func() bool { return c.console.terminal() && isTerminal(c.stdin) }
 	return c.run(ctx)
 }
 
@@ -83,6 +86,7 @@ input is wrong and nothing was done.`,
 	root.AddCommand(
 		c.submitCommand(), c.batchCommand(), c.summarizeCommand(), c.waitCommand(),
 		c.getCommand(), c.listCommand(), c.cancelCommand(), c.retryCommand(), c.deleteCommand(),
+		c.releaseCommand(), c.failCommand(), c.adoptCommand(),
 		c.versionCommand(),
 	)
 	return root

@@ -19,6 +19,8 @@ type search struct {
 	filter  results.Filter
 	// most, if not 0, is how many jobs are wanted.
 	most int
+	// also, if not nil, says more of how far it is.
+	also func() string
 
 	// What it has come to.
 	found, looked, unreadable int
@@ -75,7 +77,11 @@ func (s *search) report(ctx context.Context) {
 		}
 		s.of = scope(counts, s.filter)
 	}
-	s.console.say("%s: %s", s.title, found(s.found, s.looked, s.of))
+	text := found(s.found, s.looked, s.of)
+	if s.also != nil {
+		text += ", " + s.also()
+	}
+	s.console.say("%s: %s", s.title, text)
 }
 
 // sum says what the whole search came to.

@@ -38,6 +38,20 @@ func (f *selectFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.createdUntil, "created-until", "", "only jobs created before then")
 }
 
+// given is the first of these flags, or of some others, that is set, "" if none
+// is.
+func (f *selectFlags) given(fs *pflag.FlagSet, others ...string) string {
+	names := append([]string{
+		"class", "lane", "group", "text", "endpoint", "since", "until", "created-since", "created-until",
+	}, others...)
+	for _, name := range names {
+		if fs.Changed(name) {
+			return name
+		}
+	}
+	return ""
+}
+
 // filter reads the flags, and reports all that is wrong with them.
 func (f *selectFlags) filter(now time.Time) (results.Filter, error) {
 	filter := results.Filter{

@@ -288,7 +288,7 @@ func (r *summarizeRun) known(d *document) jobs.ID {
 // not for a person to decide. An answer that was cut off is kept: the same
 // request would be cut off again.
 func (r *summarizeRun) again(ctx context.Context, s *session, j jobs.Job) (jobs.Job, error) {
-	if r.force || !retriable(j) || j.State == jobs.StateIncomplete || undecided(j) || gone(j) {
+	if r.force || !retriable(j) || j.State == jobs.StateIncomplete || undecided(j) || setAside(j) {
 		return j, nil
 	}
 	return s.Retry(ctx, j.ID)
