@@ -30,12 +30,18 @@ func (s *Store) Admit(ctx context.Context, lane string, window int) ([]Admission
 	share := max(1, window/s.shards)
 	overdue := ms(now.Add(s.config.Timing.Submit))
 	var admitted []Admission
-	err := s.everywhere(ctx, s.scripts.admit, []any{lane, ms(now), share, overdue, jobs.Schema, ms(now.Add(time.Minute))}, func(answer *redis.Cmd) error {
+	args := []any{lane, ms(now), share, overdue, jobs.Schema, ms(now.Add(time.Minute))}
+	err := s.ask(ctx, s.scripts.admit, []string{laterSet(lane)}, now, args, func(keys []string, answer *redis.Cmd) error {
 		flat, err := answer.StringSlice()
 		if err != nil {
 			return err
 		}
-		for i := 0; i+1 < len(flat); i += 2 {
+		if flat[0] == "full" {
+			s.horizon.learnFull(keys[0])
+		} else {
+			s.horizon.learn(keys[0], nextDue(flat[0]))
+		}
+		for i := 1; i+1 < len(flat); i += 2 {
 			admitted = append(admitted, Admission{Job: jobs.ID(flat[i]), Attempt: int(parseInt(flat[i+1]))})
 		}
 		return nil
@@ -73,13 +79,23 @@ func (s *Store) ClaimLooks(ctx context.Context, limits map[string]int, lease tim
 // claim takes what is due in the sets, each with its limit.
 func (s *Store) claim(ctx context.Context, sets []any, lease time.Duration) ([]jobs.Job, error) {
 	var due []jobs.Job
-	args := append(s.leaseArgs(lease), sets...)
-	err := s.everywhere(ctx, s.scripts.claim, args, func(answer *redis.Cmd) error {
+	now := s.Now()
+	names := make([]string, 0, len(sets)/2)
+	for i := 0; i < len(sets); i += 2 {
+		name, _ := sets[i].(string)
+		names = append(names, name)
+	}
+	err := s.ask(ctx, s.scripts.claim, names, now, append(s.leaseArgs(now, lease), sets...), func(keys []string, answer *redis.Cmd) error {
 		flat, err := answer.Slice()
-		if err == nil {
-			due = s.claimed(ctx, due, flat)
+		if err != nil || len(flat) <= len(keys) {
+			return err
 		}
-		return err
+		for i, key := range keys {
+			following, _ := flat[1+i].(string)
+			s.horizon.learn(key, nextDue(following))
+		}
+		due = s.claimed(ctx, due, flat[0], flat[1+len(keys):])
+		return nil
 	})
 	if err != nil {
 		return due, fmt.Errorf("claim what is due: %w", err)
@@ -88,16 +104,15 @@ func (s *Store) claim(ctx context.Context, sets []any, lease time.Duration) ([]j
 }
 
 // leaseArgs are what the scripts that claim have in common.
-func (s *Store) leaseArgs(lease time.Duration) []any {
-	now := s.Now()
+func (s *Store) leaseArgs(now time.Time, lease time.Duration) []any {
 	return []any{ms(now), ms(now.Add(max(lease, time.Millisecond))), jobs.Schema}
 }
 
-// claimed appends the jobs that a script has claimed.
-func (s *Store) claimed(ctx context.Context, due []jobs.Job, flat []any) []jobs.Job {
-	left, _ := flat[0].(int64)
-	s.metrics.newer.Add(float64(left))
-	for flat = flat[1:]; len(flat) >= 3; flat = flat[3:] {
+// claimed appends the jobs that a script has claimed; it has left some alone.
+func (s *Store) claimed(ctx context.Context, due []jobs.Job, left any, flat []any) []jobs.Job {
+	n, _ := left.(int64)
+	s.metrics.newer.Add(float64(n))
+	for ; len(flat) >= 3; flat = flat[3:] {
 		id, _ := flat[0].(string)
 		// One that cannot be read is on record as such, and its lease keeps it
 		// out of the way of the others.
@@ -106,6 +121,39 @@ func (s *Store) claimed(ctx context.Context, due []jobs.Job, flat []any) []jobs.
 		}
 	}
 	return due
+}
+
+// ask calls a script with the same arguments on those shards of which at least one
+// of the named sets may hold something due. The script answers also when to ask
+// again; visit takes that up.
+func (s *Store) ask(
+	ctx context.Context, script *redis.Script, sets []string, now time.Time, args []any,
+	visit func(keys []string, answer *redis.Cmd) error,
+) error {
+	var calls []call
+	var asked [][]string
+	for shard := range s.shards {
+		keys := make([]string, len(sets))
+		for i, set := range sets {
+			keys[i] = string(s.base(shard)) + set
+		}
+		if s.horizon.due(keys, now) {
+			calls, asked = append(calls, call{shard: shard, args: args}), append(asked, keys)
+		}
+	}
+	if len(calls) == 0 {
+		return nil
+	}
+	return s.together(ctx, script, calls, func(i int, answer *redis.Cmd) error { return visit(asked[i], answer) })
+}
+
+// nextDue reads when a script says that the next entry is due.
+func nextDue(score string) int64 {
+	at, err := strconv.ParseFloat(score, 64)
+	if err != nil {
+		return never
+	}
+	return int64(at)
 }
 
 // Settlement puts a claimed job back.
@@ -138,7 +186,7 @@ func (s *Store) Settle(ctx context.Context, settlements ...Settlement) ([]int, e
 		c, ok := callOf[shard]
 		if !ok {
 			c = len(calls)
-			callOf[shard], calls, members = c, append(calls, call{shard: shard}), append(members, nil)
+			callOf[shard], calls, members = c, append(calls, call{shard: shard, args: []any{ms(s.Now())}}), append(members, nil)
 		}
 		calls[c].args = append(calls[c].args, t.args()...)
 		members[c] = append(members[c], i)
@@ -150,6 +198,9 @@ func (s *Store) Settle(ctx context.Context, settlements ...Settlement) ([]int, e
 		}
 		for k, i := range members[c] {
 			numbers[i] = int(flat[k])
+			if t := settlements[i]; !t.Due.IsZero() {
+				s.horizon.written(s.base(t.Job.ID.Shard()).dueKey(t.Job), ms(t.Due))
+			}
 		}
 		return nil
 	})

@@ -133,7 +133,7 @@ func (s *Store) ClaimUnserved(ctx context.Context, lease time.Duration) ([]jobs.
 // reports whether any shard has more. What is claimed leaves its page, so that
 // as many others move up and are passed over until the next time round.
 func (s *Store) latePage(ctx context.Context, found []jobs.Job, endpoint string, first int, lease time.Duration) (_ []jobs.Job, more bool, err error) {
-	args := append(s.leaseArgs(lease), looksSet(endpoint), first, latePage)
+	args := append(s.leaseArgs(s.Now(), lease), looksSet(endpoint), first, latePage)
 	err = s.everywhere(ctx, s.scripts.late, args, func(answer *redis.Cmd) error {
 		flat, err := answer.Slice()
 		if err != nil {
@@ -142,7 +142,7 @@ func (s *Store) latePage(ctx context.Context, found []jobs.Job, endpoint string,
 		last := len(flat) - 1
 		looked, _ := flat[last].(int64)
 		more = more || looked == latePage
-		found = s.claimed(ctx, found, flat[:last])
+		found = s.claimed(ctx, found, flat[0], flat[1:last])
 		return nil
 	})
 	return found, more, err

@@ -128,6 +128,7 @@ type loser struct {
 	mu      sync.Mutex
 	pending int    // how many of the next answers to lose
 	lost    int    // how many were
+	scripts int    // how many scripts were sent
 	between func() // called when an answer has been lost, before the repetition
 }
 
@@ -144,6 +145,13 @@ func (l *loser) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lost
+}
+
+// sent returns how many scripts were sent so far.
+func (l *loser) sent() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.scripts
 }
 
 func (l *loser) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -164,6 +172,7 @@ type lossyConn struct {
 
 func (c *lossyConn) Write(b []byte) (int, error) {
 	c.loser.mu.Lock()
+	c.loser.scripts += bytes.Count(b, []byte("\r\nevalsha\r\n"))
 	if c.loser.pending > 0 && bytes.Contains(b, []byte("eval")) {
 		c.loser.pending--
 		c.lose = true

@@ -63,11 +63,28 @@ import (
 // PREFIX:{workers}:endpoints, a zset of the names of all endpoints that there
 // ever were by the time until which somebody serves them. What webhooks have
 // told is under PREFIX:{hints}:, see hints.go.
+// On the channel PREFIX:pokes scripts name the sets in which something is due at
+// once.
 type base string
 
 // base is where the keys of a shard begin.
-func (s *Store) base(shard int) base {
-	return base(fmt.Sprintf("%s:{s%02x}:", s.config.Prefix, shard))
+func (s *Store) base(shard int) base { return s.bases[shard] }
+
+func newBases(prefix string, shards int) []base {
+	bases := make([]base, shards)
+	for shard := range bases {
+		bases[shard] = base(fmt.Sprintf("%s:{s%02x}:", prefix, shard))
+	}
+	return bases
+}
+
+// dueKey is the set in which a job is due.
+func (b base) dueKey(j jobs.Job) string {
+	if j.State == jobs.StateRunning {
+		a, _ := j.CurrentAttempt()
+		return b.looks(a.Endpoint)
+	}
+	return b.due()
 }
 
 // home is the base of the job's own shard, or ErrNotFound for an id that cannot
@@ -99,6 +116,8 @@ func (b base) job(id jobs.ID) string { return string(b) + "job:" + string(id) }
 
 func (b base) dedupe(hash string) string { return string(b) + "dedupe:" + hash }
 
+func (b base) later(lane string) string { return string(b) + laterSet(lane) }
+
 func (b base) due() string { return string(b) + dueSet }
 
 func (b base) looks(endpoint string) string { return string(b) + looksSet(endpoint) }
@@ -110,6 +129,9 @@ func (s *Store) installationKey() string { return s.config.Prefix + ":{meta}:ins
 // meta is the base of the keys about the installation as a whole.
 func (s *Store) meta() base { return base(s.config.Prefix + ":{meta}:") }
 
+// pokesChannel is where a script says which set holds something due.
+func (s *Store) pokesChannel() string { return s.config.Prefix + ":pokes" }
+
 func (s *Store) workersKey() string { return s.config.Prefix + ":{workers}:alive" }
 
 func (s *Store) workerKey(id string) string { return s.config.Prefix + ":{workers}:worker:" + id }
@@ -118,6 +140,9 @@ func (s *Store) endpointsKey() string { return s.config.Prefix + ":{workers}:end
 
 // dueSet is the set of what is due and no look.
 const dueSet = "due"
+
+// laterSet is the set of a lane's jobs whose time has not come.
+func laterSet(lane string) string { return "later:" + lane }
 
 // looksSet is the set of the looks at an endpoint's responses.
 func looksSet(endpoint string) string { return "looks:" + endpoint }

@@ -98,6 +98,7 @@ type Store struct {
 	metrics *metrics
 	log     *slog.Logger
 	shards  int
+	bases   []base
 	offset  atomic.Int64 // Redis' time less ours, in nanoseconds
 	nodes   nodes
 	memory  memory
@@ -105,6 +106,7 @@ type Store struct {
 	late    late
 	noted   sync.Map // the names of the endpoints that are in the list of all
 	vault   vault
+	horizon horizon
 }
 
 // Open returns the store of the installation under the prefix, and starts the
@@ -123,6 +125,7 @@ func Open(ctx context.Context, rdb redis.UniversalClient, config Config, log *sl
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	s := &Store{rdb: rdb, config: config, packer: packer, log: log}
+	s.horizon.init()
 	if err := s.SyncClock(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -136,6 +139,7 @@ func Open(ctx context.Context, rdb redis.UniversalClient, config Config, log *sl
 	if s.shards, err = s.installation(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	s.bases = newBases(config.Prefix, s.shards)
 	s.metrics = newMetrics(reg) // last, so that a caller whose Redis is away can try again
 	return s, nil
 }

@@ -133,6 +133,7 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 	case next.State == jobs.StateWaiting:
 		place = "admitted"
 	}
+	notBefore := ms(later(next.Updated, next.NotBefore))
 	endpoint, deadline := "", next.Deadline
 	if next.State == jobs.StateRunning {
 		a, _ := next.CurrentAttempt()
@@ -155,11 +156,20 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 	}
 	answer, err := s.run(
 		ctx, s.scripts.apply, base, string(j.ID), j.Version, score(j.Admitted), nonce(), jobs.Schema,
-		record, string(next.State), next.NextAttempt(), place, ms(later(next.Updated, next.NotBefore)),
-		due, expire, owing, action, body, score(deadline), looksAfter(j, next), deleting, endpoint,
+		record, string(next.State), next.NextAttempt(), place, notBefore,
+		due, expire, owing, action, body, score(deadline), looksAfter(j, next), deleting, endpoint, ms(s.Now()),
 	).StringSlice()
 	if err != nil {
 		return "", 0, err
+	}
+	if due != "" {
+		s.horizon.written(base.dueKey(next), parseInt(due))
+	}
+	if place == "lane" {
+		s.horizon.written(base.later(j.Lane), notBefore)
+	}
+	if !j.Admitted.IsZero() && place != "admitted" {
+		s.horizon.gone(base.later(j.Lane))
 	}
 	return answer[0], parseInt(answer[1]), nil
 }

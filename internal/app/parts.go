@@ -76,7 +76,8 @@ func (a *App) assemble() parts {
 
 	metrics := queue.NewMetrics(a.registry)
 	p := parts{worker: worker, watchdog: dog, submits: submitter, loops: map[string]func(context.Context) error{
-		"poller": looks.Run,
+		"poller":   looks.Run,
+		"listener": store.Listen,
 		"effects": queue.NewEffectsServer(a.rdb, names, runner, queue.Config{
 			Concurrency: cfg.Effects.Concurrency, Grace: cfg.Shutdown.Grace,
 		}, metrics, a.log).Run,

@@ -27,5 +27,9 @@ redis.call('HSET', job_key(id), 'head', table.concat(head, ' '), 'record', recor
 redis.call('SADD', base .. 'streams', stream_of(head))
 set_state(id, head, nil, 'waiting')
 put(base .. 'due', deadline, id)
-redis.call('ZADD', waiting_key('later', lane), not_before, id)
+local later, ready = waiting_key('later', lane), waiting_key('ready', lane)
+local idle = redis.call('EXISTS', later, ready) == 0
+redis.call('ZADD', later, not_before, id)
+-- Where others wait, the lane is asked for them.
+if idle then poke(later) end
 return { 'accepted', id }

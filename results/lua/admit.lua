@@ -6,7 +6,9 @@
 -- comes before what takes away.
 -- What is of a newer schema goes back for a minute, to a worker that can read it.
 -- ARGV: lane, now, window, overdue at, schema, back until
--- Returns the id and the next attempt of each.
+-- Returns when to ask again: a time, 'full' for when one of the admitted has gone
+-- on, or '' for not before another job comes. Then the id and the next attempt of
+-- each.
 local lane, now, window, overdue = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local schema, back = ARGV[5], ARGV[6]
 local later, ready, admitted = waiting_key('later', lane), waiting_key('ready', lane), waiting_key('admitted', lane)
@@ -21,10 +23,9 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, 
   end
 end
 
-local out = {}
+local out = { '' }
 local room = window - redis.call('ZCARD', admitted)
-if room <= 0 then return out end
-for _, id in ipairs(redis.call('ZRANGE', ready, 0, room - 1)) do
+for _, id in ipairs(room > 0 and redis.call('ZRANGE', ready, 0, room - 1) or {}) do
   local head = read_head(id)
   if head and newer(head[SCHEMA], schema) then
     redis.call('ZADD', later, back, id)
@@ -39,5 +40,10 @@ for _, id in ipairs(redis.call('ZRANGE', ready, 0, room - 1)) do
     out[#out + 1] = head[NEXT]
   end
   redis.call('ZREM', ready, id)
+end
+if redis.call('EXISTS', ready) == 1 then
+  out[1] = 'full'
+else
+  out[1] = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2] or ''
 end
 return out

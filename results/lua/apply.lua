@@ -5,12 +5,12 @@
 --       not_before, due, expire, owing ('0' or ''), body action ('', 'keep',
 --       'blob' if the body is, or may be, in the blob store, or 'drop'), body,
 --       deadline, looks ('' for none, '=' for those that there are),
---       deleting ('1' or ''), endpoint of the response ('' unless running)
+--       deleting ('1' or ''), endpoint of the response ('' unless running), now
 -- Returns the verdict, 'applied', 'stale' or 'missing', and a version.
 local id, expected, expected_admission, nonce, schema = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local record, state, next_attempt, place, not_before = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local due, expire, owing, body_action, body = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
-local deadline, looks, deleting, endpoint = ARGV[16], ARGV[17], ARGV[18], ARGV[19]
+local deadline, looks, deleting, endpoint, now = ARGV[16], ARGV[17], ARGV[18], ARGV[19], ARGV[20]
 local key = job_key(id)
 
 local head = read_head(id)
@@ -43,9 +43,13 @@ else
 end
 if from ~= state then set_state(id, head, from, state) end
 if leaves then leave_lane(id, head[LANE]) end
-if place == 'lane' then redis.call('ZADD', waiting_key('later', head[LANE]), not_before, id) end
+if place == 'lane' then
+  redis.call('ZADD', waiting_key('later', head[LANE]), not_before, id)
+  if tonumber(not_before) <= tonumber(now) then poke(waiting_key('later', head[LANE])) end
+end
 if before ~= due_key(head) then redis.call('ZREM', before, id) end
 put(due_key(head), due, id)
+if due ~= '' and tonumber(due) <= tonumber(now) then poke(due_key(head)) end
 -- What is being deleted is no answer to a new submission.
 if deleting == '1' and dedupe ~= '' and owner(dedupe) == id then redis.call('DEL', base .. 'dedupe:' .. dedupe) end
 put(base .. 'expire', expire, id)

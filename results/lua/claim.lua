@@ -3,9 +3,11 @@
 -- of a newer schema is left, unleased, to a worker that can read it; a thousand of
 -- those in a set hide nothing that comes after them.
 -- ARGV: now, leased until, schema, then the name of each set and its limit
--- Returns the number left alone, then id, record and head of each claimed job.
+-- Returns the number left alone, when the next is due in each set ('' for never),
+-- then id, record and head of each claimed job.
 local now, lease, schema = ARGV[1], ARGV[2], ARGV[3]
 local out, all_left = { 0 }, 0
+for i = 4, #ARGV, 2 do out[#out + 1] = '' end
 for i = 4, #ARGV, 2 do
   local due, limit = base .. ARGV[i], tonumber(ARGV[i + 1])
   local claimed, left = 0, 0
@@ -22,6 +24,7 @@ for i = 4, #ARGV, 2 do
     end
   end
   all_left = all_left + left
+  out[i / 2] = redis.call('ZRANGE', due, left, left, 'WITHSCORES')[2] or ''
 end
 out[1] = all_left
 return out

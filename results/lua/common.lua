@@ -68,6 +68,10 @@ local function put(key, score, id)
   if score == '' then redis.call('ZREM', key, id) else redis.call('ZADD', key, score, id) end
 end
 
+-- poke tells the workers that something in a set is due at once, so that they
+-- need not ask all the time. Who may not publish does without.
+local function poke(key) redis.pcall('PUBLISH', string.match(base, '^(.*):{s%x+}:$') .. ':pokes', key) end
+
 -- due_key is the set in which a job is due: looks have one for each endpoint, so
 -- that a provider that hangs delays nothing but looks, and one that a worker does
 -- not serve none of its own.
