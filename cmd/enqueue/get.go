@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,9 +22,10 @@ func (c *cli) getCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get ID",
 		Short: "Show a job: its state, what it waits for, its attempts and its result",
-		Long: `get shows a job: its state, what it waits for, its attempts with their times and
-ids, and what its result cost. With --json it prints the record and OpenAI's
-response object.`,
+		Long: `get shows a job: its state, what it waits for, what a person can do, what it cost
+and what of that was wasted, and a timeline of all that has happened to it, with
+the times, ids, errors and tokens of each attempt. With --json it prints the
+record, the timeline and OpenAI's response object.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("name one job id, as submit and list print it")
@@ -55,7 +55,7 @@ response object.`,
 			if err != nil {
 				return err
 			}
-			return writeJob(c.stdout, j, why, time.Now())
+			return writeJob(c.stdout, j, why, c.advise(j, ""), s.Now())
 		})
 	})
 	return cmd
@@ -79,7 +79,7 @@ func (c *cli) getResult(ctx context.Context, s *session, j jobs.Job, whole bool)
 }
 
 // writeJob shows a job to people.
-func writeJob(w io.Writer, j jobs.Job, why string, now time.Time) error {
+func writeJob(w io.Writer, j jobs.Job, why, advice string, now time.Time) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", j.ID, j.State)
 	columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -92,12 +92,15 @@ func writeJob(w io.Writer, j jobs.Job, why string, now time.Time) error {
 	if j.Failure != nil && j.State.Terminal() {
 		row("failure", printable(j.Failure.String()))
 	}
-	row("note", remark(j))
+	row("what to do", advice)
+	row("note", note(j))
 	row("model", printable(j.Model))
 	row("lane", fmt.Sprintf("%s, priority %d", j.Lane, j.Priority))
 	row("group", j.Group)
 	row("created", ago(j.Created, now))
-	row("not before", maybeTime(j.NotBefore))
+	if j.State == jobs.StateWaiting {
+		row("not before", maybeTime(j.NotBefore))
+	}
 	if !j.State.Terminal() {
 		row("deadline", maybeTime(j.Deadline))
 	}
@@ -113,11 +116,11 @@ func writeJob(w io.Writer, j jobs.Job, why string, now time.Time) error {
 	if u := paid(j); u != (jobs.Usage{}) {
 		row("tokens", formatUsage(u))
 	}
+	row("wasted", wasted(j))
+	row("not known", unknown(j))
 	_ = columns.Flush()
-	fmt.Fprintf(&b, "attempts: %d of %d counted\n", j.Counted(), j.MaxAttempts)
-	for _, a := range j.Attempts {
-		writeAttempt(&b, a)
-	}
+	fmt.Fprintf(&b, "attempts: %d made, %d of %d counted\n", tries(j), j.Counted(), j.MaxAttempts)
+	writeTimeline(&b, timeline(j), now)
 	for _, e := range j.Outbox {
 		fmt.Fprintf(&b, "still to do: %s of %s\n", strings.ReplaceAll(string(e.Kind), "_", " "), e.ResponseID)
 	}
@@ -127,46 +130,20 @@ func writeJob(w io.Writer, j jobs.Job, why string, now time.Time) error {
 	return nil
 }
 
+// note is what to know of a job that its state does not say.
+func note(j jobs.Job) string {
+	if !j.State.Terminal() && j.Result != nil {
+		return "an answer that was cut off is kept until there is more of it"
+	}
+	return remark(j)
+}
+
 // waits is what an open job waits for; a running one just runs.
 func waits(j jobs.Job, why string) string {
 	if j.Failure != nil && !j.State.Terminal() && why == "" {
 		return printable(j.Failure.String())
 	}
 	return printable(why)
-}
-
-// writeAttempt shows the timeline of an attempt.
-func writeAttempt(b *strings.Builder, a jobs.Attempt) {
-	fmt.Fprintf(b, "  #%d  started %s by %s at endpoint %s", a.Number, formatTime(a.Started), a.Worker, a.Endpoint)
-	if a.Reason != "" {
-		fmt.Fprintf(b, ", because of %s", a.Reason)
-	}
-	b.WriteByte('\n')
-	if !a.Answered.IsZero() {
-		fmt.Fprintf(b, "      answered after %s", formatElapsed(a.Answered.Sub(a.Started)))
-		for _, id := range []struct{ name, value string }{
-			{"response", a.ResponseID}, {"request id", a.RequestID}, {"sent as", a.ClientRequestID},
-		} {
-			if id.value != "" {
-				fmt.Fprintf(b, ", %s %s", id.name, printable(id.value))
-			}
-		}
-		b.WriteByte('\n')
-	}
-	if a.Ended.IsZero() {
-		return
-	}
-	fmt.Fprintf(b, "      %s after %s", cmp.Or(string(a.Outcome), "ended"), formatElapsed(a.Ended.Sub(a.Started)))
-	if a.Failure != nil {
-		fmt.Fprintf(b, ": %s", printable(a.Failure.String()))
-	}
-	if a.Usage != nil {
-		fmt.Fprintf(b, ", tokens %s", formatUsage(*a.Usage))
-	}
-	if a.Free {
-		b.WriteString(" (does not count)")
-	}
-	b.WriteByte('\n')
 }
 
 // ago is a moment and how long it is past, "" for the zero time.

@@ -185,6 +185,8 @@ func TestListCounts(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.failed(jobs.Failure{Class: jobs.ClassUnavailable, Message: "first"}, "", jobs.Options{})
+	moment := b.store.Now()
+	until(t, "the next moment", func() bool { return b.store.Now().Sub(moment) > 10*time.Millisecond })
 	b.failed(jobs.Failure{Class: jobs.ClassUnavailable, Message: "se\x1bcond"}, "", jobs.Options{})
 	b.late(3, jobs.Options{})
 	b.accept(jobs.Options{})

@@ -112,7 +112,11 @@ type jobView struct {
 	Job   json.RawMessage `json:"job"`
 	Looks *jobs.Looks     `json:"looks,omitempty"`
 	// Why is what the job waits for.
-	Why      string          `json:"why,omitempty"`
+	Why string `json:"why,omitempty"`
+	// Advice is what a person can do.
+	Advice   string          `json:"advice,omitempty"`
+	Waste    *wasteView      `json:"waste,omitempty"`
+	Timeline []happening     `json:"timeline"`
 	Response json.RawMessage `json:"response"`
 }
 
@@ -122,7 +126,7 @@ func (c *cli) view(ctx context.Context, s *session, j jobs.Job) (jobView, error)
 	if err != nil {
 		return jobView{}, err
 	}
-	v := jobView{Job: raw}
+	v := jobView{Job: raw, Advice: c.advise(j, ""), Waste: wasteOf(j), Timeline: timeline(j)}
 	if j.Looks.Count > 0 {
 		v.Looks = &j.Looks
 	}
