@@ -52,7 +52,7 @@ e2e: deps ## only the end-to-end tests: real commands, killed and restarted
 .PHONY: chaos
 chaos: deps ## every fault a worker must survive, some 20 minutes; CHAOS_SEED repeats a run
 	@cd internal/chaos
-	go test -tags=chaos -count=1 -parallel=12 -timeout=60m .
+	go test -tags=chaos -count=1 -parallel=12 -timeout=60m
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (10s)

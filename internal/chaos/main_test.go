@@ -28,6 +28,17 @@ func readSeed() uint64 {
 	return rand.Uint64N(1_000_000)
 }
 
+// random is a source for one test, which makes the same choices for the same
+// seed whatever other tests run.
+func random(t *testing.T) *rand.Rand {
+	t.Helper()
+	var name uint64
+	for _, c := range t.Name() {
+		name = name*31 + uint64(c)
+	}
+	return rand.New(rand.NewPCG(seed, name))
+}
+
 func TestMain(m *testing.M) {
 	started := time.Now()
 	fmt.Printf("chaos: seed %d (CHAOS_SEED=%d make chaos repeats its choices)\n", seed, seed)

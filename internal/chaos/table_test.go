@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"text/tabwriter"
@@ -27,8 +28,16 @@ type row struct {
 
 // rows are what the tests of this run have to tell.
 type rows struct {
-	mu   sync.Mutex
-	rows []row
+	mu     sync.Mutex
+	rows   []row
+	beside []string
+}
+
+// compare puts a line below the table, for what is measured beside Longhaul.
+func (r *rows) compare(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.beside = append(r.beside, fmt.Sprintf(format, args...))
 }
 
 var table rows
@@ -85,6 +94,10 @@ func (r *rows) print(w io.Writer, took time.Duration, passed bool) {
 			a.Jobs, a.Creates, a.Resubmissions, a.NeverArrived, a.Unknown, r.result(), r.took.Seconds(), r.note)
 	}
 	_ = out.Flush()
+	slices.Sort(r.beside)
+	for i, line := range r.beside {
+		_, _ = fmt.Fprintf(w, "%s%s\n", strings.Repeat("\n", max(0, 1-i)), line)
+	}
 	verdict := "every row holds"
 	if !passed {
 		verdict = "NOT every row holds"

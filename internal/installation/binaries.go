@@ -22,7 +22,7 @@ func commands() (dir string, err error) {
 	built.once.Do(func() {
 		built.dir, built.err = os.MkdirTemp("", "longhaul-")
 		if built.err == nil {
-			built.err = Build(built.dir, "worker", "enqueue")
+			built.err = Build(built.dir, "cmd/worker", "cmd/enqueue")
 		}
 	})
 	return built.dir, built.err
@@ -49,11 +49,17 @@ func Binary(tb testing.TB, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// Build compiles commands of this module into a directory.
+// Build compiles commands of this module, named by their folders, into a
+// directory.
 func Build(dir string, commands ...string) error {
-	args := []string{"build", "-buildvcs=false", "-o", dir + string(os.PathSeparator)}
-	for _, name := range commands {
-		args = append(args, "github.com/longhaul-jobs/longhaul/cmd/"+name)
+	return BuildWith(dir, nil, commands...)
+}
+
+// BuildWith is [Build] with further arguments for the go command.
+func BuildWith(dir string, arguments []string, commands ...string) error {
+	args := append([]string{"build", "-buildvcs=false", "-o", dir + string(os.PathSeparator)}, arguments...)
+	for _, folder := range commands {
+		args = append(args, "github.com/longhaul-jobs/longhaul/"+folder)
 	}
 	out, err := exec.Command("go", args...).CombinedOutput()
 	if err != nil {
