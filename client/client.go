@@ -31,6 +31,13 @@ type Config struct {
 	Model string
 	// MaxRequestBytes is the largest request accepted; default 32 MiB.
 	MaxRequestBytes int
+	// Blobs is the installation's store for what is too large for Redis, which
+	// package results/blobs opens; nil if it has none. Without it, requests over
+	// 8 MiB are refused and large results cannot be read.
+	Blobs results.Blobs
+	// BlobsOver is the size over which requests go there, after compression;
+	// default 64 KiB.
+	BlobsOver int
 }
 
 // Client hands over jobs and reads them. It is safe for concurrent use.
@@ -46,8 +53,9 @@ func Open(ctx context.Context, config Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open client: %w", jobs.Invalid("redis url", "%v", err))
 	}
-	store, err := results.Open(ctx, rdb, results.Config{Prefix: config.Prefix, MaxRequestBytes: config.MaxRequestBytes},
-		slog.New(slog.DiscardHandler), nil)
+	store, err := results.Open(ctx, rdb, results.Config{
+		Prefix: config.Prefix, MaxRequestBytes: config.MaxRequestBytes, Blobs: config.Blobs, BlobsOver: config.BlobsOver,
+	}, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open client: %w", err), rdb.Close())
 	}

@@ -55,11 +55,15 @@ func (c *cli) open(ctx context.Context, cfg config.Config) (*session, error) {
 		return c.openLocal(ctx, cfg, c.start.live)
 	}
 	log := c.log(cfg.Log)
+	blobs, err := app.OpenBlobs(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
 	rdb, err := app.NewRedis(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	store, err := results.Open(ctx, rdb, app.StoreConfig(cfg, false), log, nil)
+	store, err := results.Open(ctx, rdb, app.StoreConfig(cfg, blobs, false), log, nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("connect to %s: %w", cfg.Redis.URL, err), rdb.Close())
 	}

@@ -82,7 +82,7 @@ input is wrong and nothing was done.`,
 	flags.BoolVar(&c.dev, "dev", false, "run everything in this process: an embedded Redis, a worker and a stand-in model")
 	flags.BoolVar(&c.live, "live", false, "run a worker in this process that asks OpenAI, with the key in OPENAI_API_KEY")
 	flags.SortFlags = false
-	config.AddFlags(flags, "redis", "openai", "log")
+	config.AddFlags(flags, "redis", "blobs", "openai", "log")
 	root.AddCommand(
 		c.submitCommand(), c.batchCommand(), c.summarizeCommand(), c.waitCommand(),
 		c.getCommand(), c.listCommand(), c.cancelCommand(), c.retryCommand(), c.deleteCommand(),

@@ -42,6 +42,7 @@ type App struct {
 	http     *api.Server // nil when off
 	health   health
 	store    *results.Store
+	blobs    results.Blobs // nil for none
 }
 
 // New builds a worker. Nothing is dialled and nothing runs yet, but the HTTP
@@ -58,6 +59,9 @@ func New(ctx context.Context, options Options) (*App, error) {
 	}
 	a.rdb = rdb
 	a.health.rdb = rdb
+	if a.blobs, err = OpenBlobs(ctx, cfg); err != nil {
+		return nil, errors.Join(err, rdb.Close())
+	}
 	a.api, err = responses.New(responses.Config{
 		Name: cfg.OpenAI.Endpoint, BaseURL: cfg.OpenAI.BaseURL, APIKey: cfg.OpenAI.APIKey.Reveal(),
 		Organization: cfg.OpenAI.Organization, Project: cfg.OpenAI.Project,
@@ -86,9 +90,10 @@ func NewRedis(cfg config.Config, log *slog.Logger) (redis.UniversalClient, error
 }
 
 // StoreConfig is the store's part of the configuration.
-func StoreConfig(cfg config.Config, embedded bool) results.Config {
+func StoreConfig(cfg config.Config, blobs results.Blobs, embedded bool) results.Config {
 	return results.Config{
 		Prefix: cfg.Redis.Prefix, CompressBytes: cfg.Jobs.CompressBytes, MaxRequestBytes: cfg.Jobs.MaxRequestBytes,
+		Blobs: blobs, BlobsOver: cfg.Blobs.Over, MaxInlineBytes: cfg.Jobs.MaxInlineBytes,
 		Timing: timing(cfg), Embedded: embedded,
 	}
 }
@@ -109,18 +114,18 @@ func (a *App) HTTPAddr() string {
 func (a *App) Store() *results.Store { return a.store }
 
 // Connect opens the store. While Redis does not answer it tries again every
-// second, until ctx is done.
+// second, until ctx is done. A blob store that cannot work is an error.
 func (a *App) Connect(ctx context.Context) error {
 	if a.store != nil {
 		return nil
 	}
 	for {
-		store, err := results.Open(ctx, a.rdb, StoreConfig(a.options.Config, a.options.Embedded), a.log, a.registry)
+		store, err := results.Open(ctx, a.rdb, StoreConfig(a.options.Config, a.blobs, a.options.Embedded), a.log, a.registry)
 		if err == nil {
 			a.store = store
 			a.registry.MustRegister(newCollector(store))
 			a.inspectRedis(ctx)
-			return nil
+			return a.inspectBlobs(ctx)
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("connect to redis: %w", context.Cause(ctx))

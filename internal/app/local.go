@@ -77,6 +77,8 @@ func startDev(ctx context.Context, cfg config.Config, redisAddr, simAddr string,
 	}
 	undo.add(inBackground(ctx, sim.Run))
 
+	cfg.Blobs.URL = "" // nobody would know what is in it when the embedded Redis is gone
+	cfg.Jobs.MaxInlineBytes = cfg.Jobs.MaxRequestBytes
 	cfg.Redis.URL = config.NewSecret("redis://" + mini.Addr() + "/0")
 	cfg.OpenAI.BaseURL = sim.URL()
 	cfg.OpenAI.APIKey = config.NewSecret("sk-simulator")

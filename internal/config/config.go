@@ -22,6 +22,7 @@ type Config struct {
 	OpenAI    OpenAI    `mapstructure:"openai"`
 	Poll      Poll      `mapstructure:"poll"`
 	Jobs      Jobs      `mapstructure:"jobs"`
+	Blobs     Blobs     `mapstructure:"blobs"`
 	Watchdog  Watchdog  `mapstructure:"watchdog"`
 	Effects   Effects   `mapstructure:"effects"`
 	HTTP      HTTP      `mapstructure:"http"`
@@ -100,6 +101,23 @@ type Jobs struct {
 	MaxResponseBytes int `mapstructure:"max_response_bytes"`
 	// CompressBytes is the size above which bodies are compressed.
 	CompressBytes int `mapstructure:"compress_bytes"`
+	// MaxInlineBytes is the size up to which Redis keeps a request itself.
+	MaxInlineBytes int `mapstructure:"max_inline_bytes"`
+}
+
+// Blobs says where what is too large for Redis is kept.
+type Blobs struct {
+	// URL begins with file:// or s3://, or is empty for none.
+	URL string `mapstructure:"url"`
+	// AccessKey, SecretKey and SessionToken are the credentials of a bucket; they
+	// may be empty.
+	AccessKey    Secret `mapstructure:"access_key"`
+	SecretKey    Secret `mapstructure:"secret_key"`
+	SessionToken Secret `mapstructure:"session_token"`
+	// Over is the size above which bodies go there, after compression.
+	Over int `mapstructure:"over"`
+	// Timeout bounds one operation.
+	Timeout time.Duration `mapstructure:"timeout"`
 }
 
 // Watchdog says when a debt is overdue and a worker dead.

@@ -90,7 +90,8 @@ func TestLoadWithoutSourcesReturnsTheDefaults(t *testing.T) {
 			Floor: 2 * time.Second, Ceiling: 30 * time.Second, Concurrency: 256, Tick: 50 * time.Millisecond,
 			Lease: time.Minute, NotFoundGrace: 2 * time.Minute, StopGrace: 5 * time.Minute,
 		},
-		Jobs: config.Jobs{MaxRequestBytes: 32 << 20, MaxResponseBytes: 64 << 20, CompressBytes: 64 << 10},
+		Jobs:  config.Jobs{MaxRequestBytes: 32 << 20, MaxResponseBytes: 64 << 20, CompressBytes: 64 << 10, MaxInlineBytes: 8 << 20},
+		Blobs: config.Blobs{Over: 64 << 10, Timeout: 30 * time.Second},
 		Watchdog: config.Watchdog{
 			SubmitAfter: 15 * time.Second, CheckEvery: 3 * time.Second, Heartbeat: 2 * time.Second,
 			DeadAfter: 8 * time.Second, AuditEvery: 10 * time.Second,
@@ -139,6 +140,13 @@ func samples() map[string][3]string {
 		"jobs.max_request_bytes":        {"1MiB", "2MB", "3KiB"},
 		"jobs.max_response_bytes":       {"1MiB", "2MB", "3KiB"},
 		"jobs.compress_bytes":           {"1B", "2kB", "3KiB"},
+		"jobs.max_inline_bytes":         {"1MiB", "2MB", "3KiB"},
+		"blobs.url":                     {"file:///a", "s3://b/p?region=r", "file:///var/lib/longhaul/blobs"},
+		"blobs.access_key":              {"AKIAA", "AKIAB", "AKIAC"},
+		"blobs.secret_key":              {"sa", "sb", "sc"},
+		"blobs.session_token":           {"ta", "tb", "tc"},
+		"blobs.over":                    {"1B", "2kB", "3KiB"},
+		"blobs.timeout":                 {"1s", "2s", "3s"},
 		"watchdog.submit_after":         {"1s", "2s", "3s"},
 		"watchdog.check_every":          {"1s", "2s", "4s"},
 		"watchdog.heartbeat":            {"1s", "1.5s", "500ms"},
@@ -164,6 +172,9 @@ func samples() map[string][3]string {
 func secrets(c config.Config) map[string]config.Secret {
 	return map[string]config.Secret{
 		"openai.api_key":           c.OpenAI.APIKey,
+		"blobs.access_key":         c.Blobs.AccessKey,
+		"blobs.secret_key":         c.Blobs.SecretKey,
+		"blobs.session_token":      c.Blobs.SessionToken,
 		"simulator.api_keys":       c.Simulator.APIKeys,
 		"simulator.webhook_secret": c.Simulator.WebhookSecret,
 	}
@@ -253,7 +264,11 @@ func TestEveryFieldIsRead(t *testing.T) {
 			Floor: 4 * time.Second, Ceiling: 50 * time.Second, Concurrency: 12, Tick: 20 * time.Millisecond,
 			Lease: 3 * time.Minute, NotFoundGrace: 4 * time.Minute, StopGrace: 7 * time.Minute,
 		},
-		Jobs: config.Jobs{MaxRequestBytes: 2_000_000, MaxResponseBytes: 2_000_000, CompressBytes: 2000},
+		Jobs: config.Jobs{MaxRequestBytes: 2_000_000, MaxResponseBytes: 2_000_000, CompressBytes: 2000, MaxInlineBytes: 2_000_000},
+		Blobs: config.Blobs{
+			URL: "s3://b/p?region=r", AccessKey: config.NewSecret("AKIAB"), SecretKey: config.NewSecret("sb"),
+			SessionToken: config.NewSecret("tb"), Over: 2000, Timeout: 2 * time.Second,
+		},
 		Watchdog: config.Watchdog{
 			SubmitAfter: 2 * time.Second, CheckEvery: 2 * time.Second, Heartbeat: 1500 * time.Millisecond,
 			DeadAfter: 10 * time.Second, AuditEvery: 2 * time.Second,

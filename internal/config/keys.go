@@ -87,7 +87,15 @@ func keys() []key {
 
 		{name: "jobs.max_request_bytes", fallback: formatSize(jobs.DefaultMaxRequestBytes), kind: size(1, maxBody), doc: "Largest request that is accepted."},
 		{name: "jobs.max_response_bytes", fallback: "64MiB", kind: size(1, maxBody), doc: "Largest response that is read and stored."},
-		{name: "jobs.compress_bytes", fallback: "64KiB", kind: size(1, maxBody), doc: "Size above which requests and responses are compressed in Redis."},
+		{name: "jobs.compress_bytes", fallback: "64KiB", kind: size(1, maxBody), doc: "Size above which requests and responses are compressed."},
+		{name: "jobs.max_inline_bytes", fallback: "8MiB", kind: size(1<<10, maxBody), doc: "Largest request, after compression, that Redis keeps itself; a larger one needs a blob store."},
+
+		{name: "blobs.url", kind: blobsURL(), doc: "Store for requests and responses that are too large for Redis."},
+		{name: "blobs.access_key", kind: secret(), private: true, doc: "Access key of an S3 bucket."},
+		{name: "blobs.secret_key", kind: secret(), private: true, doc: "Secret key that belongs to the access key."},
+		{name: "blobs.session_token", kind: secret(), private: true, doc: "Third part of temporary S3 credentials."},
+		{name: "blobs.over", fallback: "64KiB", kind: size(1, 64<<20), doc: "Size, after compression, over which a request or response goes to the blob store."},
+		{name: "blobs.timeout", fallback: "30s", kind: duration(tiny, time.Hour), doc: "How long one operation on the blob store may take."},
 
 		{name: "watchdog.submit_after", fallback: formatDuration(timing.Submit), kind: duration(tiny, day), doc: "How long an admitted job may wait for its submit, or an ended one for its effects, before they are enqueued anew."},
 		{name: "watchdog.check_every", fallback: formatDuration(timing.Check), kind: duration(tiny, time.Hour), doc: "How often a submit under way is checked for a living worker."},

@@ -144,6 +144,14 @@ func baseURL() kind {
 	return k
 }
 
+// blobsURL is where blobs are kept. What the parameters of a bucket mean is for
+// who opens it to say.
+func blobsURL() kind {
+	k := text("url", "file://, s3:// or empty for none", parseBlobsURL)
+	k.show = redisurl.Show
+	return k
+}
+
 // level is the least serious level that is logged.
 func level() kind {
 	k := choice("debug", "info", "warn", "error")

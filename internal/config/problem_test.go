@@ -43,6 +43,7 @@ func TestProblemsNameKeySourceValueAndFix(t *testing.T) {
 		unprintable = `contains white space or a character beyond ASCII; check for a line break or a quote that was copied along`
 		notRedis    = `is not a URL; write redis://user:password@host:port/database, with %40 for @, %2F for / and %23 for # in a password`
 		notList     = `is not a list; write one, or several with commas between them, each alone or followed by @ and its project, such as a,b@proj_1`
+		notBlobs    = `is no store for blobs; write file:///a/folder or s3://bucket/prefix with its parameters`
 		notBase     = `is not an http or https URL; write for example https://api.openai.com/v1`
 	)
 	tests := []struct {
@@ -83,6 +84,12 @@ func TestProblemsNameKeySourceValueAndFix(t *testing.T) {
 		{"OPENAI_BASE_URL", "https:///v1", `openai.base_url: "https:///v1" (environment LONGHAUL_OPENAI_BASE_URL) ` + notBase},
 		{"OPENAI_BASE_URL", "https://me:pw@gateway/v1", `openai.base_url: "https://me:[redacted]@gateway/v1" (environment LONGHAUL_OPENAI_BASE_URL) contains credentials; set openai.api_key instead`},
 		{"OPENAI_BASE_URL", "https://gateway/v1?key=a", `openai.base_url: "https://gateway/v1?..." (environment LONGHAUL_OPENAI_BASE_URL) has a query or a fragment; end it after the path, as in https://api.openai.com/v1`},
+		{"BLOBS_URL", "/var/lib/blobs", `blobs.url: "/var/lib/blobs" (environment LONGHAUL_BLOBS_URL) ` + notBlobs},
+		{"BLOBS_URL", "https://bucket/x", `blobs.url: "https://bucket/x" (environment LONGHAUL_BLOBS_URL) ` + notBlobs},
+		{"BLOBS_URL", "s3://AKIA:pw@bucket", `blobs.url: "s3://AKIA:[redacted]@bucket" (environment LONGHAUL_BLOBS_URL) contains credentials; set blobs.access_key and blobs.secret_key instead`},
+		{"BLOBS_URL", "s3:///bucket", `blobs.url: "s3:///bucket" (environment LONGHAUL_BLOBS_URL) names no bucket; write s3://bucket/prefix with its parameters`},
+		{"BLOBS_URL", "file://var/blobs", `blobs.url: "file://var/blobs" (environment LONGHAUL_BLOBS_URL) names no folder of this machine; write three slashes and the whole path, as in file:///var/lib/longhaul/blobs`},
+		{"BLOBS_SECRET_KEY", "a b", `blobs.secret_key: [redacted] (environment LONGHAUL_BLOBS_SECRET_KEY) ` + unprintable},
 		{"REDIS_URL", "", `redis.url: "" (environment LONGHAUL_REDIS_URL) is empty; write redis://host:port/database`},
 		{"REDIS_URL", "localhost:6379", `redis.url: "localhost:6379" (environment LONGHAUL_REDIS_URL) ` + notRedis},
 		{"REDIS_URL", "127.0.0.1:6379", `redis.url: [redacted] (environment LONGHAUL_REDIS_URL) ` + notRedis},

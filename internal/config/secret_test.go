@@ -58,7 +58,8 @@ type keeper struct {
 
 func TestSecretsAreNeverPrinted(t *testing.T) {
 	t.Parallel()
-	path := write(t, "c.yaml", "openai: {api_key: "+canary+"-1}\nredis: {url: 'redis://me:"+canary+"@127.0.0.1/0'}\n")
+	path := write(t, "c.yaml", "openai: {api_key: "+canary+"-1}\nredis: {url: 'redis://me:"+canary+"@127.0.0.1/0'}\n"+
+		"blobs: {access_key: "+canary+"-3, secret_key: "+canary+"-4, session_token: "+canary+"-5}\n")
 	environ := []string{"LONGHAUL_OPENAI_API_KEY=" + canary + "-2", "LONGHAUL_REDIS_URL=redis://:" + canary + "@127.0.0.1/0"}
 	for name, sources := range map[string]config.Sources{
 		"file":        {File: path},
@@ -86,6 +87,7 @@ func renderings(t *testing.T, c config.Config) map[string]string {
 		out[verb+" of a Config"] = fmt.Sprintf(verb, c)
 		out[verb+" of a *Config"] = fmt.Sprintf(verb, &c)
 		out[verb+" of a field"] = fmt.Sprintf(verb, c.OpenAI)
+		out[verb+" of the blobs"] = fmt.Sprintf(verb, c.Blobs)
 		out[verb+" of a Secret"] = fmt.Sprintf(verb, c.OpenAI.APIKey)
 		out[verb+" of an unexported field"] = fmt.Sprintf(verb, keeper{config: c, secret: c.OpenAI.APIKey})
 		out[verb+" of an error"] = fmt.Errorf("with "+verb, c.Redis).Error()
@@ -132,6 +134,8 @@ func TestProblemsShowNoSecrets(t *testing.T) {
 		return config.Sources{File: write(t, name, content)}
 	}
 	for name, sources := range map[string]config.Sources{
+		"credentials of blobs":     variable("LONGHAUL_BLOBS_URL", "s3://me:"+canary+"@bucket"),
+		"secret key with a space":  variable("LONGHAUL_BLOBS_SECRET_KEY", canary+" "),
 		"key with a space":         variable("LONGHAUL_OPENAI_API_KEY", canary+" "),
 		"OpenAI's own variable":    variable("OPENAI_API_KEY", canary+"\n"),
 		"misspelt variable":        variable("LONGHAUL_OPENAI_APIKEY", canary),

@@ -40,10 +40,12 @@ type fakeStore struct {
 	beats  []time.Time
 	audits []time.Time
 	expiry []time.Time
+	sweeps []time.Time
+	strays []time.Time
 	clocks []time.Time
-	limit  int // of the last expiry
+	limit  int // of the last expiry and sweep
 
-	repairs, expired int // what the next audit and the next expiry find
+	repairs, expired, swept, stray int // what the next audit, expiry, sweep and search find
 }
 
 func newFakeStore() *fakeStore {
@@ -136,6 +138,16 @@ func (s *fakeStore) Audit(context.Context) (n int, err error) {
 
 func (s *fakeStore) Expire(_ context.Context, limit int) (n int, err error) {
 	err = s.locked(func() { s.expiry, n, s.expired, s.limit = append(s.expiry, time.Now()), s.expired, 0, limit })
+	return n, err
+}
+
+func (s *fakeStore) SweepBlobs(_ context.Context, limit int) (n int, err error) {
+	err = s.locked(func() { s.sweeps, n, s.swept, s.limit = append(s.sweeps, time.Now()), s.swept, 0, limit })
+	return n, err
+}
+
+func (s *fakeStore) SweepStrays(context.Context) (n int, err error) {
+	err = s.locked(func() { s.strays, n, s.stray = append(s.strays, time.Now()), s.stray, 0 })
 	return n, err
 }
 

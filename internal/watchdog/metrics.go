@@ -11,6 +11,8 @@ type metrics struct {
 	lost     prometheus.Counter
 	repaired prometheus.Counter
 	expired  prometheus.Counter
+	swept    prometheus.Counter
+	strays   prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -31,10 +33,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Namespace: "longhaul", Subsystem: "watchdog", Name: "expired_total",
 			Help: "Ended jobs forgotten because their retention was over.",
 		}),
+		swept: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "longhaul", Subsystem: "watchdog", Name: "swept_total",
+			Help: "Forgotten jobs whose blobs were deleted.",
+		}),
+		strays: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "longhaul", Subsystem: "watchdog", Name: "strays_total",
+			Help: "Jobs without a record whose blobs were found and deleted.",
+		}),
 	}
 	for _, state := range jobs.States() {
 		m.nudges.WithLabelValues(string(state))
 	}
-	reg.MustRegister(m.nudges, m.lost, m.repaired, m.expired)
+	reg.MustRegister(m.nudges, m.lost, m.repaired, m.expired, m.swept, m.strays)
 	return m
 }

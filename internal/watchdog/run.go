@@ -21,6 +21,8 @@ func (w *Watchdog) Run(ctx context.Context, ready func()) error {
 	all.Go(func() { every(ctx, w.config.Heartbeat, w.beat) })
 	all.Go(func() { every(ctx, w.config.Audit, w.audit) })
 	all.Go(func() { every(ctx, 10*time.Second, w.expire) })
+	all.Go(func() { every(ctx, 10*time.Second, w.sweep) })
+	all.Go(func() { every(ctx, time.Minute, w.strays) })
 	all.Go(func() { every(ctx, 30*time.Second, w.clock) })
 	all.Wait()
 	return nil
@@ -62,6 +64,24 @@ func (w *Watchdog) expire(ctx context.Context) {
 		w.metrics.expired.Add(float64(n))
 		w.log.InfoContext(ctx, "ended jobs forgotten", slog.Int("jobs", n))
 	}
+}
+
+// sweep deletes the blobs of jobs that are gone.
+func (w *Watchdog) sweep(ctx context.Context) {
+	n, err := w.store.SweepBlobs(ctx, expireBatch)
+	if err != nil && ctx.Err() == nil {
+		w.log.WarnContext(ctx, "blobs of forgotten jobs not deleted yet", slog.Any("err", err))
+	}
+	w.metrics.swept.Add(float64(n))
+}
+
+// strays deletes blobs that belong to no job.
+func (w *Watchdog) strays(ctx context.Context) {
+	n, err := w.store.SweepStrays(ctx)
+	if err != nil && ctx.Err() == nil {
+		w.log.WarnContext(ctx, "search for stray blobs not finished", slog.Any("err", err))
+	}
+	w.metrics.strays.Add(float64(n))
 }
 
 func (w *Watchdog) clock(ctx context.Context) {

@@ -19,7 +19,7 @@ func since(start time.Time, times []time.Time) []time.Duration {
 	return list
 }
 
-// TestRun counts what a watchdog does by itself in 31 seconds.
+// TestRun counts what a watchdog does by itself in 61 seconds.
 //
 // Guarantee: G14.
 func TestRun(t *testing.T) {
@@ -31,15 +31,18 @@ func TestRun(t *testing.T) {
 		if beats := k.store.heartbeats(); len(beats) != 1 {
 			t.Errorf("%d heartbeats before the worker begins, want one", len(beats))
 		}
-		time.Sleep(31 * time.Second)
+		time.Sleep(61 * time.Second)
 		synctest.Wait()
 		k.store.mu.Lock()
 		defer k.store.mu.Unlock()
 		var beats []time.Duration
-		for at := time.Duration(0); at <= 31*time.Second; at += heartbeat {
+		for at := time.Duration(0); at <= 61*time.Second; at += heartbeat {
 			beats = append(beats, at)
 		}
-		tens := []time.Duration{10 * time.Second, 20 * time.Second, 30 * time.Second}
+		var tens []time.Duration
+		for at := 10 * time.Second; at <= time.Minute; at += 10 * time.Second {
+			tens = append(tens, at)
+		}
 		for _, check := range []struct {
 			what string
 			want []time.Duration
@@ -48,7 +51,9 @@ func TestRun(t *testing.T) {
 			{"heartbeats", beats, k.store.beats},
 			{"audits", tens, k.store.audits},
 			{"expiries", tens, k.store.expiry},
-			{"comparisons of the clock", []time.Duration{30 * time.Second}, k.store.clocks},
+			{"sweeps of blobs", tens, k.store.sweeps},
+			{"searches for stray blobs", []time.Duration{time.Minute}, k.store.strays},
+			{"comparisons of the clock", []time.Duration{30 * time.Second, time.Minute}, k.store.clocks},
 		} {
 			if diff := cmp.Diff(check.want, since(start, check.got)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", check.what, diff)
@@ -69,10 +74,10 @@ func TestRunGoesOnWithoutRedis(t *testing.T) {
 		k := newKennel(slog.New(slog.NewTextHandler(log, nil)))
 		k.store.setAway(true)
 		k.run(t)
-		time.Sleep(31 * time.Second)
+		time.Sleep(61 * time.Second)
 		k.store.setAway(false)
 		synctest.Wait()
-		for _, want := range []string{"heartbeat not written", "audit not finished", "ended jobs not expired", "clock not compared"} {
+		for _, want := range []string{"heartbeat not written", "audit not finished", "ended jobs not expired", "blobs of forgotten jobs not deleted", "search for stray blobs not finished", "clock not compared"} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("the log does not say %q", want)
 			}
@@ -90,15 +95,21 @@ func TestWhatWasFoundIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &lockedBuffer{}
 		k := newKennel(slog.New(slog.NewTextHandler(log, nil)))
-		k.store.repairs, k.store.expired = 3, 5
+		k.store.repairs, k.store.expired, k.store.swept, k.store.stray = 3, 5, 7, 2
 		k.run(t)
-		time.Sleep(21 * time.Second) // two rounds, the second of which finds nothing
+		time.Sleep(121 * time.Second) // two rounds, the second of which finds nothing
 		synctest.Wait()
 		if n := k.metric(t, "longhaul_watchdog_repaired_total"); n != 3 {
 			t.Errorf("%v repaired entries are counted, want 3", n)
 		}
 		if n := k.metric(t, "longhaul_watchdog_expired_total"); n != 5 {
 			t.Errorf("%v expired jobs are counted, want 5", n)
+		}
+		if n := k.metric(t, "longhaul_watchdog_swept_total"); n != 7 {
+			t.Errorf("blobs of %v jobs are counted, want those of 7", n)
+		}
+		if n := k.metric(t, "longhaul_watchdog_strays_total"); n != 2 {
+			t.Errorf("strays of %v jobs are counted, want those of 2", n)
 		}
 		if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
 			t.Errorf("%d errors in the log, want one: somebody has to find out who wrote to our keys\n%s", n, log.String())

@@ -30,6 +30,8 @@ type Store interface {
 	Alive(ctx context.Context) (map[string]bool, error)
 	Audit(ctx context.Context) (int, error)
 	Expire(ctx context.Context, limit int) (int, error)
+	SweepBlobs(ctx context.Context, limit int) (int, error)
+	SweepStrays(ctx context.Context) (int, error)
 	SyncClock(ctx context.Context) error
 	Now() time.Time
 }
