@@ -21,6 +21,7 @@ type account struct {
 	skipped  int
 	states   map[jobs.State]int // of members that have ended
 	usage    jobs.Usage
+	earlier  jobs.Usage // of members that had ended before the run began
 	failures []failure
 	// late counts members that ended after the run began, for its rate.
 	late int
@@ -78,8 +79,12 @@ func (a *account) end(m *member) {
 	}
 	a.usage.InputTokens += m.usage.InputTokens
 	a.usage.OutputTokens += m.usage.OutputTokens
-	if m.ended.After(a.started) {
+	switch {
+	case m.ended.After(a.started):
 		a.late++
+	case !m.ended.IsZero():
+		a.earlier.InputTokens += m.usage.InputTokens
+		a.earlier.OutputTokens += m.usage.OutputTokens
 	}
 }
 
@@ -92,11 +97,14 @@ type totals struct {
 	Cancelled  int `json:"cancelled"`
 	Expired    int `json:"expired"`
 	// Held are those that wait for a person, who was not waited for.
-	Held         int     `json:"held"`
-	Skipped      int     `json:"skipped"`
-	InputTokens  int64   `json:"input_tokens"`
-	OutputTokens int64   `json:"output_tokens"`
-	Elapsed      float64 `json:"elapsed_seconds"`
+	Held         int   `json:"held"`
+	Skipped      int   `json:"skipped"`
+	InputTokens  int64 `json:"input_tokens"`
+	OutputTokens int64 `json:"output_tokens"`
+	// The tokens of jobs that had ended before this run began are among those.
+	EarlierInputTokens  int64   `json:"earlier_input_tokens,omitempty"`
+	EarlierOutputTokens int64   `json:"earlier_output_tokens,omitempty"`
+	Elapsed             float64 `json:"elapsed_seconds"`
 	// Failures are in the order of the input.
 	Failures []failure `json:"failures"`
 	late     int
@@ -112,6 +120,7 @@ func (a *account) totals(now time.Time, withFailures bool) totals {
 		Failed: a.states[jobs.StateFailed], Cancelled: a.states[jobs.StateCancelled], Expired: a.states[jobs.StateExpired],
 		Held:        a.states[jobs.StateUncertain],
 		InputTokens: a.usage.InputTokens, OutputTokens: a.usage.OutputTokens,
+		EarlierInputTokens: a.earlier.InputTokens, EarlierOutputTokens: a.earlier.OutputTokens,
 		Elapsed: now.Sub(a.started).Round(time.Millisecond).Seconds(),
 	}
 	if withFailures {

@@ -67,12 +67,13 @@ only. Another --group asks everything anew.`,
 	flags.StringVar(&batch.errors, "errors", "", "file for the errors (default: FILE.errors.jsonl, or with the answers if these go to stdout)")
 	flags.BoolVar(&batch.retryFailed, "retry-failed", false, "try lines again that have failed, or were cancelled, cut off or late; held ones never")
 	job.register(flags)
+	job.registerTier(flags)
 	cmd.RunE = c.do(func(ctx context.Context, cfg config.Config, args []string) error {
 		options, err := job.options(flags, time.Now())
 		if err != nil {
 			return err
 		}
-		file, err := openBatch(ctx, args[0], c.stdin, cfg.OpenAI.Model, cfg.Jobs.MaxRequestBytes)
+		file, err := openBatch(ctx, args[0], c.stdin, batchRules{model: cfg.OpenAI.Model, limit: cfg.Jobs.MaxRequestBytes, options: options})
 		if err != nil {
 			return err
 		}

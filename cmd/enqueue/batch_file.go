@@ -22,8 +22,12 @@ const (
 	batchURL = "/v1/responses"
 	// lineOverhead is what a line may have beside its body.
 	lineOverhead = 64 << 10
-	// maxShownProblems bounds the bad lines that are printed.
-	maxShownProblems = 100
+	// maxShownProblems bounds the problems that are printed, and fewShownProblems
+	// those of a file that is of another format throughout.
+	maxShownProblems = 20
+	fewShownProblems = 3
+	// exampleLine is a line of a batch file.
+	exampleLine = `{"custom_id":"a","method":"POST","url":"/v1/responses","body":{"input":"…"}}`
 )
 
 // batchLine is a checked line of a batch file: where it is, and what it asks
@@ -39,18 +43,26 @@ type batchLine struct {
 
 // batchFile is a batch file whose lines have all been checked.
 type batchFile struct {
+	batchRules
 	file  *os.File
 	name  string
-	model string
-	limit int
 	lines []batchLine
 	close func() error
 }
 
+// batchRules are what each line must agree with.
+type batchRules struct {
+	// model is that of lines which name none, and limit the size of a body.
+	model string
+	limit int
+	// options are those of all jobs of the batch.
+	options jobs.Options
+}
+
 // openBatch reads and checks a batch file, or stdin for "-", which is kept in a
 // temporary file meanwhile. If any line is bad, the error names all bad ones.
-func openBatch(ctx context.Context, name string, stdin io.Reader, model string, limit int) (*batchFile, error) {
-	b := &batchFile{name: name, model: model, limit: limit}
+func openBatch(ctx context.Context, name string, stdin io.Reader, rules batchRules) (*batchFile, error) {
+	b := &batchFile{name: name, batchRules: rules}
 	if err := b.open(ctx, stdin); err != nil {
 		return nil, err
 	}
@@ -129,8 +141,7 @@ func (b *batchFile) check(ctx context.Context) error {
 		return report.error(b.name)
 	}
 	if len(b.lines) == 0 {
-		return usage("%s: holds no request; each line is one, such as %s", b.name,
-			`{"custom_id":"a","method":"POST","url":"/v1/responses","body":{"input":"…"}}`)
+		return usage("%s: holds no request; each line is one, such as %s", b.name, exampleLine)
 	}
 	return nil
 }
@@ -142,7 +153,7 @@ func (b *batchFile) checkLine(line batchLine, raw []byte, size int64, seen map[s
 		return
 	}
 	if line.number == 1 {
-		raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
+		raw = bytes.TrimPrefix(raw, []byte(byteOrderMark))
 	}
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return
@@ -151,6 +162,7 @@ func (b *batchFile) checkLine(line batchLine, raw []byte, size int64, seen map[s
 	for _, p := range wrong {
 		report.add(line.number, p.field, p.message)
 	}
+	report.objects = report.objects || len(wrong) != 1 || wrong[0] != noObject()
 	if customID != "" {
 		if first, twice := seen[customID]; twice {
 			report.add(line.number, "custom_id", fmt.Sprintf("%q was that of line %d; each line needs its own", customID, first))
@@ -165,11 +177,14 @@ func (b *batchFile) checkLine(line batchLine, raw []byte, size int64, seen map[s
 // fault is what is wrong with a field of a line.
 type fault struct{ field, message string }
 
+// noObject is what is wrong with a line that is not one of a batch at all.
+func noObject() fault { return fault{"line", "is no JSON object on one line"} }
+
 // parse reads a line and returns all that is wrong with it.
 func (b *batchFile) parse(raw []byte) (customID string, request jobs.Request, wrong []fault) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {
-		return "", request, []fault{{"line", "is no JSON object on one line"}}
+		return "", request, []fault{noObject()}
 	}
 	text := func(field string) (string, bool) {
 		var s string
@@ -210,10 +225,23 @@ func (b *batchFile) parse(raw []byte) (customID string, request jobs.Request, wr
 		f := jobs.FailureOf(err)
 		return customID, request, append(wrong, fault{strings.TrimSuffix("body."+f.Param, ".request"), f.Message})
 	}
+	wrong = append(wrong, faults(b.options.ValidateFor(request))...)
 	if len(request.Raw) > b.limit {
 		wrong = append(wrong, fault{"body", fmt.Sprintf("has %d bytes; at most %d are accepted (jobs.max_request_bytes)", len(request.Raw), b.limit)})
 	}
 	return customID, request, wrong
+}
+
+// faults are what is wrong with the options for a line.
+func faults(err error) []fault {
+	var all []fault
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			f := jobs.FailureOf(err)
+			all = append(all, fault{f.Param, f.Message})
+		}
+	}
+	return all
 }
 
 // wrongURL says what to write instead of a url.
@@ -231,7 +259,7 @@ func (b *batchFile) request(line batchLine) (jobs.Request, error) {
 		return jobs.Request{}, fmt.Errorf("read line %d of %s: %w", line.number, b.name, err)
 	}
 	if line.number == 1 {
-		raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
+		raw = bytes.TrimPrefix(raw, []byte(byteOrderMark))
 	}
 	_, request, wrong := b.parse(raw)
 	if len(wrong) > 0 || sha256.Sum256(request.Raw) != line.digest {
@@ -261,6 +289,8 @@ func readLine(in *bufio.Reader, limit int) (line []byte, size int64, err error) 
 type problems struct {
 	shown []string
 	count int
+	// objects says that some line at least is a JSON object.
+	objects bool
 }
 
 func (p *problems) add(line int, field, message string) {
@@ -271,9 +301,14 @@ func (p *problems) add(line int, field, message string) {
 }
 
 func (p *problems) error(name string) error {
-	text := strings.Join(p.shown, "\n")
-	if more := p.count - len(p.shown); more > 0 {
+	shown, format := p.shown, ""
+	if !p.objects {
+		shown = shown[:min(len(shown), fewShownProblems)]
+		format = "\n  no line is one of a batch, such as " + exampleLine
+	}
+	text := strings.Join(shown, "\n")
+	if more := p.count - len(shown); more > 0 {
 		text += "\n  and " + formatCount(int64(more)) + " more"
 	}
-	return usage("%s: %s; nothing was submitted:\n%s", name, plural(p.count, "problem", "problems"), text)
+	return usage("%s: %s; nothing was submitted:\n%s%s", name, plural(p.count, "problem", "problems"), text, format)
 }

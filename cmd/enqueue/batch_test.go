@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -270,16 +271,52 @@ func TestBatchRefusesWhatIsNoBatch(t *testing.T) {
 		"long line":  {strings.Repeat("a", 2*lineOverhead), "a body has at most 2000"},
 		"long body":  {batchOf(strings.Repeat("a", 2500)), "at most 2000"},
 		"many wrong": {strings.Repeat("x\n", 5000), "5,000 problems"},
+		"a table":    {strings.Repeat("id,text\n", 5000), "  and 4,997 more\n  no line is one of a batch, such as {"},
+		"one line":   {strings.Repeat("x\n", 50) + batchOf("a"), "  and 30 more\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := append(slices.Clone(b.env), "LONGHAUL_JOBS_MAX_REQUEST_BYTES=2000")
 			got := call(t.Context(), env, test.content, "batch", "-").want(t, 2).says(t, test.says)
-			if n := len(lines(got.stderr)); n > maxShownProblems+10 {
+			if n := len(lines(got.stderr)); n > maxShownProblems+3 {
 				t.Errorf("stderr has %d lines", n)
 			}
 		})
 	}
 	b.call("", "batch", t.TempDir()).want(t, 2).says(t, "regular file")
+}
+
+// Options that a line cannot have are refused before any line is submitted.
+func TestBatchChecksTheOptionsOfEachLine(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	capped := `{"custom_id":"capped","method":"POST","url":"/v1/responses","body":{"input":"a","max_output_tokens":100,"service_tier":"flex"}}` + "\n"
+	got := b.call(capped+batchOf("free"), "batch", "-", "--grow-output-to", "400", "--fallback-tier", "default").want(t, 2)
+	got.says(t, "2 problems", "line 2: grow_output_to: needs max_output_tokens", "line 2: fallback_tier: needs another service_tier")
+	if strings.Contains(got.stderr, "line 1:") || b.total() != 0 {
+		t.Errorf("%d jobs, stderr\n%s", b.total(), got.stderr)
+	}
+}
+
+// What an earlier run paid is told apart when the batch is run again.
+func TestBatchTellsTheTokensOfEarlierRuns(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.work(echo)
+	file := putFile(t, "in.jsonl", batchOf("one", "two"))
+	if got := b.call("", "batch", file).want(t, 0).stdout; !strings.Contains(got, "tokens     20 in, 8 out\n") {
+		t.Errorf("the first run says\n%s", got)
+	}
+	until(t, "another moment", func() bool { return sleep(t.Context(), 10*time.Millisecond) == nil })
+	if err := os.WriteFile(file, []byte(batchOf("one", "two", "three")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.call("", "batch", file).want(t, 0).stdout; !strings.Contains(got, "tokens     30 in, 12 out; 20 in, 8 out of that before this run\n") {
+		t.Errorf("the second run says\n%s", got)
+	}
+	report := decode[batchReport](t, b.call("", "batch", file, "--json").want(t, 0).stdout)
+	if report.InputTokens != 30 || report.EarlierInputTokens != 30 || report.EarlierOutputTokens != 12 {
+		t.Errorf("the third run reports %+v", report.totals)
+	}
 }
 
 func TestBatchReadsWindowsFiles(t *testing.T) {
@@ -297,7 +334,7 @@ func TestBatchReadsWindowsFiles(t *testing.T) {
 func TestBatchNoticesAChangedFile(t *testing.T) {
 	t.Parallel()
 	path := putFile(t, "in.jsonl", batchOf("one", "two"))
-	file, err := openBatch(t.Context(), path, nil, jobs.DefaultModel, 1<<20)
+	file, err := openBatch(t.Context(), path, nil, batchRules{model: jobs.DefaultModel, limit: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

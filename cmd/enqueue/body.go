@@ -28,9 +28,9 @@ const (
 
 // requestFlags make the body of a request.
 type requestFlags struct {
-	input, inputFile, instructions, request, model string
-	images                                         []string
-	maxOutputTokens                                int
+	input, inputFile, instructions, request, model, serviceTier string
+	images                                                      []string
+	maxOutputTokens                                             int
 }
 
 func (f *requestFlags) register(fs *pflag.FlagSet) {
@@ -40,6 +40,7 @@ func (f *requestFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.instructions, "instructions", "", "what the model is told before the input")
 	fs.StringVar(&f.model, "model", "", "model to ask (default: --openai-model)")
 	fs.IntVar(&f.maxOutputTokens, "max-output-tokens", 0, "bound on the answer, reasoning included")
+	fs.StringVar(&f.serviceTier, "service-tier", "", "service tier to ask for, such as flex (default: OpenAI's choice)")
 	fs.StringVar(&f.request, "request", "", "file with the whole body of POST /v1/responses as JSON, - for stdin, instead of the flags above")
 }
 
@@ -49,6 +50,7 @@ type requestBody struct {
 	Instructions    string `json:"instructions,omitempty"`
 	Input           any    `json:"input"`
 	MaxOutputTokens int    `json:"max_output_tokens,omitempty"`
+	ServiceTier     string `json:"service_tier,omitempty"`
 }
 
 type inputMessage struct {
@@ -81,7 +83,7 @@ func (f *requestFlags) body(ctx context.Context, fs *pflag.FlagSet, stdin io.Rea
 	if err != nil {
 		return nil, err
 	}
-	request := requestBody{Model: f.model, Instructions: f.instructions, Input: text, MaxOutputTokens: f.maxOutputTokens}
+	request := requestBody{Model: f.model, Instructions: f.instructions, Input: text, MaxOutputTokens: f.maxOutputTokens, ServiceTier: f.serviceTier}
 	if len(f.images) > 0 {
 		message := inputMessage{Type: "message", Role: "user"}
 		if text != "" {
@@ -109,11 +111,14 @@ func (f *requestFlags) body(ctx context.Context, fs *pflag.FlagSet, stdin io.Rea
 	return body, nil
 }
 
+// stdin reports whether the request is read from stdin.
+func (f *requestFlags) stdin() bool { return f.input == "-" || f.inputFile == "-" || f.request == "-" }
+
 // check reports flags that contradict one another or say nothing.
 func (f *requestFlags) check(fs *pflag.FlagSet) error {
 	var problems []error
 	if fs.Changed("request") {
-		for _, name := range []string{"input", "input-file", "image", "instructions", "model", "max-output-tokens"} {
+		for _, name := range []string{"input", "input-file", "image", "instructions", "model", "max-output-tokens", "service-tier"} {
 			if fs.Changed(name) {
 				problems = append(problems, usage("--request is the whole body; leave out --%s, and put it into the body", name))
 			}
@@ -168,17 +173,26 @@ func readInput(ctx context.Context, flag, file string, stdin io.Reader, limit in
 	if file == "" {
 		return nil, usage("--%s: name a file", flag)
 	}
+	var raw []byte
+	var err error
 	if file == "-" {
-		raw, err := readStdin(ctx, stdin, limit)
-		return raw, bounded(flag, raw, limit, err)
+		raw, err = readStdin(ctx, stdin, limit)
+	} else {
+		raw, err = readFile(file, limit)
 	}
-	raw, err := readFile(file, limit)
-	return raw, bounded(flag, raw, limit, err)
+	err = bounded(flag, raw, limit, err)
+	return bytes.TrimPrefix(raw, []byte(byteOrderMark)), err
 }
+
+// byteOrderMark is what some editors put before a text; it is not part of it.
+const byteOrderMark = "\ufeff"
+
+// errFolder says that a folder was named for a file.
+var errFolder = errors.New("is a folder; name a file")
 
 func bounded(flag string, raw []byte, limit int, err error) error {
 	switch {
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission), errors.Is(err, errFolder):
 		return usage("--%s: %w", flag, err)
 	case err != nil:
 		return fmt.Errorf("--%s: %w", flag, err)
@@ -195,6 +209,9 @@ func readFile(file string, limit int) (raw []byte, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s %w", file, errFolder)
+	}
 	return io.ReadAll(io.LimitReader(f, int64(limit)+1))
 }
 
@@ -223,7 +240,7 @@ func readImage(file string) (inputImage, error) {
 	raw, err := readFile(file, maxImageBytes)
 	name := filepath.Base(file)
 	switch {
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission), errors.Is(err, errFolder):
 		return inputImage{}, usage("--image: %w", err)
 	case err != nil:
 		return inputImage{}, fmt.Errorf("--image: %w", err)

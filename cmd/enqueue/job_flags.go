@@ -16,7 +16,9 @@ import (
 // jobFlags are the options of a job as flags.
 type jobFlags struct {
 	lane, group, deadline, notBefore, retention, uncertain string
+	uncertainWait, fallbackTier                            string
 	priority, maxAttempts                                  int
+	growOutputTo                                           int64
 	metadata                                               []string
 }
 
@@ -30,13 +32,23 @@ func (f *jobFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.retention, "retention", "", "how long the ended job is kept, such as 12h or 7d (default 30d)")
 	fs.StringVar(&f.uncertain, "uncertain", string(jobs.UncertainResubmit),
 		"what to do when the answer to a create is lost: "+string(jobs.UncertainResubmit)+" (it may be paid for twice) or "+string(jobs.UncertainHold)+" it for a person")
+	fs.StringVar(&f.uncertainWait, "uncertain-wait", "", "how long OpenAI's webhook is waited for before that, where there are any, such as 30m (default: the workers' setting)")
+	fs.Int64Var(&f.growOutputTo, "grow-output-to", 0, "ask again with twice the max_output_tokens, up to this many, when an answer was cut off by it")
 	fs.StringArrayVar(&f.metadata, "metadata", nil, "key=value kept with the job and not sent to OpenAI; may be repeated")
+}
+
+// registerTier adds the flag for requests that can name a service tier.
+func (f *jobFlags) registerTier(fs *pflag.FlagSet) {
+	fs.StringVar(&f.fallbackTier, "fallback-tier", "", "service tier to fall to when the one that is asked for has no capacity, such as default for flex (default: wait for capacity)")
 }
 
 // options reads the flags, and reports all that is wrong with them.
 func (f *jobFlags) options(fs *pflag.FlagSet, now time.Time) (jobs.Options, error) {
 	var problems []error
-	o := jobs.Options{Lane: f.lane, Group: f.group, MaxAttempts: f.maxAttempts, Uncertain: jobs.Uncertainty(f.uncertain)}
+	o := jobs.Options{
+		Lane: f.lane, Group: f.group, MaxAttempts: f.maxAttempts, Uncertain: jobs.Uncertainty(f.uncertain),
+		FallbackTier: f.fallbackTier, GrowOutputTo: f.growOutputTo,
+	}
 	if fs.Changed("priority") {
 		o.Priority = &f.priority
 	}
@@ -54,6 +66,12 @@ func (f *jobFlags) options(fs *pflag.FlagSet, now time.Time) (jobs.Options, erro
 		if o.Retention, err = span(f.retention); err != nil || o.Retention <= 0 {
 			problems = append(problems, jobs.Invalid("retention", "%q is no length of time; write for example 12h or 7d", f.retention))
 			o.Retention = 0
+		}
+	}
+	if f.uncertainWait != "" {
+		if o.UncertainWait, err = span(f.uncertainWait); err != nil || o.UncertainWait <= 0 {
+			problems = append(problems, jobs.Invalid("uncertain-wait", "%q is no length of time; write for example 30m or 12h", f.uncertainWait))
+			o.UncertainWait = 0
 		}
 	}
 	for _, pair := range f.metadata {

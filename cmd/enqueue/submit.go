@@ -17,6 +17,7 @@ func (c *cli) submitCommand() *cobra.Command {
 		request requestFlags
 		job     jobFlags
 		dedupe  string
+		history string
 		wait    bool
 	)
 	cmd := &cobra.Command{
@@ -27,7 +28,9 @@ for the end and prints the text of the answer, or with --json the stored result:
 the job's record and OpenAI's response object.`,
 		Example: `  enqueue submit --input "Write a report on the tides." --wait
   enqueue submit --input-file paper.txt --instructions "Review this paper." --deadline 6h
-  enqueue submit --request body.json --dedupe order-4711`,
+  enqueue submit --request body.json --dedupe order-4711
+  enqueue submit --input-file paper.txt --service-tier flex --fallback-tier default
+  enqueue submit --input-file paper.txt --max-output-tokens 2000 --grow-output-to 16000`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return fmt.Errorf("unexpected argument %q; a text to answer is given as --input", args[0])
@@ -39,6 +42,8 @@ the job's record and OpenAI's response object.`,
 	flags.SortFlags = false
 	request.register(flags)
 	job.register(flags)
+	job.registerTier(flags)
+	flags.StringVar(&history, "history", "", "file with the input items, as JSON, to send should the request's previous_response_id be lost, - for stdin")
 	flags.StringVar(&dedupe, "dedupe", "", "key under which the same request is submitted only once, however often this is called")
 	flags.BoolVar(&wait, "wait", false, "wait for the end and print the result")
 	cmd.RunE = c.do(func(ctx context.Context, cfg config.Config, _ []string) error {
@@ -46,16 +51,31 @@ the job's record and OpenAI's response object.`,
 			return usage("--dev without --wait: the job would be lost when this command ends; add --wait")
 		}
 		options, err := job.options(flags, time.Now())
-		options.DedupeKey = dedupe
 		if err != nil {
 			return err
 		}
+		if dedupe == "" && flags.Changed("dedupe") {
+			return jobs.Invalid("dedupe", "is empty; give a key, or leave it out to submit a new job each time")
+		}
+		options.DedupeKey = dedupe
 		body, err := request.body(ctx, flags, c.stdin, cfg.Jobs.MaxRequestBytes)
 		if err != nil {
 			return err
 		}
+		if flags.Changed("history") {
+			if history == "-" && request.stdin() {
+				return usage("--history and the request cannot both be read from stdin")
+			}
+			if options.History, err = readInput(ctx, "history", history, c.stdin, cfg.Jobs.MaxRequestBytes); err != nil {
+				return err
+			}
+		}
 		// Checked before anything is connected or started.
-		if _, err := jobs.ParseRequest(body, cfg.OpenAI.Model); err != nil {
+		checked, err := jobs.ParseRequest(body, cfg.OpenAI.Model)
+		if err != nil {
+			return err
+		}
+		if err := options.ValidateFor(checked); err != nil {
 			return err
 		}
 		return c.withSession(ctx, cfg, func(s *session) error {

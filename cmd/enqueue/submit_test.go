@@ -18,7 +18,8 @@ func TestSubmitPrintsTheJob(t *testing.T) {
 	b := newBench(t)
 
 	id := strings.TrimSuffix(b.call("", "submit", "--input", "hello", "--lane", "slow", "--priority", "9", "--group", "g",
-		"--max-attempts", "2", "--metadata", "a=b=c", "--uncertain", "hold", "--retention", "2d").want(t, 0).stdout, "\n")
+		"--max-attempts", "2", "--metadata", "a=b=c", "--uncertain", "hold", "--retention", "2d", "--uncertain-wait", "90m",
+		"--service-tier", "flex", "--fallback-tier", "default", "--max-output-tokens", "100", "--grow-output-to", "400").want(t, 0).stdout, "\n")
 	j, err := b.store.Load(t.Context(), jobs.ID(id))
 	if err != nil {
 		t.Fatal(err)
@@ -28,10 +29,14 @@ func TestSubmitPrintsTheJob(t *testing.T) {
 		Priority, MaxAttempts int
 		Metadata              map[string]string
 		Uncertain             jobs.Uncertainty
-		Hours                 float64
+		Hours, WaitHours      float64
+		Fallback              string
+		GrowTo                int64
 	}
-	got := options{j.Lane, j.Group, j.Priority, j.MaxAttempts, j.Metadata, j.Uncertain, j.Retention.Hours()}
-	want := options{"slow", "g", 9, 2, map[string]string{"a": "b=c"}, jobs.UncertainHold, 48}
+	got := options{
+		j.Lane, j.Group, j.Priority, j.MaxAttempts, j.Metadata, j.Uncertain, j.Retention.Hours(), j.UncertainWait.Hours(), j.FallbackTier, j.GrowOutputTo,
+	}
+	want := options{"slow", "g", 9, 2, map[string]string{"a": "b=c"}, jobs.UncertainHold, 48, 1.5, "default", 400}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
 	}
@@ -68,6 +73,31 @@ func TestSubmitReadsStdin(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The history is kept with the job, and sent only should it be needed.
+func TestSubmitKeepsTheHistory(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const items = `[{"role":"user","content":"Hello."}]`
+	whole := putFile(t, "body.json", "\ufeff"+`{"input":"And then?","previous_response_id":"resp_0"}`)
+	for name, args := range map[string][]string{
+		"file":  {"--history", putFile(t, "items.json", "\ufeff"+items)},
+		"stdin": {"--history", "-"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id := strings.TrimSpace(b.call(items, append([]string{"submit", "--request", whole}, args...)...).want(t, 0).stdout)
+			j, err := b.store.Load(t.Context(), jobs.ID(id))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r, err := b.store.Request(t.Context(), j); err != nil || string(r.History) != items || strings.Contains(string(r.Raw), "\ufeff") {
+				t.Errorf("request %s with history %s, %v", r.Raw, r.History, err)
+			}
+		})
+	}
+	b.call("[]", "submit", "--request", "-", "--history", "-").want(t, 2).says(t, "cannot both be read from stdin")
+	b.call("[]", "submit", "--request", whole, "--history", "-").want(t, 2).says(t, "history: must be a list of input items")
 }
 
 func TestSubmitWithADedupeKey(t *testing.T) {
@@ -194,6 +224,15 @@ func TestUsageErrors(t *testing.T) {
 		{"past deadline", []string{"submit", "--input", "a", "--deadline", "2020-01-01T00:00:00Z"}, []string{"deadline", "past"}},
 		{"start after deadline", []string{"submit", "--input", "a", "--deadline", "1h", "--not-before", "2h"}, []string{"not_before"}},
 		{"no attempts", []string{"submit", "--input", "a", "--max-attempts", "0"}, []string{"max-attempts"}},
+		{"empty dedupe key", []string{"submit", "--input", "a", "--dedupe", ""}, []string{"dedupe: is empty"}},
+		{"folder as input", []string{"submit", "--input-file", "testdata"}, []string{"--input-file: testdata is a folder; name a file"}},
+		{"folder as request", []string{"submit", "--request", "testdata"}, []string{"--request: testdata is a folder"}},
+		{"folder as image", []string{"submit", "--image", "testdata"}, []string{"--image: testdata is a folder"}},
+		{"wait for nothing", []string{"submit", "--input", "a", "--uncertain-wait", "0"}, []string{"uncertain-wait"}},
+		{"fall from nothing", []string{"submit", "--input", "a", "--fallback-tier", "default"}, []string{"fallback_tier: needs another service_tier"}},
+		{"grow nothing", []string{"submit", "--input", "a", "--grow-output-to", "100"}, []string{"grow_output_to: needs max_output_tokens"}},
+		{"grow nothing of summaries", []string{"summarize", "x", "--grow-output-to", "100"}, []string{"--grow-output-to needs a lower --max-output-tokens"}},
+		{"history of nothing", []string{"submit", "--input", "a", "--history", "no/such"}, []string{"--history", "no such file"}},
 		{"short answer", []string{"submit", "--input", "a", "--max-output-tokens", "3"}, []string{"max_output_tokens", "at least 16"}},
 		{"dev and live", []string{"submit", "--input", "a", "--dev", "--live"}, []string{"--dev and --live"}},
 		{"dev without wait", []string{"submit", "--input", "a", "--dev"}, []string{"--wait"}},

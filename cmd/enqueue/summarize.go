@@ -68,6 +68,9 @@ larger than the model's context is refused by name and never cut.`,
 		if out == "" {
 			return usage("--out: name a folder")
 		}
+		if most := jobOptions.GrowOutputTo; most > 0 && (options.MaxOutputTokens == 0 || most <= int64(options.MaxOutputTokens)) {
+			return usage("--grow-output-to needs a lower --max-output-tokens: that is what grows")
+		}
 		r := &summarizeRun{
 			cli: c, config: cfg, options: options, job: jobOptions, out: out, force: force, account: newAccount(time.Now()),
 		}

@@ -31,7 +31,11 @@ func writeTotals(w io.Writer, t totals, more string) error {
 	row("held", t.Held, false)
 	row("unchanged", t.Skipped, false)
 	row("not finished", t.Total-t.done(), false)
-	_, _ = fmt.Fprintf(columns, "tokens\t%s in, %s out\n", formatCount(t.InputTokens), formatCount(t.OutputTokens))
+	earlier := ""
+	if t.EarlierInputTokens+t.EarlierOutputTokens > 0 {
+		earlier = fmt.Sprintf("; %s in, %s out of that before this run", formatCount(t.EarlierInputTokens), formatCount(t.EarlierOutputTokens))
+	}
+	_, _ = fmt.Fprintf(columns, "tokens\t%s in, %s out%s\n", formatCount(t.InputTokens), formatCount(t.OutputTokens), earlier)
 	_, _ = fmt.Fprintf(columns, "elapsed\t%s\n", formatElapsed(time.Duration(t.Elapsed*float64(time.Second))))
 	_ = columns.Flush()
 	for i, f := range t.Failures {
