@@ -30,6 +30,9 @@ type Config struct {
 	Shutdown  Shutdown  `mapstructure:"shutdown"`
 	Simulator Simulator `mapstructure:"simulator"`
 
+	// Endpoints are those beside the one that OpenAI describes, by name; see
+	// [Config.AllEndpoints]. For reading only, like Lanes.
+	Endpoints map[string]Endpoint `mapstructure:"endpoints"`
 	// Lanes are the lanes that a worker serves, by name. Copies of a Config
 	// share the map, so it is for reading only.
 	Lanes map[string]Lane `mapstructure:"lanes"`
@@ -50,7 +53,8 @@ type Redis struct {
 	PoolSize int `mapstructure:"pool_size"`
 }
 
-// OpenAI says who answers requests, and as whom we ask.
+// OpenAI says who answers requests unless a lane names another endpoint, and as
+// whom we ask.
 type OpenAI struct {
 	// Endpoint is the name under which records remember this provider.
 	Endpoint string `mapstructure:"endpoint"`
@@ -61,8 +65,28 @@ type OpenAI struct {
 	// Organization and Project are sent as headers if they are not empty.
 	Organization string `mapstructure:"organization"`
 	Project      string `mapstructure:"project"`
+	// WebhookSecrets are what webhooks of this provider may be signed with.
+	WebhookSecrets []Secret `mapstructure:"webhook_secrets"`
 	// Model is that of a request which names none.
 	Model string `mapstructure:"model"`
+	// CreateTimeout bounds one POST, LookTimeout one GET.
+	CreateTimeout time.Duration `mapstructure:"create_timeout"`
+	LookTimeout   time.Duration `mapstructure:"look_timeout"`
+}
+
+// Endpoint is a provider, and as whom we ask it.
+type Endpoint struct {
+	// Name is what records remember it by.
+	Name string `mapstructure:"name"`
+	// BaseURL has no trailing slash and neither query nor credentials.
+	BaseURL string `mapstructure:"base_url"`
+	// APIKey may be empty: a worker without it does not serve the endpoint.
+	APIKey Secret `mapstructure:"api_key"`
+	// Organization and Project are sent as headers if they are not empty.
+	Organization string `mapstructure:"organization"`
+	Project      string `mapstructure:"project"`
+	// WebhookSecrets are what its webhooks may be signed with.
+	WebhookSecrets []Secret `mapstructure:"webhook_secrets"`
 	// CreateTimeout bounds one POST, LookTimeout one GET.
 	CreateTimeout time.Duration `mapstructure:"create_timeout"`
 	LookTimeout   time.Duration `mapstructure:"look_timeout"`
@@ -75,6 +99,8 @@ type Lane struct {
 	// Window is how many jobs of the lane may be in Asynq at once; it is never
 	// below Concurrency.
 	Window int `mapstructure:"window"`
+	// Endpoint is where the lane's requests are sent.
+	Endpoint string `mapstructure:"endpoint"`
 }
 
 // Poll says how responses are watched.

@@ -85,7 +85,8 @@ func TestLoadWithoutSourcesReturnsTheDefaults(t *testing.T) {
 			Endpoint: "default", BaseURL: "https://api.openai.com/v1", Model: jobs.DefaultModel,
 			CreateTimeout: 10 * time.Minute, LookTimeout: 30 * time.Second,
 		},
-		Lanes: map[string]config.Lane{jobs.DefaultLane: {Concurrency: 32, Window: 128}},
+		Endpoints: map[string]config.Endpoint{},
+		Lanes:     map[string]config.Lane{jobs.DefaultLane: {Concurrency: 32, Window: 128, Endpoint: "default"}},
 		Poll: config.Poll{
 			Floor: 2 * time.Second, Ceiling: 30 * time.Second, Concurrency: 256, Tick: 50 * time.Millisecond,
 			Lease: time.Minute, NotFoundGrace: 2 * time.Minute, StopGrace: 5 * time.Minute,
@@ -127,6 +128,7 @@ func samples() map[string][3]string {
 		"openai.api_key":                {"sk-a", "sk-b", "sk-c"},
 		"openai.organization":           {"org-a", "org-b", "org-c"},
 		"openai.project":                {"proj_a", "proj_b", "proj_c"},
+		"openai.webhook_secrets":        {"whsec_YQ==", "whsec_Yg==", "plain,whsec_Yw=="},
 		"openai.model":                  {"a", "b", "ft:gpt-4.1:c::d"},
 		"openai.create_timeout":         {"1m", "2m", "3m"},
 		"openai.look_timeout":           {"1s", "2s", "3s"},
@@ -169,14 +171,15 @@ func samples() map[string][3]string {
 }
 
 // secrets are the settings that are never shown.
-func secrets(c config.Config) map[string]config.Secret {
-	return map[string]config.Secret{
-		"openai.api_key":           c.OpenAI.APIKey,
-		"blobs.access_key":         c.Blobs.AccessKey,
-		"blobs.secret_key":         c.Blobs.SecretKey,
-		"blobs.session_token":      c.Blobs.SessionToken,
-		"simulator.api_keys":       c.Simulator.APIKeys,
-		"simulator.webhook_secret": c.Simulator.WebhookSecret,
+func secrets(c config.Config) map[string]string {
+	return map[string]string{
+		"openai.api_key":           c.OpenAI.APIKey.Reveal(),
+		"openai.webhook_secrets":   revealed(c.OpenAI.WebhookSecrets),
+		"blobs.access_key":         c.Blobs.AccessKey.Reveal(),
+		"blobs.secret_key":         c.Blobs.SecretKey.Reveal(),
+		"blobs.session_token":      c.Blobs.SessionToken.Reveal(),
+		"simulator.api_keys":       c.Simulator.APIKeys.Reveal(),
+		"simulator.webhook_secret": c.Simulator.WebhookSecret.Reveal(),
 	}
 }
 
@@ -185,8 +188,8 @@ func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	samples := samples()
 	for _, k := range config.Keys() {
-		if k.Group == "lanes" {
-			continue // see TestLanesPrecedence
+		if k.Group == "lanes" || k.Group == "endpoints" {
+			continue // see TestLanesPrecedence and TestEndpoints
 		}
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
@@ -232,7 +235,7 @@ func TestPrecedence(t *testing.T) {
 					t.Errorf("source is %q, want %q", got.Source, l.source)
 				}
 				if secret, ok := secrets(c)[k.Name]; ok {
-					got.Value = secret.Reveal()
+					got.Value = secret
 				}
 				if got.Value != l.value {
 					t.Errorf("value from %s is %q, want %q", l.source, got.Value, l.value)
@@ -242,11 +245,24 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+// revealed are the secrets themselves, with commas between them.
+func revealed(secrets []config.Secret) string {
+	texts := make([]string, len(secrets))
+	for i, s := range secrets {
+		texts[i] = s.Reveal()
+	}
+	return strings.Join(texts, ",")
+}
+
 // TestEveryFieldIsRead sets every key in the environment alone, where viper's
 // own Unmarshal would not find one that has no default.
 func TestEveryFieldIsRead(t *testing.T) {
 	t.Parallel()
-	environ := []string{`LONGHAUL_LANES={"bulk":{"concurrency":2,"window":3},"default":{"concurrency":4}}`}
+	environ := []string{
+		`LONGHAUL_LANES={"bulk":{"concurrency":2,"window":3,"endpoint":"eu"},"default":{"concurrency":4}}`,
+		`LONGHAUL_ENDPOINTS={"eu":{"base_url":"https://eu/v1/","api_key":"sk-eu","organization":"org-eu","project":"proj_eu",
+			"webhook_secrets":["one","two"],"create_timeout":"3m","look_timeout":"4s"}}`,
+	}
 	samples := samples()
 	for _, k := range config.Keys() {
 		if sample, ok := samples[k.Name]; ok {
@@ -257,9 +273,15 @@ func TestEveryFieldIsRead(t *testing.T) {
 		Redis: config.Redis{URL: config.NewSecretURL("rediss://b:2/2"), Prefix: "b", PoolSize: 12},
 		OpenAI: config.OpenAI{
 			Endpoint: "b", BaseURL: "https://b/v1", APIKey: config.NewSecret("sk-b"), Organization: "org-b", Project: "proj_b",
-			Model: "b", CreateTimeout: 2 * time.Minute, LookTimeout: 2 * time.Second,
+			WebhookSecrets: []config.Secret{config.NewSecret("whsec_Yg==")},
+			Model:          "b", CreateTimeout: 2 * time.Minute, LookTimeout: 2 * time.Second,
 		},
-		Lanes: map[string]config.Lane{"bulk": {Concurrency: 2, Window: 3}, "default": {Concurrency: 4, Window: 16}},
+		Endpoints: map[string]config.Endpoint{"eu": {
+			Name: "eu", BaseURL: "https://eu/v1", APIKey: config.NewSecret("sk-eu"), Organization: "org-eu", Project: "proj_eu",
+			WebhookSecrets: []config.Secret{config.NewSecret("one"), config.NewSecret("two")},
+			CreateTimeout:  3 * time.Minute, LookTimeout: 4 * time.Second,
+		}},
+		Lanes: map[string]config.Lane{"bulk": {Concurrency: 2, Window: 3, Endpoint: "eu"}, "default": {Concurrency: 4, Window: 16, Endpoint: "b"}},
 		Poll: config.Poll{
 			Floor: 4 * time.Second, Ceiling: 50 * time.Second, Concurrency: 12, Tick: 20 * time.Millisecond,
 			Lease: 3 * time.Minute, NotFoundGrace: 4 * time.Minute, StopGrace: 7 * time.Minute,
@@ -298,8 +320,8 @@ func TestFileFormats(t *testing.T) {
 		{"C.JSON", `{"redis":{"pool_size":7},"jobs":{"max_request_bytes":65536},"lanes":{"Bulk.EU":{"concurrency":3},"2026":null,"plain":{"window":100}}}`},
 	}
 	want := map[string]config.Lane{
-		"Bulk.EU": {Concurrency: 3, Window: 12}, "2026": {Concurrency: 32, Window: 128},
-		"plain": {Concurrency: 32, Window: 100}, "default": {Concurrency: 32, Window: 128},
+		"Bulk.EU": {Concurrency: 3, Window: 12, Endpoint: "default"}, "2026": {Concurrency: 32, Window: 128, Endpoint: "default"},
+		"plain": {Concurrency: 32, Window: 100, Endpoint: "default"}, "default": {Concurrency: 32, Window: 128, Endpoint: "default"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -43,6 +43,12 @@ func render(group string) string {
 			fallback = "4 × concurrency"
 		case k.Name == "lanes":
 			fallback = "`default` alone"
+		case k.Name == "lanes.NAME.endpoint":
+			fallback = "`openai.endpoint`"
+		case k.Name == "endpoints":
+			fallback = "none"
+		case slices.Contains([]string{"endpoints.NAME.base_url", "endpoints.NAME.create_timeout", "endpoints.NAME.look_timeout"}, k.Name):
+			fallback = "`" + strings.Replace(k.Name, "endpoints.NAME", "openai", 1) + "`"
 		case k.Default != "":
 			fallback = "`" + k.Default + "`"
 		}
@@ -50,7 +56,7 @@ func render(group string) string {
 		if k.Alias != "" {
 			doc += " Also from `" + k.Alias + "`."
 		}
-		if k.Flag == "" {
+		if k.Flag == "" && !strings.Contains(k.Name, ".NAME.") {
 			doc += " Has no flag."
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.Name, fallback, k.Allowed, doc)
@@ -124,7 +130,7 @@ func TestDocumentationExamplesLoad(t *testing.T) {
 		t.Fatal("there is no example of a file")
 	}
 	c := load(t, config.Sources{File: write(t, "longhaul.yaml", example[1])})
-	if got, want := c.Lanes["nightly"], (config.Lane{Concurrency: 4, Window: 8}); got != want {
+	if got, want := c.Lanes["nightly"], (config.Lane{Concurrency: 4, Window: 8, Endpoint: "eu"}); got != want {
 		t.Errorf("lane nightly of the example is %+v, want %+v", got, want)
 	}
 	lanes := regexp.MustCompile(`(?m)^LONGHAUL_LANES='(.*)'$`).FindStringSubmatch(content)
@@ -132,8 +138,35 @@ func TestDocumentationExamplesLoad(t *testing.T) {
 		t.Fatal("there is no example of LONGHAUL_LANES")
 	}
 	c = load(t, config.Sources{Environ: []string{"LONGHAUL_LANES=" + lanes[1]}})
-	if got, want := c.Lanes["nightly"], (config.Lane{Concurrency: 4, Window: 8}); got != want {
+	if got, want := c.Lanes["nightly"], (config.Lane{Concurrency: 4, Window: 8, Endpoint: "default"}); got != want {
 		t.Errorf("lane nightly of the variable is %+v, want %+v", got, want)
+	}
+}
+
+// TestDocumentationOfEndpointsLoads reads the example with three keys.
+func TestDocumentationOfEndpointsLoads(t *testing.T) {
+	t.Parallel()
+	_, section, _ := strings.Cut(readPage(t), "\n### endpoints\n")
+	example := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindStringSubmatch(section)
+	if example == nil {
+		t.Fatal("there is no example of endpoints")
+	}
+	c := load(t, config.Sources{
+		File:    write(t, "longhaul.yaml", example[1]),
+		Environ: []string{"OPENAI_API_KEY=one", "EU_API_KEY=two", "BATCH_API_KEY=three", "BATCH_WEBHOOK_SECRET=four"},
+	})
+	var got []string
+	for _, e := range c.AllEndpoints() {
+		got = append(got, fmt.Sprintf("%s %s %s %d", e.Name, e.BaseURL, e.APIKey.Reveal(), len(e.WebhookSecrets)))
+	}
+	want := []string{
+		"default https://api.openai.com/v1 one 0", "batch https://api.openai.com/v1 three 1", "eu https://eu.api.openai.com/v1 two 0",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("endpoints (-want +got):\n%s", diff)
+	}
+	if c.Lanes["nightly"].Endpoint != "batch" || c.Lanes["default"].Endpoint != "default" {
+		t.Errorf("lanes of the example: %+v", c.Lanes)
 	}
 }
 

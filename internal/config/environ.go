@@ -44,8 +44,10 @@ func (env environment) unknown(table []key) []Problem {
 			continue
 		}
 		message := unknown(name, known)
-		if strings.HasPrefix(name, envPrefix+"LANES_") {
-			message = "is unknown; lanes are given together, as a JSON object in " + envPrefix + "LANES"
+		for _, key := range []string{lanesKey, endpointsKey} {
+			if together := envPrefix + strings.ToUpper(key); strings.HasPrefix(name, together+"_") {
+				message = "is unknown; " + key + " are given together, as a JSON object in " + together
+			}
 		}
 		problems = append(problems, Problem{Key: name, Source: "environment", Message: message})
 	}

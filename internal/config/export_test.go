@@ -5,15 +5,20 @@ type Key struct {
 	Name, Group, Default, Allowed, Doc, Env, Flag, Alias string
 }
 
-// Keys returns the table, with the settings of a lane called NAME after those
-// that all lanes share.
+// Keys returns the table, with the settings of a lane and of an endpoint called
+// NAME after the key of all of them.
 func Keys() []Key {
 	var rows []Key
 	for _, k := range keys() {
 		rows = append(rows, exported(k))
-		if k.name == lanesKey {
-			concurrency, window := laneKeys("NAME")
-			rows = append(rows, exported(concurrency), exported(window))
+		switch k.name {
+		case lanesKey:
+			concurrency, window, endpoint := laneKeys("NAME")
+			rows = append(rows, exported(concurrency), exported(window), exported(endpoint))
+		case endpointsKey:
+			for _, k := range endpointKeys("NAME") {
+				rows = append(rows, exported(k))
+			}
 		}
 	}
 	return rows

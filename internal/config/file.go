@@ -114,10 +114,10 @@ func (f *file) walk(prefix string, tree map[string]any, table []key) {
 		name, raw := prefix+own, tree[own]
 		fields, isSection := section(raw)
 		switch {
-		case name == lanesKey && !isSection:
-			f.refuse(name, "is not a section; write the name of each lane below it")
-		case name == lanesKey:
-			f.values[name] = laneTree(fields)
+		case (name == lanesKey || name == endpointsKey) && !isSection:
+			f.refuse(name, "is not a section; write the name of each "+strings.TrimSuffix(name, "s")+" below it")
+		case name == lanesKey || name == endpointsKey:
+			f.values[name] = sections(fields)
 		case slices.ContainsFunc(table, func(k key) bool { return k.name == name }):
 			f.leaf(prefix, own, raw)
 		case slices.ContainsFunc(table, func(k key) bool { return k.group() == name }):

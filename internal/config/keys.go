@@ -17,9 +17,6 @@ const (
 	maxBody = 512 << 20
 )
 
-// lanesKey is the one key whose value is not a single one.
-const lanesKey = "lanes"
-
 // key is a setting. All there is to know of it is said in [keys]: its default,
 // its bounds, its flag and variable, and its line in the documentation.
 type key struct {
@@ -57,6 +54,11 @@ func (k key) group() string {
 	return group
 }
 
+// leaf is the part after the last dot.
+func (k key) leaf() string {
+	return k.name[strings.LastIndexByte(k.name, '.')+1:]
+}
+
 // keys is the table of settings, in the order in which they are shown.
 func keys() []key {
 	const tiny = time.Millisecond
@@ -71,15 +73,18 @@ func keys() []key {
 		{name: "openai.api_key", kind: secret(), private: true, alias: "OPENAI_API_KEY", doc: "Credential sent with every request."},
 		{name: "openai.organization", kind: header("an id such as org-..., or empty"), alias: "OPENAI_ORG_ID", doc: "Organization that is charged, if the key belongs to several."},
 		{name: "openai.project", kind: header("an id such as proj_..., or empty"), alias: "OPENAI_PROJECT_ID", doc: "Project that is charged, if the key belongs to several."},
+		{name: "openai.webhook_secrets", kind: secrets(), private: true, alias: "OPENAI_WEBHOOK_SECRET", doc: "Signing secrets of the webhooks that OpenAI sends, the new and the old one while they are changed."},
 		{name: "openai.model", fallback: jobs.DefaultModel, kind: model(), doc: "Model of a request that names none."},
-		{name: "openai.create_timeout", fallback: "10m", kind: duration(tiny, day), doc: "How long one POST of a request may take."},
-		{name: "openai.look_timeout", fallback: "30s", kind: duration(tiny, time.Hour), doc: "How long one look at a response may take."},
+		{name: "openai.create_timeout", fallback: "10m", kind: createTimeout(), doc: "How long one POST of a request may take."},
+		{name: "openai.look_timeout", fallback: "30s", kind: lookTimeout(), doc: "How long one look at a response may take."},
 
-		{name: lanesKey, fallback: "{}", kind: laneMap(), doc: "Lanes that a worker serves, by name; as a flag or variable, a JSON object."},
+		{name: endpointsKey, fallback: "{}", kind: named("endpoints", `{"eu":{"api_key_env":"EU_API_KEY"}}`, hidden), private: true, doc: "Further endpoints, by name; as a variable, a JSON object."},
+
+		{name: lanesKey, fallback: "{}", kind: named("lanes", `{"bulk":{"concurrency":8}}`, plainly), doc: "Lanes that a worker serves, by name; as a flag or variable, a JSON object."},
 
 		{name: "poll.floor", fallback: "2s", kind: duration(tiny, time.Hour), doc: "Shortest wait between two looks at a response."},
 		{name: "poll.ceiling", fallback: "30s", kind: duration(tiny, day), doc: "Longest wait between two looks at a response."},
-		{name: "poll.concurrency", fallback: "256", kind: count(1, 100_000), doc: "How many looks one worker makes at once."},
+		{name: "poll.concurrency", fallback: "256", kind: count(1, 100_000), doc: "How many looks one worker makes at once at each endpoint."},
 		{name: "poll.tick", fallback: "50ms", kind: duration(tiny, time.Minute), doc: "How often a worker checks whether looks are due; it asks Redis only when some may be."},
 		{name: "poll.lease", fallback: "1m", kind: duration(tiny, day), doc: "How long a look belongs to the worker that claimed it."},
 		{name: "poll.not_found_grace", fallback: "2m", kind: duration(tiny, day), doc: "How long the provider may not know a response before it counts as lost."},
@@ -103,7 +108,7 @@ func keys() []key {
 		{name: "watchdog.dead_after", fallback: "8s", kind: duration(tiny, day), doc: "How long after its last heartbeat a worker counts as dead."},
 		{name: "watchdog.audit_every", fallback: "10s", kind: duration(tiny, day), doc: "How often a worker searches for what everything else missed."},
 
-		{name: "effects.concurrency", fallback: "8", kind: count(1, 10_000), doc: "How many effects one worker carries out at once."},
+		{name: "effects.concurrency", fallback: "8", kind: count(1, 10_000), doc: "How many effects one worker carries out at once at each endpoint."},
 
 		{name: "http.addr", fallback: "127.0.0.1:8080", kind: address(), doc: "Where a worker serves health and metrics."},
 

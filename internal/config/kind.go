@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/longhaul-jobs/longhaul/internal/redisurl"
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -21,6 +23,8 @@ type kind struct {
 	name string
 	// allowed says in the documentation which values there are.
 	allowed string
+	// list says that a file may give several texts as a list.
+	list bool
 	// quoted says that a file must give a string: a number there would have lost
 	// its leading zeros, or its exponent, before we see it.
 	quoted bool
@@ -121,9 +125,52 @@ func address() kind {
 func secret() kind {
 	k := text("string", "any text without white space", printable)
 	k.parse = func(text string) (any, error) { return NewSecret(text), printable(text) }
-	k.show = func(string) string { return redacted }
+	k.show = hidden
 	return k
 }
+
+// secrets are some secrets; in a text, commas or spaces are between them.
+func secrets() kind {
+	between := func(r rune) bool { return r == ',' || unicode.IsSpace(r) }
+	k := text("string", "secrets, in a text with commas between them", nil)
+	k.list = true
+	k.parse = func(text string) (any, error) {
+		var list []Secret
+		for _, one := range strings.FieldsFunc(text, between) {
+			if err := signingSecret(one); err != nil {
+				return nil, err
+			}
+			list = append(list, NewSecret(one))
+		}
+		return list, nil
+	}
+	k.format = func(value any) string {
+		list, _ := value.([]Secret)
+		shown := make([]string, len(list))
+		for i, s := range list {
+			shown[i] = s.String()
+		}
+		return strings.Join(shown, ", ")
+	}
+	k.show = hidden
+	return k
+}
+
+// signingSecret holds a secret to what signatures can be checked with: one that
+// says that it is encoded has to be.
+func signingSecret(text string) error {
+	if encoded, prefixed := strings.CutPrefix(text, "whsec_"); prefixed {
+		if raw, err := base64.StdEncoding.Strict().DecodeString(encoded); err != nil || len(raw) == 0 {
+			return errors.New("is cut or misspelt: what follows whsec_ is no Base64; copy the whole secret")
+		}
+	}
+	return printable(text)
+}
+
+// createTimeout and lookTimeout bound one request to the provider.
+func createTimeout() kind { return duration(time.Millisecond, day) }
+
+func lookTimeout() kind { return duration(time.Millisecond, time.Hour) }
 
 // redisURL is an address with a password in it.
 func redisURL() kind {
@@ -199,6 +246,9 @@ func text(name, allowed string, check func(text string) error) kind {
 // plainly shows all of an offending text.
 func plainly(text string) string { return text }
 
+// hidden shows nothing of an offending text.
+func hidden(string) string { return redacted }
+
 // printable holds text to what a header can carry.
 func printable(text string) error {
 	for i := range len(text) {
@@ -240,7 +290,19 @@ func (k kind) scalar(raw any) (string, error) {
 		return raw, nil
 	case nil:
 		return "", errors.New("has no value; give one, or remove the line to have the default")
-	case map[string]any, map[any]any, []any:
+	case []any:
+		if !k.list {
+			return "", errors.New("is a list or a section; give a single value")
+		}
+		texts := make([]string, len(raw))
+		for i, one := range raw {
+			var ok bool
+			if texts[i], ok = one.(string); !ok {
+				return "", errors.New("has something in its list that is not a string; put each into quotes")
+			}
+		}
+		return strings.Join(texts, ","), nil
+	case map[string]any, map[any]any:
 		return "", errors.New("is a list or a section; give a single value")
 	case float64: // every number of JSON
 		return strconv.FormatFloat(raw, 'f', -1, 64), k.needsQuotes()

@@ -13,7 +13,7 @@ func TestLanesPrecedence(t *testing.T) {
 	path := write(t, "c.yaml", "lanes: {bulk: {concurrency: 3}, default: {window: 64}}\n")
 	environ := []string{`LONGHAUL_LANES={"nightly": {"concurrency": 4, "window": 8}}`}
 	flags := parse(t, "--lanes", `{"Urgent":null}`)
-	standard := config.Lane{Concurrency: 32, Window: 128}
+	standard := config.Lane{Concurrency: 32, Window: 128, Endpoint: "default"}
 	tests := []struct {
 		name    string
 		sources config.Sources
@@ -29,7 +29,7 @@ func TestLanesPrecedence(t *testing.T) {
 		{
 			"file",
 			config.Sources{File: path},
-			map[string]config.Lane{"bulk": {Concurrency: 3, Window: 12}, "default": {Concurrency: 32, Window: 64}},
+			map[string]config.Lane{"bulk": {Concurrency: 3, Window: 12, Endpoint: "default"}, "default": {Concurrency: 32, Window: 64, Endpoint: "default"}},
 			map[string]string{
 				"lanes.bulk.concurrency": "file " + path, "lanes.bulk.window": "default",
 				"lanes.default.concurrency": "default", "lanes.default.window": "file " + path,
@@ -38,13 +38,13 @@ func TestLanesPrecedence(t *testing.T) {
 		{
 			"environment hides those of the file",
 			config.Sources{File: path, Environ: environ},
-			map[string]config.Lane{"nightly": {Concurrency: 4, Window: 8}, "default": standard},
+			map[string]config.Lane{"nightly": {Concurrency: 4, Window: 8, Endpoint: "default"}, "default": standard},
 			map[string]string{"lanes.nightly.window": "environment LONGHAUL_LANES", "lanes.default.window": "default"},
 		},
 		{
 			"environment alone",
 			config.Sources{Environ: environ},
-			map[string]config.Lane{"nightly": {Concurrency: 4, Window: 8}, "default": standard},
+			map[string]config.Lane{"nightly": {Concurrency: 4, Window: 8, Endpoint: "default"}, "default": standard},
 			nil,
 		},
 		{
@@ -80,8 +80,8 @@ func TestLaneNamesKeepTheirCase(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{File: write(t, "c.yaml", "lanes: {Bulk: {concurrency: 1}, bulk: {concurrency: 2}, a.b:c_D-1: {}}\n")})
 	want := map[string]config.Lane{
-		"Bulk": {Concurrency: 1, Window: 4}, "bulk": {Concurrency: 2, Window: 8},
-		"a.b:c_D-1": {Concurrency: 32, Window: 128}, "default": {Concurrency: 32, Window: 128},
+		"Bulk": {Concurrency: 1, Window: 4, Endpoint: "default"}, "bulk": {Concurrency: 2, Window: 8, Endpoint: "default"},
+		"a.b:c_D-1": {Concurrency: 32, Window: 128, Endpoint: "default"}, "default": {Concurrency: 32, Window: 128, Endpoint: "default"},
 	}
 	if diff := cmp.Diff(want, c.Lanes); diff != "" {
 		t.Errorf("lanes (-want +got):\n%s", diff)
@@ -146,7 +146,7 @@ func TestLanesRefused(t *testing.T) {
 func TestWindowMayEqualTheConcurrency(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{Environ: []string{`LONGHAUL_LANES={"default":{"concurrency":"10000","window":10000}}`}})
-	if want := (config.Lane{Concurrency: 10_000, Window: 10_000}); c.Lanes["default"] != want {
+	if want := (config.Lane{Concurrency: 10_000, Window: 10_000, Endpoint: "default"}); c.Lanes["default"] != want {
 		t.Errorf("lane is %+v, want %+v", c.Lanes["default"], want)
 	}
 }

@@ -126,14 +126,41 @@ func (l *loader) parse() error {
 				return fmt.Errorf("default of %s %w", k.name, err)
 			}
 		}
-		if tree, ok := value.(laneTree); ok {
-			r := laneReader{source: l.sources[k.name], sources: l.sources}
-			value = r.read(tree)
-			l.problems = append(l.problems, r.problems...)
+		if tree, ok := value.(sections); ok {
+			value = l.read(k, tree)
 		}
 		l.viper.Set(k.name, value)
 	}
 	return nil
+}
+
+// read reads what has names. The keys of openai come before it in the table, and
+// are parsed.
+func (l *loader) read(k key, tree sections) any {
+	reader := sectionReader{key: k.name, source: l.sources[k.name], sources: l.sources}
+	first := l.viper.GetString("openai.endpoint")
+	if k.name == lanesKey {
+		reader.thing, reader.example = "lane", `"concurrency" and "window"`
+		r := laneReader{sectionReader: reader, endpoint: first}
+		lanes := r.read(tree)
+		l.problems = append(l.problems, r.problems...)
+		return lanes
+	}
+	reader.thing, reader.example = "endpoint", `"api_key_env" and what else differs from openai`
+	r := endpointReader{sectionReader: reader, env: l.env, first: first, shared: l.written}
+	endpoints := r.read(tree)
+	l.problems = append(l.problems, r.problems...)
+	return endpoints
+}
+
+// written returns a parsed value of openai.* as it would be written.
+func (l *loader) written(leaf string) string {
+	for _, k := range l.keys {
+		if k.name == "openai."+leaf {
+			return k.kind.format(l.viper.Get(k.name))
+		}
+	}
+	return ""
 }
 
 // config puts the parsed values into a [Config] and checks them together. That
@@ -149,6 +176,7 @@ func (l *loader) config() (Config, error) {
 		return Config{}, fmt.Errorf("fill the configuration: %w", err)
 	}
 	l.checkTogether(c)
+	l.checkEndpoints(c)
 	if len(l.problems) > 0 {
 		return Config{}, &Error{Problems: l.problems}
 	}
@@ -163,7 +191,7 @@ func (l *loader) refuse(p Problem) {
 // parse returns the value of the key in the type of its field. If it is not
 // valid, shown is as much of it as may be seen, quoted.
 func (k key) parse(raw any) (value any, shown string, err error) {
-	if tree, ok := raw.(laneTree); ok {
+	if tree, ok := raw.(sections); ok {
 		return tree, "", nil
 	}
 	text, err := k.kind.scalar(raw)

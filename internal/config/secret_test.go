@@ -58,12 +58,13 @@ type keeper struct {
 
 func TestSecretsAreNeverPrinted(t *testing.T) {
 	t.Parallel()
-	path := write(t, "c.yaml", "openai: {api_key: "+canary+"-1}\nredis: {url: 'redis://me:"+canary+"@127.0.0.1/0'}\n"+
+	path := write(t, "c.yaml", "openai: {api_key: "+canary+"-1, webhook_secrets: ["+canary+"-6]}\nredis: {url: 'redis://me:"+canary+"@127.0.0.1/0'}\n"+
+		"endpoints: {eu: {api_key: "+canary+"-7, webhook_secrets: "+canary+"-8}, us: {api_key_env: US_KEY}}\n"+
 		"blobs: {access_key: "+canary+"-3, secret_key: "+canary+"-4, session_token: "+canary+"-5}\n")
 	environ := []string{"LONGHAUL_OPENAI_API_KEY=" + canary + "-2", "LONGHAUL_REDIS_URL=redis://:" + canary + "@127.0.0.1/0"}
 	for name, sources := range map[string]config.Sources{
-		"file":        {File: path},
-		"environment": {Environ: environ},
+		"file":        {File: path, Environ: []string{"US_KEY=" + canary}},
+		"environment": {Environ: append(environ, `LONGHAUL_ENDPOINTS={"eu":{"api_key":"`+canary+`"}}`, "OPENAI_WEBHOOK_SECRET="+canary)},
 		"alias":       {Environ: []string{"OPENAI_API_KEY=" + canary}, File: write(t, "c.json", `{"redis":{"url":"redis://`+canary+`@h"}}`)},
 		"flag":        {Environ: environ[:1], Flags: parse(t, "--redis-url=redis://me:"+canary+"@h")},
 	} {

@@ -18,26 +18,44 @@ type Setting struct {
 	// empty, also for a secret that is not set.
 	Value string `json:"value"`
 	// Source is "flag --poll-floor", "environment LONGHAUL_POLL_FLOOR", "file
-	// longhaul.yaml" or "default".
+	// longhaul.yaml", "default", or a key of openai that an endpoint has in common.
 	Source string `json:"source"`
 	// Doc is what the setting does, in one sentence.
 	Doc string `json:"doc"`
 }
 
 // Table returns every setting with its value and where that came from, in the
-// order of the documentation, the lanes by name.
+// order of the documentation, the endpoints and the lanes by name.
 func (c Config) Table() []Setting {
 	table := keys()
-	settings := make([]Setting, 0, len(table)+2*len(c.Lanes))
+	settings := make([]Setting, 0, len(table)+3*len(c.Lanes)+7*len(c.Endpoints))
 	for _, k := range table {
-		if k.name != lanesKey {
-			settings = append(settings, c.setting(k, c.field(k.name)))
-			continue
+		switch k.name {
+		case lanesKey:
+			for _, name := range slices.Sorted(maps.Keys(c.Lanes)) {
+				lane := c.Lanes[name]
+				concurrency, window, endpoint := laneKeys(name)
+				settings = append(settings,
+					c.setting(concurrency, lane.Concurrency), c.setting(window, lane.Window), c.setting(endpoint, lane.Endpoint))
+			}
+		case endpointsKey:
+			for _, name := range slices.Sorted(maps.Keys(c.Endpoints)) {
+				settings = append(settings, c.endpointSettings(name)...)
+			}
+		default:
+			settings = append(settings, c.setting(k, fieldOf(c, k.name)))
 		}
-		for _, name := range slices.Sorted(maps.Keys(c.Lanes)) {
-			concurrency, window := laneKeys(name)
-			settings = append(settings,
-				c.setting(concurrency, c.Lanes[name].Concurrency), c.setting(window, c.Lanes[name].Window))
+	}
+	return settings
+}
+
+// endpointSettings are the lines of an endpoint. A variable that holds a secret
+// of it is the source of the secret and has no line of its own.
+func (c Config) endpointSettings(name string) []Setting {
+	var settings []Setting
+	for _, k := range endpointKeys(name) {
+		if !strings.HasSuffix(k.leaf(), "_env") {
+			settings = append(settings, c.setting(k, fieldOf(c.Endpoints[name], k.leaf())))
 		}
 	}
 	return settings
@@ -47,9 +65,10 @@ func (c Config) setting(k key, value any) Setting {
 	return Setting{Key: k.name, Value: k.kind.format(value), Source: c.sources[k.name], Doc: k.doc}
 }
 
-// field returns the value of the field with the name of a key.
-func (c Config) field(name string) any {
-	v := reflect.ValueOf(c)
+// fieldOf returns the value of the field of s, or of a struct in it, with the name
+// of a key.
+func fieldOf(s any, name string) any {
+	v := reflect.ValueOf(s)
 	for part := range strings.SplitSeq(name, ".") {
 		for i := range v.NumField() {
 			if v.Type().Field(i).Tag.Get("mapstructure") == part {

@@ -14,16 +14,26 @@ import (
 
 func TestTableHasEveryKeyInOrder(t *testing.T) {
 	t.Parallel()
-	c := load(t, config.Sources{Environ: []string{`LONGHAUL_LANES={"e":{},"c":{},"a":{},"b":{},"d":{}}`}})
+	c := load(t, config.Sources{Environ: []string{
+		`LONGHAUL_LANES={"e":{},"c":{},"a":{},"b":{},"d":{}}`, `LONGHAUL_ENDPOINTS={"f":{},"c":{},"a":{},"b":{},"d":{},"e":{}}`,
+	}})
 	var want []string
 	for _, k := range config.Keys() {
 		switch k.Name {
 		case "lanes":
 			for _, lane := range []string{"a", "b", "c", "d", "default", "e"} {
-				want = append(want, "lanes."+lane+".concurrency", "lanes."+lane+".window")
+				want = append(want, "lanes."+lane+".concurrency", "lanes."+lane+".window", "lanes."+lane+".endpoint")
 			}
-		case "lanes.NAME.concurrency", "lanes.NAME.window":
+		case "endpoints":
+			for _, endpoint := range []string{"a", "b", "c", "d", "e", "f"} {
+				for _, leaf := range []string{"base_url", "api_key", "organization", "project", "webhook_secrets", "create_timeout", "look_timeout"} {
+					want = append(want, "endpoints."+endpoint+"."+leaf)
+				}
+			}
 		default:
+			if strings.Contains(k.Name, ".NAME.") {
+				continue
+			}
 			want = append(want, k.Name)
 		}
 	}

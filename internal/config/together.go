@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // rule is what two settings must be to one another.
 type rule struct {
@@ -13,7 +17,7 @@ type rule struct {
 
 // rules returns the rules between the settings of c.
 func rules(c Config) []rule {
-	return []rule{
+	all := []rule{
 		{
 			broken: c.Poll.Floor > c.Poll.Ceiling, key: "poll.floor", is: "is above", other: "poll.ceiling",
 			why: "no wait could be both; lower the floor or raise the ceiling",
@@ -39,6 +43,17 @@ func rules(c Config) []rule {
 			why: "one heartbeat that is late would have a living worker taken for dead; beat more often or wait longer",
 		},
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Endpoints)) {
+		if c.Endpoints[name].LookTimeout == c.OpenAI.LookTimeout {
+			continue // and said already
+		}
+		all = append(all, rule{
+			broken: c.Poll.Lease <= c.Endpoints[name].LookTimeout,
+			key:    "poll.lease", is: "is not above", other: endpointsKey + "." + name + ".look_timeout",
+			why: "another worker would repeat a look that is still under way; raise the lease or lower the timeout",
+		})
+	}
+	return all
 }
 
 // checkTogether adds a problem for each broken rule between valid settings.
