@@ -18,7 +18,7 @@ import (
 
 	"github.com/longhaul-jobs/longhaul/internal/api"
 	"github.com/longhaul-jobs/longhaul/internal/config"
-	"github.com/longhaul-jobs/longhaul/internal/responses"
+	"github.com/longhaul-jobs/longhaul/internal/queue"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -34,25 +34,27 @@ type Options struct {
 
 // App is a worker.
 type App struct {
-	options  Options
-	log      *slog.Logger
-	registry *prometheus.Registry
-	rdb      redis.UniversalClient
-	api      *responses.Client
-	http     *api.Server // nil when off
-	health   health
-	store    *results.Store
-	blobs    results.Blobs // nil for none
+	options   Options
+	log       *slog.Logger
+	registry  *prometheus.Registry
+	rdb       redis.UniversalClient
+	endpoints []endpoint
+	tasks     *queue.Client
+	http      *api.Server // nil when off
+	health    health
+	store     *results.Store
+	blobs     results.Blobs // nil for none
 }
 
 // New builds a worker. Nothing is dialled and nothing runs yet, but the HTTP
 // address is bound, so that a port in use is known at once.
 func New(ctx context.Context, options Options) (*App, error) {
 	cfg := options.Config
-	if cfg.OpenAI.APIKey.Reveal() == "" {
-		return nil, jobs.Invalid("openai.api_key", "is empty; set OPENAI_API_KEY, or run `worker dev` against the simulator")
-	}
 	a := &App{options: options, log: options.Log, registry: newRegistry(options.Version)}
+	var err error
+	if a.endpoints, err = openEndpoints(cfg, options.Version, a.registry); err != nil {
+		return nil, err
+	}
 	rdb, err := NewRedis(cfg, options.Log)
 	if err != nil {
 		return nil, err
@@ -62,15 +64,8 @@ func New(ctx context.Context, options Options) (*App, error) {
 	if a.blobs, err = OpenBlobs(ctx, cfg); err != nil {
 		return nil, errors.Join(err, rdb.Close())
 	}
-	a.api, err = responses.New(responses.Config{
-		Name: cfg.OpenAI.Endpoint, BaseURL: cfg.OpenAI.BaseURL, APIKey: cfg.OpenAI.APIKey.Reveal(),
-		Organization: cfg.OpenAI.Organization, Project: cfg.OpenAI.Project,
-		CreateTimeout: cfg.OpenAI.CreateTimeout, LookTimeout: cfg.OpenAI.LookTimeout,
-		MaxResponseBytes: int64(cfg.Jobs.MaxResponseBytes), UserAgent: "longhaul/" + options.Version,
-	}, a.registry)
-	if err != nil {
-		return nil, errors.Join(err, rdb.Close())
-	}
+	// Asynq ends the context of a submit some time after the create should be over.
+	a.tasks = queue.NewClient(rdb, queue.Names{Prefix: cfg.Redis.Prefix}, createTimeout(a.endpoints)+time.Minute)
 	if cfg.HTTP.Addr != "" {
 		if a.http, err = api.Listen(ctx, cfg.HTTP.Addr, &a.health, a.registry); err != nil {
 			return nil, errors.Join(err, rdb.Close())
@@ -123,7 +118,7 @@ func (a *App) Connect(ctx context.Context) error {
 		store, err := results.Open(ctx, a.rdb, StoreConfig(a.options.Config, a.blobs, a.options.Embedded), a.log, a.registry)
 		if err == nil {
 			a.store = store
-			a.registry.MustRegister(newCollector(store))
+			a.registry.MustRegister(newCollector(store, a.tasks))
 			a.inspectRedis(ctx)
 			return a.inspectBlobs(ctx)
 		}
@@ -153,7 +148,9 @@ func (a *App) Run(ctx context.Context) error {
 	err := a.work(ctx)
 	stopWeb()
 	web.Wait()
-	a.api.Close()
+	for _, e := range a.endpoints {
+		e.api.Close()
+	}
 	return errors.Join(err, webErr, a.rdb.Close())
 }
 
@@ -165,6 +162,7 @@ func (a *App) work(ctx context.Context) error {
 		}
 		return err
 	}
+	a.tellEndpoints(ctx)
 	parts := a.assemble()
 	// The heartbeat outlives the drain: while a create is in flight this worker
 	// is alive, and nobody may take its intent for lost.
@@ -189,14 +187,15 @@ func (a *App) work(ctx context.Context) error {
 	}
 	a.health.set(healthReady)
 	a.log.InfoContext(ctx, "worker started", slog.String("worker", parts.worker.ID),
-		slog.String("version", a.options.Version), slog.Any("lanes", parts.worker.Lanes))
+		slog.String("version", a.options.Version), slog.Any("lanes", parts.worker.Lanes),
+		slog.Any("endpoints", parts.worker.Endpoints))
 	<-workCtx.Done()
 
 	a.health.set(healthDraining)
 	a.log.InfoContext(ctx, "draining", slog.Any("cause", context.Cause(workCtx)))
 	// A create that the grace ended has an outcome too, and its slot is given back
 	// before that is on record.
-	drained := within(a.options.Config.Shutdown.Grace+2*time.Second, func() { running.Wait(); parts.submits.Wait() })
+	drained := within(a.options.Config.Shutdown.Grace+2*time.Second, func() { running.Wait(); parts.waitForSubmits() })
 	if !drained {
 		a.log.WarnContext(ctx, "not everything in flight has finished within the grace")
 	}

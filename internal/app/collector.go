@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/longhaul-jobs/longhaul/internal/queue"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -14,6 +15,7 @@ import (
 // worker tells the same numbers: they are the installation's.
 type collector struct {
 	store    *results.Store
+	tasks    *queue.Client
 	jobs     *prometheus.Desc
 	due      *prometheus.Desc
 	oldest   *prometheus.Desc
@@ -21,16 +23,20 @@ type collector struct {
 	up       *prometheus.Desc
 }
 
-// debtLook is the debt of a job whose response is to be looked at.
-const debtLook = "look"
+// What a job can wait for at an endpoint.
+const (
+	debtLook   = "look"
+	debtEffect = "effect"
+)
 
-func newCollector(store *results.Store) *collector {
+func newCollector(store *results.Store, tasks *queue.Client) *collector {
 	return &collector{
+		tasks:    tasks,
 		store:    store,
 		jobs:     prometheus.NewDesc("longhaul_jobs", "Jobs kept by the installation, by state.", []string{"state"}, nil),
 		due:      prometheus.NewDesc("longhaul_due_jobs", "Jobs of the installation that are owed a look, a submit or an effect, now or later.", nil, nil),
 		oldest:   prometheus.NewDesc("longhaul_due_oldest_seconds", "How long the oldest overdue entry has been due; grows when looks or submits do not keep up.", nil, nil),
-		unserved: prometheus.NewDesc("longhaul_unserved_jobs", "Jobs of the installation that cannot go on because no worker serves the endpoint of their response, by endpoint and by what they wait for.", []string{"endpoint", "debt"}, nil),
+		unserved: prometheus.NewDesc("longhaul_unserved_jobs", "Jobs of the installation that cannot go on because no worker serves the endpoint of a response, by endpoint and by what they wait for.", []string{"endpoint", "debt"}, nil),
 		up:       prometheus.NewDesc("longhaul_redis_up", "Whether Redis answered this scrape.", nil, nil),
 	}
 }
@@ -63,10 +69,15 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(c.due, prometheus.GaugeValue, float64(backlog.Due))
 	ch <- prometheus.MustNewConstMetric(c.oldest, prometheus.GaugeValue, float64(backlog.OldestMilliseconds)/1000)
 	for _, use := range endpoints {
-		waiting := use.Running
-		if use.Served {
-			waiting = 0
+		var looks, effects float64
+		if !use.Served {
+			waiting, err := c.tasks.Waiting(use.Name)
+			if err != nil {
+				continue
+			}
+			looks, effects = float64(use.Running), float64(waiting)
 		}
-		ch <- prometheus.MustNewConstMetric(c.unserved, prometheus.GaugeValue, float64(waiting), use.Name, debtLook)
+		ch <- prometheus.MustNewConstMetric(c.unserved, prometheus.GaugeValue, looks, use.Name, debtLook)
+		ch <- prometheus.MustNewConstMetric(c.unserved, prometheus.GaugeValue, effects, use.Name, debtEffect)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -36,7 +38,7 @@ func StartLive(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Loc
 			err = errors.Join(err, undo.run())
 		}
 	}()
-	notice := "live mode: requests go to " + cfg.OpenAI.BaseURL + " and are paid for; jobs are kept in the configured Redis"
+	notice := "live mode: requests go to " + destinations(cfg) + " and are paid for; jobs are kept in the configured Redis"
 	if !redisConfigured(cfg) {
 		redis.SetLogger(redisLogger{log}) // before the first try, which finds no server
 		socket, stop, err := startRedis(ctx, liveDir)
@@ -45,7 +47,7 @@ func StartLive(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Loc
 		}
 		undo.add(stop)
 		cfg.Redis.URL = config.NewSecret("unix://" + socket)
-		notice = "live mode: requests go to " + cfg.OpenAI.BaseURL + " and are paid for; jobs are kept in " + liveDir
+		notice = "live mode: requests go to " + destinations(cfg) + " and are paid for; jobs are kept in " + liveDir
 	}
 	l, err := startLocal(ctx, Options{Config: cfg, Log: log, Version: "live"}, &undo)
 	if err != nil {
@@ -53,6 +55,17 @@ func StartLive(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Loc
 	}
 	l.notice = notice
 	return l, nil
+}
+
+// destinations are the addresses that requests may be sent to.
+func destinations(cfg config.Config) string {
+	var urls []string
+	for _, e := range cfg.AllEndpoints() {
+		if e.APIKey.Reveal() != "" && !slices.Contains(urls, e.BaseURL) {
+			urls = append(urls, e.BaseURL)
+		}
+	}
+	return strings.Join(urls, ", ")
 }
 
 // redisConfigured reports whether somebody chose a Redis.

@@ -79,9 +79,8 @@ func startDev(ctx context.Context, cfg config.Config, redisAddr, simAddr string,
 
 	cfg.Blobs.URL = "" // nobody would know what is in it when the embedded Redis is gone
 	cfg.Jobs.MaxInlineBytes = cfg.Jobs.MaxRequestBytes
+	cfg = atSimulator(cfg, sim.URL())
 	cfg.Redis.URL = config.NewSecret("redis://" + mini.Addr() + "/0")
-	cfg.OpenAI.BaseURL = sim.URL()
-	cfg.OpenAI.APIKey = config.NewSecret("sk-simulator")
 	l, err := startLocal(ctx, Options{Config: cfg, Log: log, Version: version, Embedded: true}, &undo)
 	if err != nil {
 		return nil, err
@@ -89,6 +88,19 @@ func startDev(ctx context.Context, cfg config.Config, redisAddr, simAddr string,
 	l.notice = "dev mode: the model is a stand-in (the simulator), and all jobs are lost when this process ends; nothing is sent to OpenAI"
 	l.addrs = append([]string{"redis (embedded)  redis://" + mini.Addr() + "/0", "simulator         " + sim.URL()}, l.addrs...)
 	return l, nil
+}
+
+// atSimulator sends the requests of every endpoint to the simulator, under a key
+// that is none.
+func atSimulator(cfg config.Config, url string) config.Config {
+	cfg.OpenAI.BaseURL, cfg.OpenAI.APIKey = url, config.NewSecret("sk-simulator")
+	all := make(map[string]config.Endpoint, len(cfg.Endpoints))
+	for name, e := range cfg.Endpoints {
+		e.BaseURL, e.APIKey = url, config.NewSecret("sk-simulator-"+name)
+		all[name] = e
+	}
+	cfg.Endpoints = all
+	return cfg
 }
 
 // startLocal runs a worker in the background and returns when its store is open.

@@ -2,9 +2,7 @@ package app
 
 import (
 	"context"
-	"maps"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/internal/dispatch"
@@ -42,7 +40,7 @@ const dispatchTick = 50 * time.Millisecond
 type parts struct {
 	worker   results.Worker
 	watchdog *watchdog.Watchdog
-	submits  *submit.Submitter
+	submits  map[string]*submit.Submitter // by endpoint
 	// loops run until their context is done and then finish what they have begun.
 	loops map[string]func(context.Context) error
 }
@@ -53,45 +51,51 @@ func (a *App) assemble() parts {
 	worker := results.Worker{
 		ID: "w_" + string(jobs.NewID(store.Now(), 0))[len(jobs.IDPrefix):], Host: hostname(), PID: os.Getpid(),
 		Version: a.options.Version, Started: store.Now(),
-		Lanes: slices.Sorted(maps.Keys(cfg.Lanes)), Endpoints: []string{cfg.OpenAI.Endpoint},
+		Lanes: servedLanes(cfg, a.endpoints), Endpoints: names(a.endpoints),
 	}
-	names := queue.Names{Prefix: cfg.Redis.Prefix}
-	tasks := queue.NewClient(a.rdb, names, cfg.OpenAI.CreateTimeout+time.Minute)
+	names, tasks := queue.Names{Prefix: cfg.Redis.Prefix}, a.tasks
 	dog := watchdog.New(store, tasks, worker, watchdog.Config{
 		Timing: timing(cfg), Heartbeat: cfg.Watchdog.Heartbeat, DeadAfter: cfg.Watchdog.DeadAfter,
-		Audit: cfg.Watchdog.AuditEvery, CreateTimeout: cfg.OpenAI.CreateTimeout,
+		Audit: cfg.Watchdog.AuditEvery, CreateTimeout: createTimeout(a.endpoints),
 	}, a.registry, a.log)
 	schedule := poller.Schedule{
 		Floor: cfg.Poll.Floor, Ceiling: cfg.Poll.Ceiling,
 		NotFoundGrace: cfg.Poll.NotFoundGrace, StopGrace: cfg.Poll.StopGrace,
 	}
-	looks := poller.New(pollerRecords{store}, map[string]poller.API{cfg.OpenAI.Endpoint: a.api}, dog, tasks, poller.Config{
+	looks := poller.New(pollerRecords{store}, byName(a.endpoints, func(c *responses.Client) poller.API { return c }), dog, tasks, poller.Config{
 		Schedule: schedule, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
 		Sweep: cfg.Watchdog.AuditEvery,
 	}, a.registry, a.log)
-	submitter := submit.New(store, a.api, tasks, submit.Config{
-		Worker: worker.ID, Endpoint: cfg.OpenAI.Endpoint, FirstLook: schedule.First,
-	}, a.log)
-	runner := effects.New(store, map[string]effects.API{cfg.OpenAI.Endpoint: a.api}, a.log)
-
 	metrics := queue.NewMetrics(a.registry)
-	p := parts{worker: worker, watchdog: dog, submits: submitter, loops: map[string]func(context.Context) error{
-		"poller":   looks.Run,
-		"listener": store.Listen,
-		"effects": queue.NewEffectsServer(a.rdb, names, runner, queue.Config{
+	p := parts{
+		worker: worker, watchdog: dog, submits: make(map[string]*submit.Submitter, len(a.endpoints)),
+		loops: map[string]func(context.Context) error{"poller": looks.Run, "listener": store.Listen},
+	}
+	for _, e := range a.endpoints {
+		p.submits[e.Name] = submit.New(store, e.api, tasks, submit.Config{
+			Worker: worker.ID, Endpoint: e.Name, FirstLook: schedule.First,
+		}, a.log)
+		p.loops["effects of "+e.Name] = queue.NewEffectsServer(a.rdb, names, e.Name, effects.New(store, e.Name, e.api, a.log), queue.Config{
 			Concurrency: cfg.Effects.Concurrency, Grace: cfg.Shutdown.Grace,
-		}, metrics, a.log).Run,
-	}}
+		}, metrics, a.log).Run
+	}
 	lanes := make([]dispatch.Lane, 0, len(worker.Lanes))
 	for _, name := range worker.Lanes {
 		lane := cfg.Lanes[name]
 		lanes = append(lanes, dispatch.Lane{Name: name, Window: lane.Window})
-		p.loops["lane "+name] = queue.NewSubmitServer(a.rdb, names, name, submitter, queue.Config{
+		p.loops["lane "+name] = queue.NewSubmitServer(a.rdb, names, name, p.submits[lane.Endpoint], queue.Config{
 			Concurrency: lane.Concurrency, Grace: cfg.Shutdown.Grace,
 		}, metrics, a.log).Run
 	}
 	p.loops["dispatcher"] = dispatch.New(store, tasks, lanes, dispatchTick, a.registry, a.log).Run
 	return p
+}
+
+// waitForSubmits blocks until each create in flight has its outcome on record.
+func (p parts) waitForSubmits() {
+	for _, submitter := range p.submits {
+		submitter.Wait()
+	}
 }
 
 // pollerRecords is the store as the poller sees it.

@@ -251,7 +251,7 @@ func TestTasksLostUnderAWorker(t *testing.T) {
 	}
 	eventually(t, "all are enqueued", pending("submit:default", 10))
 	w.loseTasks() // and with them the pause
-	pause("effects")
+	pause("effects:default")
 	for _, id := range ids {
 		j := w.wait(id)
 		if j.State != jobs.StateSucceeded || len(j.Attempts) != 1 {
@@ -262,7 +262,7 @@ func TestTasksLostUnderAWorker(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "effects are enqueued", pending("effects", 1))
+	eventually(t, "effects are enqueued", pending("effects:default", 1))
 	w.loseTasks()
 	eventually(t, "all are deleted, here and there", func() bool {
 		counts, err := w.client.Counts(t.Context(), "")

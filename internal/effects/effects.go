@@ -27,21 +27,21 @@ type API interface {
 	Delete(ctx context.Context, responseID string) error
 }
 
-// Runner carries out effects of the endpoints it serves. It is safe for
-// concurrent use.
+// Runner carries out effects at one endpoint. It is safe for concurrent use.
 type Runner struct {
-	records   Records
-	endpoints map[string]API
-	log       *slog.Logger
+	records  Records
+	endpoint string
+	api      API
+	log      *slog.Logger
 }
 
-// New returns a runner that serves the named endpoints.
-func New(records Records, endpoints map[string]API, log *slog.Logger) *Runner {
-	return &Runner{records: records, endpoints: endpoints, log: log}
+// New returns a runner for the endpoint of that name.
+func New(records Records, endpoint string, api API, log *slog.Logger) *Runner {
+	return &Runner{records: records, endpoint: endpoint, api: api, log: log}
 }
 
-// Effect carries out the outbox of a job. An error means that something is left
-// of it and that trying again is worth while.
+// Effect carries out what is in the outbox of a job for the runner's endpoint. An
+// error means that something is left of it and that trying again is worth while.
 func (r *Runner) Effect(ctx context.Context, id jobs.ID) error {
 	j, err := r.records.Load(ctx, id)
 	switch {
@@ -52,6 +52,9 @@ func (r *Runner) Effect(ctx context.Context, id jobs.ID) error {
 	}
 	var left error
 	for _, effect := range j.Outbox {
+		if effect.Endpoint != r.endpoint {
+			continue // it has a task in the queue of its own
+		}
 		reply, err := r.carryOut(ctx, effect, j.Include)
 		if err != nil {
 			left = errors.Join(left, fmt.Errorf("%s %s: %w", effect.Kind, effect.ResponseID, err))
@@ -73,23 +76,19 @@ func (r *Runner) Effect(ctx context.Context, id jobs.ID) error {
 // carryOut does one effect. For a cancel it returns the response as it is
 // afterwards, nil when the provider no longer knows it.
 func (r *Runner) carryOut(ctx context.Context, e jobs.Effect, include []string) (*jobs.Reply, error) {
-	api, served := r.endpoints[e.Endpoint]
-	if !served {
-		return nil, fmt.Errorf("endpoint %q is not served here", e.Endpoint)
-	}
 	var reply jobs.Reply
 	var err error
 	switch e.Kind {
 	case jobs.EffectCancel:
-		if reply, err = api.Cancel(ctx, e.ResponseID); err != nil && !over(err) {
+		if reply, err = r.api.Cancel(ctx, e.ResponseID); err != nil && !over(err) {
 			// It may have ended already, and then cannot be cancelled any more.
-			reply, err = api.Look(ctx, e.ResponseID, include)
+			reply, err = r.api.Look(ctx, e.ResponseID, include)
 		}
 		if err == nil && !reply.Response.Terminal() {
 			return nil, fmt.Errorf("the response is still %s", reply.Response.Status)
 		}
 	case jobs.EffectDelete:
-		err = api.Delete(ctx, e.ResponseID)
+		err = r.api.Delete(ctx, e.ResponseID)
 	default:
 		return nil, fmt.Errorf("this build does not know the effect %q", e.Kind)
 	}

@@ -105,7 +105,7 @@ func deleteOf(id int, response string) jobs.Effect {
 
 func newRunner(records *fakeRecords, api *fakeAPI) (*effects.Runner, *bytes.Buffer) {
 	log := new(bytes.Buffer)
-	return effects.New(records, map[string]effects.API{endpoint: api}, slog.New(slog.NewTextHandler(log, nil))), log
+	return effects.New(records, endpoint, api, slog.New(slog.NewTextHandler(log, nil))), log
 }
 
 func TestEffect(t *testing.T) {
@@ -245,30 +245,36 @@ func TestLookAsksForWhatTheRequestAskedFor(t *testing.T) {
 // Guarantee: G15.
 func TestEffectsThatAreNotOursAreLeft(t *testing.T) {
 	t.Parallel()
+	api := &fakeAPI{cancels: map[string]jobs.Reply{"resp_1": reply("resp_1", "cancelled")}}
 	elsewhere := cancelOf(1)
 	elsewhere.Endpoint = "elsewhere"
-	tests := []struct {
-		name   string
-		effect jobs.Effect
-		left   string
-	}{
-		{"an endpoint that is not served", elsewhere, `endpoint "elsewhere" is not served here`},
-		{"a kind of a newer build", jobs.Effect{ID: 1, Kind: "deliver", Attempt: 1, Endpoint: endpoint, ResponseID: "resp_1"}, `does not know the effect "deliver"`},
+	records := &fakeRecords{job: owing(elsewhere, cancelOf(2))}
+	runner, _ := newRunner(records, api)
+	if err := runner.Effect(t.Context(), records.job.ID); err != nil {
+		t.Errorf("error %v; want none: what is left has a queue of its own", err)
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			api := &fakeAPI{}
-			records := &fakeRecords{job: owing(tt.effect)}
-			runner, _ := newRunner(records, api)
-			err := runner.Effect(t.Context(), records.job.ID)
-			if err == nil || !strings.Contains(err.Error(), tt.left) {
-				t.Errorf("error %v, want one about %q", err, tt.left)
-			}
-			if len(api.calls) != 0 || len(records.job.Outbox) != 1 {
-				t.Errorf("calls %v, %d effects left; want it untouched", api.calls, len(records.job.Outbox))
-			}
-		})
+	if diff := cmp.Diff([]string{"cancel resp_1"}, api.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	if left := records.job.Outbox; len(left) != 1 || left[0].ID != 1 {
+		t.Errorf("left are %+v, want that of the other endpoint", left)
+	}
+}
+
+// TestEffectOfANewerBuildIsLeft keeps what only a newer worker can do.
+//
+// Guarantee: G15.
+func TestEffectOfANewerBuildIsLeft(t *testing.T) {
+	t.Parallel()
+	api := &fakeAPI{}
+	records := &fakeRecords{job: owing(jobs.Effect{ID: 1, Kind: "deliver", Attempt: 1, Endpoint: endpoint, ResponseID: "resp_1"})}
+	runner, _ := newRunner(records, api)
+	err := runner.Effect(t.Context(), records.job.ID)
+	if err == nil || !strings.Contains(err.Error(), `does not know the effect "deliver"`) {
+		t.Errorf("error %v, want one about the effect", err)
+	}
+	if len(api.calls) != 0 || len(records.job.Outbox) != 1 {
+		t.Errorf("calls %v, %d effects left; want it untouched", api.calls, len(records.job.Outbox))
 	}
 }
 
@@ -279,7 +285,7 @@ func TestOneThatFailsKeepsNoOtherFromBeingDone(t *testing.T) {
 		cancels: map[string]jobs.Reply{"resp_1": reply("resp_1", "cancelled")},
 	}
 	records := &fakeRecords{job: owing(
-		deleteOf(1, "resp_1"), jobs.Effect{ID: 2, Kind: "deliver"}, cancelOf(3), deleteOf(4, "resp_2"),
+		deleteOf(1, "resp_1"), jobs.Effect{ID: 2, Kind: "deliver", Endpoint: endpoint}, cancelOf(3), deleteOf(4, "resp_2"),
 	)}
 	runner, _ := newRunner(records, api)
 	err := runner.Effect(t.Context(), records.job.ID)
@@ -313,7 +319,7 @@ func TestTwiceDoesNoHarm(t *testing.T) {
 	records := &fakeRecords{job: owing(cancelOf(1))}
 	stale := records.job
 	runner, _ := newRunner(records, api)
-	second := effects.New(&staleRecords{fakeRecords: records, seen: stale}, map[string]effects.API{endpoint: api}, slog.New(slog.DiscardHandler))
+	second := effects.New(&staleRecords{fakeRecords: records, seen: stale}, endpoint, api, slog.New(slog.DiscardHandler))
 	for _, r := range []*effects.Runner{runner, second, runner} {
 		if err := r.Effect(t.Context(), stale.ID); err != nil {
 			t.Errorf("Effect: %v", err)

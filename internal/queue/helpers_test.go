@@ -18,7 +18,13 @@ import (
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
-const lane = "Bulk"
+const (
+	lane     = "Bulk"
+	endpoint = "eu:1"
+)
+
+// owed is an outbox with something to do at the endpoint.
+func owed() []jobs.Effect { return []jobs.Effect{{ID: 1, Endpoint: endpoint}} }
 
 // handler is a Submitter and an Effector that does what a test says, and
 // remembers what it was given.
@@ -123,7 +129,7 @@ func (w *world) serveSubmits(h *handler, c queue.Config) (stop func()) {
 
 func (w *world) serveEffects(h *handler) (stop func()) {
 	w.t.Helper()
-	return w.serve(queue.NewEffectsServer(w.rdb, w.names, h, w.config(), w.metrics, w.logger()))
+	return w.serve(queue.NewEffectsServer(w.rdb, w.names, endpoint, h, w.config(), w.metrics, w.logger()))
 }
 
 func (w *world) logger() *slog.Logger {

@@ -1,5 +1,5 @@
-// Package queue carries work through Asynq: one queue for each lane's submits
-// and one for effects. It is the only speaker of Asynq and the only place that
+// Package queue carries work through Asynq: one queue for each lane's submits and
+// one for each endpoint's effects. It is the only speaker of Asynq and the only place that
 // knows tasks. A task carries a job id and no payload worth keeping: the record
 // holds the truth, and a lost task is made anew from it.
 package queue
@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -36,8 +37,8 @@ type Names struct {
 // Submit is the queue of a lane's submits.
 func (n Names) Submit(lane string) string { return n.Prefix + ":submit:" + lane }
 
-// Effects is the queue of effects.
-func (n Names) Effects() string { return n.Prefix + ":effects" }
+// Effects is the queue of the effects that are carried out at an endpoint.
+func (n Names) Effects(endpoint string) string { return n.Prefix + ":effects:" + endpoint }
 
 // payload is what a task carries.
 type payload struct {
@@ -47,15 +48,19 @@ type payload struct {
 
 // Client puts tasks into the queues. It is safe for concurrent use.
 type Client struct {
-	asynq   *asynq.Client
-	names   Names
-	timeout time.Duration
+	asynq     *asynq.Client
+	inspector *asynq.Inspector
+	names     Names
+	timeout   time.Duration
 }
 
 // NewClient returns a client. Timeout bounds the run of a submit: longer than a
 // create may take, since Asynq ends the handler's context with it.
 func NewClient(rdb redis.UniversalClient, names Names, timeout time.Duration) *Client {
-	return &Client{asynq: asynq.NewClientFromRedisClient(rdb), names: names, timeout: timeout}
+	return &Client{
+		asynq: asynq.NewClientFromRedisClient(rdb), inspector: asynq.NewInspectorFromRedisClient(rdb),
+		names: names, timeout: timeout,
+	}
 }
 
 // Submit enqueues the submit of a job's attempt. The task's id holds the
@@ -66,11 +71,36 @@ func (c *Client) Submit(ctx context.Context, j jobs.ID, lane string, attempt, nu
 	return c.enqueue(ctx, typeSubmit, payload{Job: j, Attempt: attempt}, c.names.Submit(lane), id, c.timeout)
 }
 
-// Effects enqueues the carrying out of a job's outbox. The task's id holds the
-// number of the latest effect and the nudge.
+// Effects enqueues the carrying out of a job's outbox, at each endpoint that has a
+// part of it. The task's id holds the number of the latest effect and the nudge.
 func (c *Client) Effects(ctx context.Context, j jobs.Job) error {
 	id := fmt.Sprintf("effects:%s:%d:%d", j.ID, j.Effects, j.Nudge)
-	return c.enqueue(ctx, typeEffects, payload{Job: j.ID}, c.names.Effects(), id, 2*time.Minute)
+	var failed error
+	for i, e := range j.Outbox {
+		if slices.ContainsFunc(j.Outbox[:i], func(before jobs.Effect) bool { return before.Endpoint == e.Endpoint }) {
+			continue
+		}
+		failed = errors.Join(failed, c.enqueue(ctx, typeEffects, payload{Job: j.ID}, c.names.Effects(e.Endpoint), id, 2*time.Minute))
+	}
+	return failed
+}
+
+// Waiting returns how many tasks lie in the queue of an endpoint's effects. They
+// wait there for a worker that serves it.
+func (c *Client) Waiting(endpoint string) (int, error) {
+	name := c.names.Effects(endpoint)
+	known, err := c.inspector.Queues()
+	if err != nil {
+		return 0, fmt.Errorf("count effects of endpoint %s: %w", endpoint, err)
+	}
+	if !slices.Contains(known, name) {
+		return 0, nil // nothing was ever put into it
+	}
+	info, err := c.inspector.GetQueueInfo(name)
+	if err != nil {
+		return 0, fmt.Errorf("count effects of endpoint %s: %w", endpoint, err)
+	}
+	return info.Size, nil
 }
 
 func (c *Client) enqueue(ctx context.Context, kind string, p payload, queue, id string, timeout time.Duration) error {

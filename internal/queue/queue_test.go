@@ -28,10 +28,10 @@ func TestHandlersAreCalled(t *testing.T) {
 	if err := w.client.Submit(t.Context(), a, lane, 7, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.client.Effects(t.Context(), jobs.Job{ID: b, Effects: 3, Nudge: 2}); err != nil {
+	if err := w.client.Effects(t.Context(), jobs.Job{ID: b, Effects: 3, Nudge: 2, Outbox: owed()}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "both are done", func() bool { return w.left(w.names.Submit(lane))+w.left(w.names.Effects()) == 0 })
+	eventually(t, "both are done", func() bool { return w.left(w.names.Submit(lane))+w.left(w.names.Effects(endpoint)) == 0 })
 	if diff := cmp.Diff([]string{fmt.Sprintf("submit %s 7", a)}, submits.calls); diff != "" {
 		t.Errorf("submits (-want +got):\n%s", diff)
 	}
@@ -71,20 +71,20 @@ func TestSameIDTwiceIsOneTask(t *testing.T) {
 	for range 3 {
 		w.submit(id, 0)
 	}
-	owing := jobs.Job{ID: id, Effects: 2}
+	owing := jobs.Job{ID: id, Effects: 2, Outbox: owed()}
 	for range 3 {
 		if err := w.client.Effects(t.Context(), owing); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n, m := w.left(w.names.Submit(lane)), w.left(w.names.Effects()); n != 1 || m != 1 {
+	if n, m := w.left(w.names.Submit(lane)), w.left(w.names.Effects(endpoint)); n != 1 || m != 1 {
 		t.Fatalf("%d submits and %d effects are enqueued, want one of each", n, m)
 	}
 	owing.Effects++ // another effect is owed: another task
 	if err := w.client.Effects(t.Context(), owing); err != nil {
 		t.Fatal(err)
 	}
-	if n := w.left(w.names.Effects()); n != 2 {
+	if n := w.left(w.names.Effects(endpoint)); n != 2 {
 		t.Errorf("%d effects are enqueued, want two", n)
 	}
 	h := &handler{}
@@ -106,7 +106,7 @@ func TestRedisAwayIsAnError(t *testing.T) {
 	if err := client.Submit(t.Context(), id, lane, 1, 0); err == nil || !strings.Contains(err.Error(), "enqueue submit:"+string(id)) {
 		t.Errorf("Submit: %v; want an error that names the task", err)
 	}
-	if err := client.Effects(t.Context(), jobs.Job{ID: id}); err == nil || !strings.Contains(err.Error(), "enqueue effects:"+string(id)) {
+	if err := client.Effects(t.Context(), jobs.Job{ID: id, Outbox: owed()}); err == nil || !strings.Contains(err.Error(), "enqueue effects:"+string(id)) {
 		t.Errorf("Effects: %v; want an error that names the task", err)
 	}
 }
@@ -206,7 +206,7 @@ func TestPanicsAreLoggedWithoutTheirValue(t *testing.T) {
 		return nil
 	}}
 	w.serveEffects(h)
-	if err := w.client.Effects(t.Context(), jobs.Job{ID: newID()}); err != nil {
+	if err := w.client.Effects(t.Context(), jobs.Job{ID: newID(), Outbox: owed()}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "it is counted", func() bool { return w.tasks("effects", "retried") == 1 })
@@ -222,19 +222,42 @@ func TestEffectsThatFailAreLeftToTheWatchdog(t *testing.T) {
 	w := newWorld(t)
 	h := &handler{do: func(context.Context, jobs.ID, int) error { return errors.New("the provider is away") }}
 	w.serveEffects(h)
-	j := jobs.Job{ID: newID(), Effects: 1}
+	j := jobs.Job{ID: newID(), Effects: 1, Outbox: owed()}
 	for nudge := range 4 {
 		j.Nudge = nudge
 		if err := w.client.Effects(t.Context(), j); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "it is over", func() bool { return h.count() == nudge+1 && w.left(w.names.Effects()) == 0 })
+		eventually(t, "it is over", func() bool { return h.count() == nudge+1 && w.left(w.names.Effects(endpoint)) == 0 })
 	}
 	if got := w.tasks("effects", "retried"); got != 4 {
 		t.Errorf("the metric counts %v, want 4", got)
 	}
 	if !strings.Contains(w.log.String(), "the provider is away") {
 		t.Errorf("the log does not say why:\n%s", w.log)
+	}
+}
+
+// TestEffectsGoToTheQueueOfTheirEndpoint has a job with effects at two endpoints,
+// one of which is not served: its task waits, and is counted.
+//
+// Guarantee: G15.
+func TestEffectsGoToTheQueueOfTheirEndpoint(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	h := &handler{}
+	w.serveEffects(h)
+	j := jobs.Job{ID: newID(), Effects: 3, Outbox: append(owed(), jobs.Effect{ID: 2, Endpoint: "us"}, jobs.Effect{ID: 3, Endpoint: endpoint})}
+	for range 2 { // the second time it is the same tasks
+		if err := w.client.Effects(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the served ones are done", func() bool { return h.count() > 0 && w.left(w.names.Effects(endpoint)) == 0 })
+	for name, want := range map[string]int{"us": 1, endpoint: 0, "nobody": 0} {
+		if n, err := w.client.Waiting(name); err != nil || n != want {
+			t.Errorf("%d tasks wait at %s, %v; want %d", n, name, err, want)
+		}
 	}
 }
 
@@ -245,8 +268,8 @@ func TestBadPayloadIsDropped(t *testing.T) {
 	h := &handler{}
 	payloads := []string{"", "{", `{"job":7}`, `{}`, `[]`, "canary-do-not-log"}
 	for _, payload := range payloads {
-		for _, name := range []string{w.names.Submit(lane), w.names.Effects()} {
-			kind := map[bool]string{true: "longhaul:effects", false: "longhaul:submit"}[name == w.names.Effects()]
+		for _, name := range []string{w.names.Submit(lane), w.names.Effects(endpoint)} {
+			kind := map[bool]string{true: "longhaul:effects", false: "longhaul:submit"}[name == w.names.Effects(endpoint)]
 			if _, err := w.asynq.EnqueueContext(t.Context(), asynq.NewTask(kind, []byte(payload)), asynq.Queue(name)); err != nil {
 				t.Fatal(err)
 			}
@@ -254,7 +277,7 @@ func TestBadPayloadIsDropped(t *testing.T) {
 	}
 	w.serveSubmits(h, w.config())
 	w.serveEffects(h)
-	eventually(t, "both queues are empty", func() bool { return w.left(w.names.Submit(lane))+w.left(w.names.Effects()) == 0 })
+	eventually(t, "both queues are empty", func() bool { return w.left(w.names.Submit(lane))+w.left(w.names.Effects(endpoint)) == 0 })
 	if n := h.count(); n != 0 {
 		t.Errorf("the handlers were called %d times", n)
 	}
@@ -372,7 +395,7 @@ func TestQueuesDoNotBlockOneAnother(t *testing.T) {
 		if err := w.client.Submit(t.Context(), newID(), "other", 1, 0); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.client.Effects(t.Context(), jobs.Job{ID: newID()}); err != nil {
+		if err := w.client.Effects(t.Context(), jobs.Job{ID: newID(), Outbox: owed()}); err != nil {
 			t.Fatal(err)
 		}
 	}

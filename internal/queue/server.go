@@ -55,11 +55,11 @@ func NewSubmitServer(rdb redis.UniversalClient, names Names, lane string, s Subm
 	})
 }
 
-// NewEffectsServer serves the effects. A task whose effects were not all done is
+// NewEffectsServer serves the effects at an endpoint. A task whose effects were not all done is
 // not put back: it would go round beside the one that the watchdog enqueues,
 // whose waits grow, and each nudge would add another.
-func NewEffectsServer(rdb redis.UniversalClient, names Names, e Effector, c Config, m *Metrics, log *slog.Logger) *Server {
-	return newServer(rdb, names.Effects(), c, m, log, nil, func(ctx context.Context, p payload) error {
+func NewEffectsServer(rdb redis.UniversalClient, names Names, endpoint string, e Effector, c Config, m *Metrics, log *slog.Logger) *Server {
+	return newServer(rdb, names.Effects(endpoint), c, m, log, nil, func(ctx context.Context, p payload) error {
 		return e.Effect(ctx, p.Job)
 	})
 }

@@ -46,10 +46,15 @@ type fakeStore struct {
 	limit  int // of the last expiry and sweep
 
 	repairs, expired, swept, stray int // what the next audit, expiry, sweep and search find
+
+	endpoints []results.EndpointUse
 }
 
 func newFakeStore() *fakeStore {
-	return &fakeStore{jobs: make(map[jobs.ID]jobs.Job), due: make(map[jobs.ID]time.Time), words: make(map[string]time.Time)}
+	return &fakeStore{
+		jobs: make(map[jobs.ID]jobs.Job), due: make(map[jobs.ID]time.Time), words: make(map[string]time.Time),
+		endpoints: []results.EndpointUse{{Name: "default", Served: true}},
+	}
 }
 
 func (s *fakeStore) locked(f func()) error {
@@ -131,6 +136,19 @@ func (s *fakeStore) Alive(context.Context) (map[string]bool, error) {
 	return alive, err
 }
 
+func (s *fakeStore) Endpoints(context.Context) (uses []results.EndpointUse, err error) {
+	err = s.locked(func() { uses = slices.Clone(s.endpoints) })
+	return uses, err
+}
+
+// use changes what is known of an endpoint.
+func (s *fakeStore) use(use results.EndpointUse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endpoints = slices.DeleteFunc(s.endpoints, func(e results.EndpointUse) bool { return e.Name == use.Name })
+	s.endpoints = append(s.endpoints, use)
+}
+
 func (s *fakeStore) Audit(context.Context) (n int, err error) {
 	err = s.locked(func() { s.audits, n, s.repairs = append(s.audits, time.Now()), s.repairs, 0 })
 	return n, err
@@ -203,6 +221,14 @@ type fakeQueue struct {
 	tasks []string
 	err   error
 	check func() // called before a task is taken
+
+	waiting map[string]int // tasks by endpoint
+}
+
+func (q *fakeQueue) Waiting(endpoint string) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting[endpoint], nil
 }
 
 func (q *fakeQueue) Submit(_ context.Context, _ jobs.ID, lane string, attempt, nudge int) error {
@@ -210,7 +236,13 @@ func (q *fakeQueue) Submit(_ context.Context, _ jobs.ID, lane string, attempt, n
 }
 
 func (q *fakeQueue) Effects(_ context.Context, j jobs.Job) error {
-	return q.take(fmt.Sprintf("effects %d nudge %d", j.Effects, j.Nudge))
+	words := []string{fmt.Sprintf("effects %d nudge %d", j.Effects, j.Nudge)}
+	for _, e := range j.Outbox {
+		if e.Endpoint != "default" {
+			words = append(words, e.Endpoint)
+		}
+	}
+	return q.take(strings.Join(words, " at "))
 }
 
 func (q *fakeQueue) take(task string) error {

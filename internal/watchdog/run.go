@@ -10,8 +10,8 @@ import (
 // expireBatch bounds how many jobs of a shard one pass forgets.
 const expireBatch = 500
 
-// Run says that the worker lives, audits, expires and keeps the clock until ctx
-// is done. It says first that the worker lives, then calls ready. The worker is
+// Run says that the worker lives, audits, watches the endpoints, expires and keeps
+// the clock until ctx is done. It says first that the worker lives, then calls ready. The worker is
 // not taken leave of: [Watchdog.Leave] does that when nothing is in flight any
 // more, and until then living must be kept saying so.
 func (w *Watchdog) Run(ctx context.Context, ready func()) error {
@@ -20,6 +20,7 @@ func (w *Watchdog) Run(ctx context.Context, ready func()) error {
 	var all sync.WaitGroup
 	all.Go(func() { every(ctx, w.config.Heartbeat, w.beat) })
 	all.Go(func() { every(ctx, w.config.Audit, w.audit) })
+	all.Go(func() { every(ctx, w.config.Audit, w.watchEndpoints) })
 	all.Go(func() { every(ctx, 10*time.Second, w.expire) })
 	all.Go(func() { every(ctx, 10*time.Second, w.sweep) })
 	all.Go(func() { every(ctx, time.Minute, w.strays) })
@@ -52,6 +53,14 @@ func (w *Watchdog) audit(ctx context.Context) {
 		w.metrics.repaired.Add(float64(repaired))
 		w.log.ErrorContext(ctx, "entries were missing and were put back: something else writes to our keys",
 			slog.Int("entries", repaired))
+	}
+}
+
+// watchEndpoints looks for endpoints without a worker, unless the words of all
+// workers may have run out while Redis was away.
+func (w *Watchdog) watchEndpoints(ctx context.Context) {
+	if w.pulse.steady() {
+		w.endpoints.watch(ctx)
 	}
 }
 

@@ -28,6 +28,7 @@ type Store interface {
 	Beat(ctx context.Context, w results.Worker, living time.Duration) error
 	Leave(ctx context.Context, id string) error
 	Alive(ctx context.Context) (map[string]bool, error)
+	Endpoints(ctx context.Context) ([]results.EndpointUse, error)
 	Audit(ctx context.Context) (int, error)
 	Expire(ctx context.Context, limit int) (int, error)
 	SweepBlobs(ctx context.Context, limit int) (int, error)
@@ -40,6 +41,8 @@ type Store interface {
 type Queue interface {
 	Submit(ctx context.Context, j jobs.ID, lane string, attempt, nudge int) error
 	Effects(ctx context.Context, j jobs.Job) error
+	// Waiting is how many tasks wait in the queue of an endpoint's effects.
+	Waiting(endpoint string) (int, error)
 }
 
 // Config says how often the watchdog looks around. All fields must be set.
@@ -72,13 +75,15 @@ type Watchdog struct {
 	asked time.Time // by Redis' clock
 	alive map[string]bool
 
-	pulse *pulse
+	pulse     *pulse
+	endpoints *endpoints
 }
 
 // New returns the watchdog of a worker.
 func New(store Store, queue Queue, worker results.Worker, config Config, reg prometheus.Registerer, log *slog.Logger) *Watchdog {
 	return &Watchdog{
-		store: store, queue: queue, worker: worker, config: config, metrics: newMetrics(reg), log: log, pulse: newPulse(config),
+		store: store, queue: queue, worker: worker, config: config, metrics: newMetrics(reg), log: log,
+		pulse: newPulse(config), endpoints: newEndpoints(store, queue, log),
 	}
 }
 
@@ -131,12 +136,21 @@ func (w *Watchdog) remove(ctx context.Context, j jobs.Job) error {
 //
 // The number is raised before the tasks are enqueued: a crash in between costs a
 // number, and the job is found overdue again.
+//
+// Effects at an endpoint that no worker serves have one task each, which waits in
+// its queue. More would only pile up there.
 func (w *Watchdog) nudge(ctx context.Context, j jobs.Job) error {
-	due := w.store.Now().Add(w.config.Timing.Patience(j.Nudge + 1))
-	if !j.State.Terminal() && j.Deadline.Before(due) && !j.Deadline.IsZero() {
-		due = j.Deadline
+	payable := j.Outbox
+	if len(j.Outbox) > 0 && j.Nudge > 0 {
+		var err error
+		if payable, err = w.endpoints.payable(ctx, j.Outbox); err != nil {
+			return err
+		}
+		if len(payable) == 0 && j.Admitted.IsZero() {
+			return w.putBack(ctx, j, w.within(j, maxPatience))
+		}
 	}
-	numbers, err := w.store.Settle(ctx, results.Settlement{Job: j, Due: due, Nudge: true})
+	numbers, err := w.store.Settle(ctx, results.Settlement{Job: j, Due: w.within(j, j.Nudge+1), Nudge: true})
 	if err != nil {
 		return err
 	}
@@ -154,11 +168,31 @@ func (w *Watchdog) nudge(ctx context.Context, j jobs.Job) error {
 	if j.State == jobs.StateWaiting && !j.Admitted.IsZero() {
 		err = w.queue.Submit(ctx, j.ID, j.Lane, j.NextAttempt(), j.Nudge)
 	}
-	if len(j.Outbox) > 0 {
+	if len(payable) > 0 {
+		j.Outbox = payable
 		err = errors.Join(err, w.queue.Effects(ctx, j))
 	}
 	return err
 }
+
+// within is when a job is seen to again that was nudged so often, unless it wants
+// something else before.
+func (w *Watchdog) within(j jobs.Job, nudges int) time.Time {
+	due := w.store.Now().Add(w.config.Timing.Patience(nudges))
+	if j.State.Terminal() {
+		return due
+	}
+	for _, at := range []time.Time{j.Deadline, j.DecideAt} {
+		if !at.IsZero() && at.Before(due) {
+			due = at
+		}
+	}
+	return due
+}
+
+// maxPatience stands for so many nudges that the watchdog waits as long as it
+// ever does.
+const maxPatience = 1000
 
 // decide lets the policy of an uncertain job decide once the provider's word has
 // not come in time.

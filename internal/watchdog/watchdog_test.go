@@ -39,7 +39,7 @@ func owing() jobs.Job {
 	j := job(jobs.StateSucceeded)
 	j.Ended = j.Updated
 	j.Effects = 3
-	j.Outbox = []jobs.Effect{{ID: 3, Kind: jobs.EffectDelete, ResponseID: "resp_1"}}
+	j.Outbox = []jobs.Effect{{ID: 3, Kind: jobs.EffectDelete, Endpoint: "default", ResponseID: "resp_1"}}
 	return j
 }
 
