@@ -10,10 +10,13 @@ package installation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -121,10 +124,17 @@ func (in *Installation) Worker(environ ...string) *Process {
 // StartWorker is [Installation.Worker] without the wait.
 func (in *Installation) StartWorker(environ ...string) *Process {
 	in.tb.Helper()
-	return Start(in.tb, append([]string{
+	looks := []string{"LONGHAUL_POLL_FLOOR=200ms", "LONGHAUL_POLL_CEILING=1s"}
+	return Start(in.tb, slices.Concat(in.Environ(), looks, environ), "worker", "run")
+}
+
+// Environ is what a worker has to be told to belong to the installation;
+// everything else has its default.
+func (in *Installation) Environ() []string {
+	return []string{
 		"LONGHAUL_REDIS_URL=" + in.RedisURL(), "OPENAI_API_KEY=sk-test", "OPENAI_BASE_URL=" + in.SimulatorURL,
-		"LONGHAUL_HTTP_ADDR=127.0.0.1:0", "LONGHAUL_POLL_FLOOR=200ms", "LONGHAUL_POLL_CEILING=1s",
-	}, environ...), "worker", "run")
+		"LONGHAUL_HTTP_ADDR=127.0.0.1:0",
+	}
 }
 
 // Submit accepts n jobs and returns their ids. The body is a format with one %d
@@ -156,6 +166,62 @@ func (in *Installation) WaitAll(ids []jobs.ID, patience time.Duration) []jobs.Jo
 		ended[i] = j
 	}
 	return ended
+}
+
+// All returns every job that the filter selects.
+func (in *Installation) All(filter results.Filter) []jobs.Job {
+	in.tb.Helper()
+	filter.Limit = 1000
+	var all []jobs.Job
+	for {
+		page, err := in.Store.List(in.tb.Context(), filter)
+		if err != nil {
+			in.tb.Fatal(err)
+		}
+		all = append(all, page.Jobs...)
+		if page.Next == "" {
+			return all
+		}
+		filter.Cursor = page.Next
+	}
+}
+
+// SubmitMany is [Installation.Submit] for more jobs than are quickly accepted one
+// after the other.
+func (in *Installation) SubmitMany(n int, body string, options jobs.Options) []jobs.ID {
+	in.tb.Helper()
+	const side = 16
+	ids := make([]jobs.ID, n)
+	errs := make([]error, side)
+	var all sync.WaitGroup
+	for first := range side {
+		all.Go(func() {
+			for i := first; i < n && errs[first] == nil; i += side {
+				var s client.Submitted
+				s, errs[first] = in.Client.Submit(in.tb.Context(), fmt.Appendf(nil, body, i), options)
+				ids[i] = s.Job.ID
+			}
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		in.tb.Fatal(err)
+	}
+	return ids
+}
+
+// WaitEnded waits until n jobs have ended, and returns all jobs.
+func (in *Installation) WaitEnded(n int, patience time.Duration) []jobs.Job {
+	in.tb.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		counts, err := in.Store.Counts(in.tb.Context(), "")
+		if err == nil && counts.Ended() >= int64(n) {
+			return in.All(results.Filter{})
+		}
+		if time.Now().After(deadline) {
+			in.tb.Fatalf("of %d jobs there are %v after %v (%v)", n, counts, patience, err)
+		}
+	}
 }
 
 // WaitCount waits until at least n jobs are in the state.
