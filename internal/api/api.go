@@ -1,5 +1,5 @@
 // Package api is the worker's HTTP side: whether it lives, whether it is ready,
-// and its metrics. It changes nothing.
+// its metrics, and the provider's webhooks, which it hands on.
 package api
 
 import (
@@ -25,18 +25,23 @@ type Health interface {
 type Server struct {
 	http     *http.Server
 	listener net.Listener
+	fresh    *fresh
 }
 
-// Listen binds the address; nothing is served before [Server.Run].
-func Listen(ctx context.Context, addr string, health Health, gatherer prometheus.Gatherer) (*Server, error) {
+// Listen binds the address that the configuration has under the key; nothing is
+// served before [Server.Run].
+func Listen(ctx context.Context, key, addr string, handler http.Handler) (*Server, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen on http.addr %s: %w", addr, err)
+		return nil, fmt.Errorf("listen on %s %s: %w", key, addr, err)
 	}
+	unused := new(fresh)
 	return &Server{
-		listener: listener,
-		http:     &http.Server{Handler: Handler(health, gatherer), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute},
+		listener: listener, fresh: unused,
+		http: &http.Server{
+			Handler: handler, ConnState: unused.follow, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute,
+		},
 	}, nil
 }
 
@@ -54,6 +59,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
+	s.fresh.close()
 	if err := s.http.Shutdown(ctx); err != nil {
 		return fmt.Errorf("stop http: %w", err)
 	}
@@ -63,12 +69,13 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Handler serves /livez, /readyz and /metrics.
+// Handler serves /livez, /readyz and /metrics and, unless hooks is nil, what
+// [WebhookHandler] does.
 //
 // /livez answers 200 as long as the process can answer at all: a worker whose
 // Redis is away heals by itself and must not be restarted for it. /readyz
 // answers 503 with the reason while Redis does not answer or the worker drains.
-func Handler(health Health, gatherer prometheus.Gatherer) http.Handler {
+func Handler(health Health, gatherer prometheus.Gatherer, hooks Webhooks) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "ok", "")
@@ -81,6 +88,9 @@ func Handler(health Health, gatherer prometheus.Gatherer) http.Handler {
 		answer(w, http.StatusOK, "ok", "")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	if hooks != nil {
+		addWebhooks(mux, hooks)
+	}
 	return mux
 }
 

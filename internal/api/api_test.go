@@ -64,7 +64,7 @@ func registry(t *testing.T) *prometheus.Registry {
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	health := &fakeHealth{}
-	handler := api.Handler(health, registry(t))
+	handler := api.Handler(health, registry(t), nil)
 	for _, tt := range []struct {
 		name   string
 		reason string
@@ -93,7 +93,7 @@ func TestHealth(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	got := get(t, api.Handler(&fakeHealth{}, registry(t)), http.MethodGet, "/metrics")
+	got := get(t, api.Handler(&fakeHealth{}, registry(t), nil), http.MethodGet, "/metrics")
 	if got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "longhaul_test_total 3\n") {
 		t.Errorf("/metrics answers %d %s", got.Code, got.Body)
 	}
@@ -101,7 +101,7 @@ func TestMetrics(t *testing.T) {
 
 func TestNothingElseIsServed(t *testing.T) {
 	t.Parallel()
-	handler := api.Handler(&fakeHealth{}, registry(t))
+	handler := api.Handler(&fakeHealth{}, registry(t), nil)
 	for _, tt := range []struct {
 		method, path string
 		want         int
@@ -121,7 +121,7 @@ func TestNothingElseIsServed(t *testing.T) {
 // start serves on a port of its own and returns the base URL and what ends it.
 func start(t *testing.T, health api.Health) (url string, stop func() error) {
 	t.Helper()
-	server, err := api.Listen(t.Context(), "127.0.0.1:0", health, registry(t))
+	server, err := api.Listen(t.Context(), "http.addr", "127.0.0.1:0", api.Handler(health, registry(t), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestAddressInUseIsKnownAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
-	_, err = api.Listen(t.Context(), taken.Addr().String(), &fakeHealth{}, registry(t))
+	_, err = api.Listen(t.Context(), "http.addr", taken.Addr().String(), api.Handler(&fakeHealth{}, registry(t), nil))
 	if err == nil || !strings.Contains(err.Error(), "http.addr "+taken.Addr().String()) {
 		t.Errorf("Listen: %v; want the key and the address named", err)
 	}
@@ -210,7 +210,7 @@ func TestRequestsInFlightAreFinished(t *testing.T) {
 // TestListenerThatFailsEndsRun: a worker that cannot be asked must not look well.
 func TestListenerThatFailsEndsRun(t *testing.T) {
 	t.Parallel()
-	server, err := api.Listen(t.Context(), "127.0.0.1:0", &fakeHealth{}, registry(t))
+	server, err := api.Listen(t.Context(), "http.addr", "127.0.0.1:0", api.Handler(&fakeHealth{}, registry(t), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,5 +219,32 @@ func TestListenerThatFailsEndsRun(t *testing.T) {
 	}
 	if err := server.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "serve http") {
 		t.Errorf("Run: %v; want what failed", err)
+	}
+}
+
+// A connection that a client has opened and not used keeps no server from leaving.
+func TestUnusedConnectionDelaysNoStop(t *testing.T) {
+	t.Parallel()
+	server, err := api.Listen(t.Context(), "http.addr", "127.0.0.1:0", api.Handler(&fakeHealth{}, registry(t), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- server.Run(ctx) }()
+	unused, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unused.Close() }()
+	// One that is accepted after it has been answered.
+	answer, err := http.Get("http://" + server.Addr() + "/livez")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v; want it to have closed what nothing came on", err)
 	}
 }
