@@ -18,6 +18,7 @@ type metrics struct {
 	looks       *prometheus.CounterVec
 	duration    prometheus.Histogram
 	claimErrors prometheus.Counter
+	untold      prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -37,12 +38,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Times that due jobs could not be claimed or put back.",
 		}),
 	}
+	m.untold = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: "longhaul", Subsystem: "poller", Name: "untold_ends_total",
+		Help: "Ends of responses that the safety net found, though a webhook was expected to tell of them.",
+	})
 	m.looks.WithLabelValues(resultPending)
 	m.looks.WithLabelValues(resultTerminal)
 	for _, class := range jobs.Classes() {
 		m.looks.WithLabelValues(string(class))
 	}
-	reg.MustRegister(m.looks, m.duration, m.claimErrors)
+	reg.MustRegister(m.looks, m.duration, m.claimErrors, m.untold)
 	return m
 }
 

@@ -32,9 +32,10 @@ type decision struct {
 	looks jobs.Looks
 }
 
-// next decides what follows from a look at a running job. It is pure: the same
-// arguments give the same decision; random is in [0, 1).
-func next(now time.Time, j jobs.Job, got answer, s Schedule, random float64) decision {
+// next decides what follows from a look at a running job, whose end the provider
+// will tell, or not. It is pure: the same arguments give the same decision; random
+// is in [0, 1).
+func next(now time.Time, j jobs.Job, got answer, s Schedule, told bool, random float64) decision {
 	a, _ := j.CurrentAttempt()
 	d := decision{looks: j.Looks}
 	d.looks.Count++
@@ -62,7 +63,7 @@ func next(now time.Time, j jobs.Job, got answer, s Schedule, random float64) dec
 		d.event = jobs.StopGivenUp{ResponseID: a.ResponseID}
 		return d
 	}
-	d.due = now.Add(wait(j, got, d.looks, s, age, random))
+	d.due = now.Add(wait(j, got, d.looks, s, told, age, random))
 	d.looks.Next = d.due
 	return d
 }
@@ -98,7 +99,7 @@ func count(looks jobs.Looks, got answer) jobs.Looks {
 
 // wait is how long until the next look. The provider's own wish wins, within
 // reason; a response that is to stop is looked at often.
-func wait(j jobs.Job, got answer, looks jobs.Looks, s Schedule, age time.Duration, random float64) time.Duration {
+func wait(j jobs.Job, got answer, looks jobs.Looks, s Schedule, told bool, age time.Duration, random float64) time.Duration {
 	switch {
 	case got.failure != nil && got.failure.RetryAfter > 0:
 		return min(got.failure.RetryAfter, time.Hour)
@@ -108,6 +109,8 @@ func wait(j jobs.Job, got answer, looks jobs.Looks, s Schedule, age time.Duratio
 		return s.interval(age, random)
 	case got.failure != nil:
 		return s.afterFailure(age, looks.Failed-1, random)
+	case told:
+		return spread(s.SafetyNet, random)
 	case got.reply.PollAfter > 0:
 		return min(got.reply.PollAfter, 10*s.Ceiling)
 	}

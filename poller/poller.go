@@ -64,6 +64,9 @@ type Effects interface {
 // Config says how a poller works. All fields must be set.
 type Config struct {
 	Schedule Schedule
+	// Announcements are those of the endpoints that tell the ends of their
+	// responses, by name; the others are looked at more often.
+	Announcements map[string]*Announcements
 	// Concurrency bounds the looks in flight at each endpoint.
 	Concurrency int
 	// Tick is the pause between two looks at the due sets when nothing was due.
@@ -171,7 +174,14 @@ func (p *Poller) look(ctx context.Context, api API, j jobs.Job, responseID strin
 
 // decide lets next choose, and does it.
 func (p *Poller) decide(ctx context.Context, log *slog.Logger, j jobs.Job, got answer) {
-	d := next(p.records.Now(), j, got, p.config.Schedule, rand.Float64())
+	a, _ := j.CurrentAttempt()
+	announcements := p.config.Announcements[a.Endpoint]
+	told := announcements.Expected()
+	d := next(p.records.Now(), j, got, p.config.Schedule, told, rand.Float64())
+	if _, ended := d.event.(jobs.Looked); ended && told && j.Stop == nil {
+		announcements.miss()
+		p.metrics.untold.Inc()
+	}
 	switch {
 	case d.event != nil:
 	case got.failure != nil:

@@ -14,15 +14,32 @@ type Schedule struct {
 	// StopGrace is how long a stopped response may refuse to end before its job
 	// ends without it.
 	StopGrace time.Duration
+	// SafetyNet is the wait between two looks at a response whose end the provider
+	// will tell. It should be well below ten minutes: for so long OpenAI keeps a
+	// response at least.
+	SafetyNet time.Duration
 }
 
-// First is the wait between a create and the first look.
-func (s Schedule) First() time.Duration { return s.Floor }
+// First is the wait between a create and the first look. The provider's own wish
+// counts, unless it will tell the end.
+func (s Schedule) First(wish time.Duration, told bool) time.Duration {
+	switch {
+	case told:
+		return s.SafetyNet
+	case wish > 0:
+		return wish
+	}
+	return s.Floor
+}
 
 // interval is the wait before the next look at a response of the given age,
 // spread by a tenth to both sides; random is in [0, 1).
 func (s Schedule) interval(age time.Duration, random float64) time.Duration {
-	d := min(max(age/10, s.Floor), s.Ceiling)
+	return spread(min(max(age/10, s.Floor), s.Ceiling), random)
+}
+
+// spread is a wait, a tenth more or less.
+func spread(d time.Duration, random float64) time.Duration {
 	return time.Duration(float64(d) * (0.9 + 0.2*random))
 }
 
