@@ -2,6 +2,7 @@ package submit_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,9 @@ const (
 	endpoint  = "default"
 	firstLook = 2 * time.Second
 )
+
+// firstLookAfter is a schedule that grants the provider's wish.
+func firstLookAfter(wish time.Duration) time.Duration { return cmp.Or(wish, firstLook) }
 
 // errAway is what the store says while Redis is away.
 var errAway = errors.New("redis does not answer")
@@ -201,10 +205,13 @@ type bench struct {
 func newBench() *bench {
 	b := &bench{records: newFakeRecords(), api: &fakeAPI{}, effects: &fakeEffects{}, log: &lockedBuffer{}}
 	b.api.create = answer(response("resp_1", jobs.StatusQueued))
-	b.submitter = submit.New(b.records, b.api, b.effects, submit.Config{
-		Worker: worker, Endpoint: endpoint, FirstLook: func() time.Duration { return firstLook },
-	}, slog.New(slog.NewTextHandler(b.log, nil)))
+	b.submitter = b.with(submit.Config{Worker: worker, Endpoint: endpoint, FirstLook: firstLookAfter})
 	return b
+}
+
+// with is a submitter of another configuration.
+func (b *bench) with(c submit.Config) *submit.Submitter {
+	return submit.New(b.records, b.api, b.effects, c, slog.New(slog.NewTextHandler(b.log, nil)))
 }
 
 // job puts a job into the store, in its lane's queue.

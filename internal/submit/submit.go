@@ -39,9 +39,19 @@ type Effects interface {
 type Config struct {
 	Worker   string
 	Endpoint string
-	// FirstLook is how long after a create its response is first looked at.
-	FirstLook func() time.Duration
+	// FirstLook is how long after a create its response is first looked at, given
+	// the provider's own wish, 0 if it has none.
+	FirstLook func(wish time.Duration) time.Duration
+	// UncertainWait is how long to wait for the provider's webhook when an answer
+	// was lost, 0 if there are no webhooks.
+	UncertainWait time.Duration
+	// Enter lets a create in beside others, or alone; it blocks until then, or
+	// until ctx is done. Nil lets everybody in.
+	Enter func(ctx context.Context, alone bool) (leave func(), err error)
 }
+
+// aloneWithin is how long a create waits to be alone before others go on.
+const aloneWithin = time.Minute
 
 // Submitter makes create calls. It is safe for concurrent use.
 type Submitter struct {
@@ -56,6 +66,9 @@ type Submitter struct {
 	mu    sync.Mutex
 	busy  map[try]bool
 	quiet *sync.Cond
+
+	aborting sync.Once // closes abort
+	abort    chan struct{}
 }
 
 // try is one attempt of one job.
@@ -66,7 +79,7 @@ type try struct {
 
 // New returns a submitter.
 func New(records Records, api API, effects Effects, config Config, log *slog.Logger) *Submitter {
-	s := &Submitter{records: records, api: api, effects: effects, config: config, log: log, busy: make(map[try]bool)}
+	s := &Submitter{records: records, api: api, effects: effects, config: config, log: log, busy: make(map[try]bool), abort: make(chan struct{})}
 	s.quiet = sync.NewCond(&s.mu)
 	return s
 }
@@ -134,17 +147,63 @@ func (s *Submitter) submit(ctx context.Context, id jobs.ID, attempt int) error {
 	if err != nil {
 		return err
 	}
+	leave, err := s.enter(ctx, j)
+	if err != nil {
+		// Something else takes its time. The watchdog enqueues the job anew.
+		s.log.WarnContext(ctx, "no time alone for a job", slog.String("job_id", string(id)), slog.Any("err", err))
+		return nil
+	}
+	defer leave()
 	requestID := fmt.Sprintf("%s-%d", id, attempt)
 	j, intended, err := s.intend(ctx, j, jobs.SubmitStarted{
 		Attempt: attempt, Worker: s.config.Worker, Endpoint: s.config.Endpoint, ClientRequestID: requestID,
+		UncertainWait: s.config.UncertainWait,
 	})
 	if err != nil || !intended {
 		return err
 	}
-	reply, err := s.api.Create(ctx, body, requestID)
+	reply, err := s.create(ctx, body, requestID)
 	s.record(ctx, j, attempt, reply, err)
 	return nil
 }
+
+// enter waits until the job may go on: alone if it was present at repeated crashes.
+func (s *Submitter) enter(ctx context.Context, j jobs.Job) (leave func(), err error) {
+	if s.config.Enter == nil {
+		return func() {}, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, aloneWithin, errors.New("others were in the way for too long"))
+	defer cancel()
+	return s.config.Enter(ctx, j.Alone)
+}
+
+// create makes the call. Neither the end of its task nor a shutdown cuts it short:
+// Asynq ends the context of a task whose lease it could not extend while Redis was
+// away, and an answer that is cut off is paid for all the same. Only
+// [Submitter.Abort] does.
+func (s *Submitter) create(ctx context.Context, body json.RawMessage, requestID string) (jobs.Reply, error) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-s.abort:
+			cancel(errAborted)
+		case <-done:
+		}
+	}()
+	return s.api.Create(ctx, body, requestID)
+}
+
+// Abort cuts the creates in flight short, and those that come after. What becomes
+// of them is ambiguous, and goes on record as such.
+func (s *Submitter) Abort() {
+	s.aborting.Do(func() { close(s.abort) })
+}
+
+// errAborted is why a create was cut short.
+var errAborted = errors.New("the grace of the shutdown is over")
 
 // intend puts the intent on record and reports whether it is there. When Redis
 // does not say, it may be there all the same; this worker lives, so nobody would
@@ -223,10 +282,7 @@ func (s *Submitter) event(j jobs.Job, attempt int, reply jobs.Reply, failure err
 		f := jobs.FailureOf(failure)
 		return jobs.CreateFailed{Attempt: attempt, Failure: f, Delay: delay(f)}
 	}
-	first := s.config.FirstLook()
-	if reply.PollAfter > 0 {
-		first = reply.PollAfter
-	}
+	first := s.config.FirstLook(reply.PollAfter)
 	ev := jobs.Created{Attempt: attempt, Reply: reply, Endpoint: s.config.Endpoint, FirstLook: s.records.Now().Add(first)}
 	if f := reply.Response.Failure(); f != nil {
 		ev.Delay = delay(*f)

@@ -349,7 +349,7 @@ func TestIntentWhoseAnswerIsLost(t *testing.T) {
 			b := newBench()
 			j := b.job(t, jobs.Options{})
 			b.submitter = submit.New(&awayAtAdvance{fakeRecords: b.records}, b.api, b.effects, submit.Config{
-				Worker: worker, Endpoint: endpoint, FirstLook: func() time.Duration { return firstLook },
+				Worker: worker, Endpoint: endpoint, FirstLook: firstLookAfter,
 			}, slog.New(slog.DiscardHandler))
 			time.AfterFunc(time.Minute, func() { b.records.setAway(false) })
 			if err := b.submitter.Submit(t.Context(), j.ID, 1); !errors.Is(err, errAway) {
@@ -393,7 +393,7 @@ func TestIntentOfAnotherTaskIsNotOurs(t *testing.T) {
 			return response("resp_1", jobs.StatusQueued), nil
 		}
 		s := submit.New(&awayAtSecond{fakeRecords: b.records}, b.api, b.effects, submit.Config{
-			Worker: worker, Endpoint: endpoint, FirstLook: func() time.Duration { return firstLook },
+			Worker: worker, Endpoint: endpoint, FirstLook: firstLookAfter,
 		}, slog.New(slog.DiscardHandler))
 		var both sync.WaitGroup
 		for range 2 {
@@ -631,7 +631,7 @@ func testOnePOST(t *testing.T, records submit.Records, id jobs.ID) {
 	errs := make(chan error, 2*tasks)
 	for _, name := range []string{"w_one", "w_two"} {
 		s := submit.New(records, api, &fakeEffects{}, submit.Config{
-			Worker: name, Endpoint: endpoint, FirstLook: func() time.Duration { return firstLook },
+			Worker: name, Endpoint: endpoint, FirstLook: firstLookAfter,
 		}, slog.New(slog.DiscardHandler))
 		workers = append(workers, s)
 		for range tasks {
