@@ -19,6 +19,7 @@ import (
 	"github.com/longhaul-jobs/longhaul/internal/api"
 	"github.com/longhaul-jobs/longhaul/internal/config"
 	"github.com/longhaul-jobs/longhaul/internal/queue"
+	"github.com/longhaul-jobs/longhaul/internal/responses"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -40,10 +41,14 @@ type App struct {
 	rdb       redis.UniversalClient
 	endpoints []endpoint
 	tasks     *queue.Client
-	http      *api.Server // nil when off
+	verifier  *responses.Webhooks // nil when no endpoint has a webhook secret
+	doorbell  doorbell
+	listeners []*api.Server
 	health    health
 	store     *results.Store
 	blobs     results.Blobs // nil for none
+
+	httpAddr, webhooksAddr string
 }
 
 // New builds a worker. Nothing is dialled and nothing runs yet, but the HTTP
@@ -66,10 +71,11 @@ func New(ctx context.Context, options Options) (*App, error) {
 	}
 	// Asynq ends the context of a submit some time after the create should be over.
 	a.tasks = queue.NewClient(rdb, queue.Names{Prefix: cfg.Redis.Prefix}, createTimeout(a.endpoints)+time.Minute)
-	if cfg.HTTP.Addr != "" {
-		if a.http, err = api.Listen(ctx, cfg.HTTP.Addr, &a.health, a.registry); err != nil {
-			return nil, errors.Join(err, rdb.Close())
-		}
+	if a.verifier, err = newVerifier(a.endpoints); err == nil {
+		err = a.listen(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, rdb.Close())
 	}
 	return a, nil
 }
@@ -98,12 +104,11 @@ func timing(cfg config.Config) jobs.Timing {
 }
 
 // HTTPAddr is the address of the HTTP side, "" when it is off.
-func (a *App) HTTPAddr() string {
-	if a.http == nil {
-		return ""
-	}
-	return a.http.Addr()
-}
+func (a *App) HTTPAddr() string { return a.httpAddr }
+
+// WebhooksAddr is the address of the listener for webhooks alone, "" when there is
+// none.
+func (a *App) WebhooksAddr() string { return a.webhooksAddr }
 
 // Store is the store, nil before [App.Connect].
 func (a *App) Store() *results.Store { return a.store }
@@ -141,9 +146,9 @@ func (a *App) Connect(ctx context.Context) error {
 func (a *App) Run(ctx context.Context) error {
 	var web sync.WaitGroup
 	webCtx, stopWeb := context.WithCancel(context.WithoutCancel(ctx))
-	var webErr error
-	if a.http != nil {
-		web.Go(func() { webErr = a.http.Run(webCtx) })
+	failures := make([]error, len(a.listeners))
+	for i, server := range a.listeners {
+		web.Go(func() { failures[i] = server.Run(webCtx) })
 	}
 	err := a.work(ctx)
 	stopWeb()
@@ -151,7 +156,7 @@ func (a *App) Run(ctx context.Context) error {
 	for _, e := range a.endpoints {
 		e.api.Close()
 	}
-	return errors.Join(err, webErr, a.rdb.Close())
+	return errors.Join(err, errors.Join(failures...), a.rdb.Close())
 }
 
 // work runs between the first contact with Redis and the good-bye.
@@ -195,6 +200,8 @@ func (a *App) work(ctx context.Context) error {
 	a.log.InfoContext(ctx, "draining", slog.Any("cause", context.Cause(workCtx)))
 	// A create that the grace ended has an outcome too, and its slot is given back
 	// before that is on record.
+	abort := time.AfterFunc(a.options.Config.Shutdown.Grace, parts.abortSubmits)
+	defer abort.Stop()
 	drained := within(a.options.Config.Shutdown.Grace+2*time.Second, func() { running.Wait(); parts.waitForSubmits() })
 	if !drained {
 		a.log.WarnContext(ctx, "not everything in flight has finished within the grace")

@@ -5,12 +5,14 @@ import (
 	"os"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/internal/config"
 	"github.com/longhaul-jobs/longhaul/internal/dispatch"
 	"github.com/longhaul-jobs/longhaul/internal/effects"
 	"github.com/longhaul-jobs/longhaul/internal/queue"
 	"github.com/longhaul-jobs/longhaul/internal/responses"
 	"github.com/longhaul-jobs/longhaul/internal/submit"
 	"github.com/longhaul-jobs/longhaul/internal/watchdog"
+	"github.com/longhaul-jobs/longhaul/internal/webhooks"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/poller"
 	"github.com/longhaul-jobs/longhaul/results"
@@ -31,6 +33,11 @@ var (
 	_ submit.Effects  = (*queue.Client)(nil)
 	_ poller.Effects  = (*queue.Client)(nil)
 	_ poller.Others   = (*watchdog.Watchdog)(nil)
+
+	_ webhooks.Verifier = (*responses.Webhooks)(nil)
+	_ webhooks.Records  = (*results.Store)(nil)
+	_ webhooks.API      = (*responses.Client)(nil)
+	_ webhooks.Effects  = (*queue.Client)(nil)
 )
 
 // dispatchTick is how often a lane is asked for jobs whose time has come.
@@ -60,10 +67,11 @@ func (a *App) assemble() parts {
 	}, a.registry, a.log)
 	schedule := poller.Schedule{
 		Floor: cfg.Poll.Floor, Ceiling: cfg.Poll.Ceiling,
-		NotFoundGrace: cfg.Poll.NotFoundGrace, StopGrace: cfg.Poll.StopGrace,
+		NotFoundGrace: cfg.Poll.NotFoundGrace, StopGrace: cfg.Poll.StopGrace, SafetyNet: cfg.Webhooks.SafetyNet,
 	}
+	told, gate := announcements(a.endpoints), newGate()
 	looks := poller.New(pollerRecords{store}, byName(a.endpoints, func(c *responses.Client) poller.API { return c }), dog, tasks, poller.Config{
-		Schedule: schedule, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
+		Schedule: schedule, Announcements: told, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
 		Sweep: cfg.Watchdog.AuditEvery,
 	}, a.registry, a.log)
 	metrics := queue.NewMetrics(a.registry)
@@ -73,7 +81,8 @@ func (a *App) assemble() parts {
 	}
 	for _, e := range a.endpoints {
 		p.submits[e.Name] = submit.New(store, e.api, tasks, submit.Config{
-			Worker: worker.ID, Endpoint: e.Name, FirstLook: schedule.First,
+			Worker: worker.ID, Endpoint: e.Name, Enter: gate.Enter, UncertainWait: uncertainWait(cfg, told[e.Name]),
+			FirstLook: func(wish time.Duration) time.Duration { return schedule.First(wish, told[e.Name].Expected()) },
 		}, a.log)
 		p.loops["effects of "+e.Name] = queue.NewEffectsServer(a.rdb, names, e.Name, effects.New(store, e.Name, e.api, a.log), queue.Config{
 			Concurrency: cfg.Effects.Concurrency, Grace: cfg.Shutdown.Grace,
@@ -87,8 +96,28 @@ func (a *App) assemble() parts {
 			Concurrency: lane.Concurrency, Grace: cfg.Shutdown.Grace,
 		}, metrics, a.log).Run
 	}
+	receiver := a.newReceiver(schedule, told) // its metrics are there, at zero, without webhooks as well
+	if a.verifier != nil {
+		p.loops["webhooks"] = receiver.Run
+		a.doorbell.receiver.Store(receiver)
+	}
 	p.loops["dispatcher"] = dispatch.New(store, tasks, lanes, dispatchTick, a.registry, a.log).Run
 	return p
+}
+
+// uncertainWait is how long the provider's word is waited for at an endpoint.
+func uncertainWait(cfg config.Config, told *poller.Announcements) time.Duration {
+	if told == nil {
+		return 0
+	}
+	return cfg.Uncertain.Wait
+}
+
+// abortSubmits cuts the creates short that are in flight.
+func (p parts) abortSubmits() {
+	for _, submitter := range p.submits {
+		submitter.Abort()
+	}
 }
 
 // waitForSubmits blocks until each create in flight has its outcome on record.

@@ -164,14 +164,20 @@ func (r *runner) get(path string) (int, string) {
 		r.t.Fatal(err)
 	}
 	request.Close = true
+	return do(r.t, request)
+}
+
+// do makes a request and returns the status and the body of its answer.
+func do(t *testing.T, request *http.Request) (int, string) {
+	t.Helper()
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		r.t.Fatalf("GET %s: %v", path, err)
+		t.Fatalf("%s %s: %v", request.Method, request.URL, err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
-		r.t.Fatalf("GET %s: %v", path, err)
+		t.Fatalf("%s %s: %v", request.Method, request.URL, err)
 	}
 	return answer.StatusCode, string(body)
 }
@@ -261,7 +267,11 @@ func (w *world) create(j jobs.Job, attempt int) jobs.Reply {
 // call calls the simulator.
 func (w *world) call(method, path string, body []byte) []byte {
 	w.t.Helper()
-	request, err := http.NewRequestWithContext(w.t.Context(), method, w.simURL+path, bytes.NewReader(body))
+	url := w.simURL + path
+	if strings.HasPrefix(path, "/_sim/") { // what steers it is no part of the API
+		url = strings.TrimSuffix(w.simURL, "/v1") + path
+	}
+	request, err := http.NewRequestWithContext(w.t.Context(), method, url, bytes.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}

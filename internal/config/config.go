@@ -26,6 +26,8 @@ type Config struct {
 	Watchdog  Watchdog  `mapstructure:"watchdog"`
 	Effects   Effects   `mapstructure:"effects"`
 	HTTP      HTTP      `mapstructure:"http"`
+	Webhooks  Webhooks  `mapstructure:"webhooks"`
+	Uncertain Uncertain `mapstructure:"uncertain"`
 	Log       Log       `mapstructure:"log"`
 	Shutdown  Shutdown  `mapstructure:"shutdown"`
 	Simulator Simulator `mapstructure:"simulator"`
@@ -164,6 +166,22 @@ type Effects struct {
 type HTTP struct {
 	// Addr is host:port, or empty for no listener.
 	Addr string `mapstructure:"addr"`
+}
+
+// Webhooks says how the provider's webhooks are taken. Which ones are known by
+// their secrets is said with each endpoint.
+type Webhooks struct {
+	// Addr is host:port of a listener of their own, or empty for [HTTP]'s.
+	Addr string `mapstructure:"addr"`
+	// SafetyNet is the wait between two looks at a response whose end a webhook will
+	// tell.
+	SafetyNet time.Duration `mapstructure:"safety_net"`
+}
+
+// Uncertain says what becomes of a create whose answer was lost.
+type Uncertain struct {
+	// Wait is how long its webhook is waited for before the job's policy decides.
+	Wait time.Duration `mapstructure:"wait"`
 }
 
 // Log says what is logged, and how.

@@ -110,7 +110,12 @@ func keys() []key {
 
 		{name: "effects.concurrency", fallback: "8", kind: count(1, 10_000), doc: "How many effects one worker carries out at once at each endpoint."},
 
-		{name: "http.addr", fallback: "127.0.0.1:8080", kind: address(), doc: "Where a worker serves health and metrics."},
+		{name: "http.addr", fallback: "127.0.0.1:8080", kind: address(), doc: "Where a worker serves health and metrics, and takes webhooks."},
+
+		{name: "webhooks.addr", kind: address(), doc: "Where a worker takes webhooks and serves nothing else; http.addr unless given."},
+		{name: "webhooks.safety_net", fallback: "5m", kind: duration(tiny, day), doc: "How often a response is looked at whose end a webhook will tell."},
+
+		{name: "uncertain.wait", fallback: "1h", kind: duration(0, 30*day), doc: "How long the webhook of a create whose answer was lost is waited for before the job's policy decides."},
 
 		{name: "log.level", fallback: "info", kind: level(), doc: "Least serious level that is logged."},
 		{name: "log.format", fallback: string(LogAuto), kind: logFormat(), doc: "How log records are written; auto is text on a terminal and JSON elsewhere."},

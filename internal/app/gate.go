@@ -1,0 +1,70 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// gate lets a worker's handlers in together, or one alone: a job that was present
+// at repeated crashes has the process to itself, so that the next crash is its own
+// and takes nothing else along. One that waits to be alone holds back those that
+// come after it.
+type gate struct {
+	mu      sync.Mutex // guards what follows
+	inside  int
+	alone   bool          // the one inside is alone
+	waiting int           // those who want to be alone
+	changed chan struct{} // closed and replaced when somebody leaves or gives up
+}
+
+func newGate() *gate { return &gate{changed: make(chan struct{})} }
+
+// Enter blocks until the caller may go on, alone or beside others, or ctx is done,
+// whose cause it then returns. Leave must be called once.
+func (g *gate) Enter(ctx context.Context, alone bool) (leave func(), err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if alone {
+		g.waiting++
+		defer func() { g.waiting-- }()
+	}
+	for !g.freeLocked(alone) {
+		changed := g.changed
+		g.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+		g.mu.Lock()
+		if ctx.Err() != nil {
+			if alone {
+				g.tellLocked()
+			}
+			return nil, fmt.Errorf("wait to run alone: %w", context.Cause(ctx))
+		}
+	}
+	g.inside++
+	g.alone = alone
+	return g.leave, nil
+}
+
+func (g *gate) freeLocked(alone bool) bool {
+	if alone {
+		return g.inside == 0
+	}
+	return !g.alone && g.waiting == 0
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inside--
+	g.alone = false
+	g.tellLocked()
+}
+
+func (g *gate) tellLocked() {
+	close(g.changed)
+	g.changed = make(chan struct{})
+}

@@ -1,0 +1,76 @@
+package app
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// visit enters the gate, stays for the time and leaves; it says when it was inside.
+func visit(t *testing.T, g *gate, alone bool, stay time.Duration, from, to *time.Duration) {
+	t.Helper()
+	began := time.Now()
+	go func() {
+		leave, err := g.Enter(context.Background(), alone)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		*from = time.Since(began)
+		time.Sleep(stay)
+		*to = time.Since(began)
+		leave()
+	}()
+	synctest.Wait()
+}
+
+// One that wants to be alone waits for those inside, keeps out those who come
+// after it, and is inside by itself.
+func TestGate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		var at [5][2]time.Duration
+		visit(t, g, false, 2*time.Second, &at[0][0], &at[0][1])
+		visit(t, g, false, 3*time.Second, &at[1][0], &at[1][1])
+		visit(t, g, true, 5*time.Second, &at[2][0], &at[2][1])
+		visit(t, g, false, time.Second, &at[3][0], &at[3][1])
+		visit(t, g, true, time.Second, &at[4][0], &at[4][1])
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if at[0][0] != 0 || at[1][0] != 0 {
+			t.Errorf("two side by side entered at %v and %v", at[0][0], at[1][0])
+		}
+		if at[2][0] != 3*time.Second || at[2][1] != 8*time.Second {
+			t.Errorf("alone from %v to %v, want 3s to 8s", at[2][0], at[2][1])
+		}
+		if at[3][0] < 8*time.Second || at[4][0] < 8*time.Second || at[3][0] != at[4][1] && at[4][0] != at[3][1] {
+			t.Errorf("the next ones were inside from %v to %v and from %v to %v", at[3][0], at[3][1], at[4][0], at[4][1])
+		}
+	})
+}
+
+// One that gives up waiting to be alone lets the others in again.
+func TestGateGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		var a, b [2]time.Duration
+		visit(t, g, false, time.Hour, &a[0], &a[1])
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		go func() {
+			if _, err := g.Enter(ctx, true); err == nil {
+				t.Error("entered alone beside another")
+			}
+		}()
+		synctest.Wait()
+		visit(t, g, false, time.Second, &b[0], &b[1])
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if b[0] != time.Minute {
+			t.Errorf("let in after %v, want a minute", b[0])
+		}
+	})
+}
