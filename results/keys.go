@@ -25,6 +25,7 @@ import (
 //	expire                 zset    ended jobs by the end of their retention
 //	owing                  zset    jobs with effects to carry out, or a removal
 //	gone                   zset    jobs that are gone while their blobs may be there, by when to delete them
+//	fence                  string  the last write before replicas were waited for; for a minute, see replicas.go
 //
 // The members of the lists have the score 0, so that Redis keeps them in the
 // order of their ids, which is the order of time: a listing is exact to the job,
@@ -117,6 +118,8 @@ func (b base) job(id jobs.ID) string { return string(b) + "job:" + string(id) }
 func (b base) dedupe(hash string) string { return string(b) + "dedupe:" + hash }
 
 func (b base) later(lane string) string { return string(b) + laterSet(lane) }
+
+func (b base) fence() string { return string(b) + "fence" }
 
 func (b base) due() string { return string(b) + dueSet }
 

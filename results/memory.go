@@ -55,7 +55,7 @@ func (s *Store) fullness(ctx context.Context) float64 {
 	defer cancel()
 	var mu sync.Mutex
 	fullest := 0.0
-	_ = s.onMasters(ctx, func(ctx context.Context, node redis.Cmdable) error { // usedPart returns no errors
+	_ = s.onMasters(ctx, func(ctx context.Context, node redis.UniversalClient) error { // usedPart returns no errors
 		part := usedPart(ctx, node)
 		mu.Lock()
 		defer mu.Unlock()

@@ -15,6 +15,7 @@ type metrics struct {
 	tokens      *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
 	stale       prometheus.Counter
+	withdrawn   prometheus.Counter
 	newer       prometheus.Counter
 	unreadable  prometheus.Counter
 	blobs       blobMetrics
@@ -48,6 +49,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Namespace: "longhaul", Subsystem: "results", Name: "stale_total",
 			Help: "Steps decided anew because another step on the same job came first.",
 		}),
+		withdrawn: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "longhaul", Subsystem: "results", Name: "intents_withdrawn_total",
+			Help: "Creates that were not sent because too few servers had their intent in time.",
+		}),
 		newer: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "longhaul", Subsystem: "results", Name: "newer_schema_total",
 			Help: "Times a record of a newer schema was met and left alone.",
@@ -71,7 +76,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.tokens.WithLabelValues("input")
 	m.tokens.WithLabelValues("output")
 	if reg != nil {
-		reg.MustRegister(m.accepted, m.transitions, m.failures, m.tokens, m.duration, m.stale, m.newer, m.unreadable,
+		reg.MustRegister(m.accepted, m.transitions, m.failures, m.tokens, m.duration, m.stale, m.withdrawn, m.newer, m.unreadable,
 			m.blobs.operations, m.blobs.bytes, m.blobs.duration)
 	}
 	return m

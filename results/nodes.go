@@ -170,7 +170,7 @@ func unanswered(err error) bool {
 
 // onMasters calls f on every server that takes writes, side by side, and returns
 // the errors.
-func (s *Store) onMasters(ctx context.Context, f func(ctx context.Context, node redis.Cmdable) error) error {
+func (s *Store) onMasters(ctx context.Context, f func(ctx context.Context, node redis.UniversalClient) error) error {
 	cluster, ok := s.rdb.(*redis.ClusterClient)
 	if !ok {
 		return f(ctx, s.rdb)
@@ -178,16 +178,16 @@ func (s *Store) onMasters(ctx context.Context, f func(ctx context.Context, node 
 	return cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return f(ctx, node) })
 }
 
-// keeper is the server whose clock counts: of a Cluster, the node that has the
-// installation's own key, since the clocks of its nodes may differ.
-func (s *Store) keeper(ctx context.Context) (redis.Cmdable, error) {
+// server is the one server that has a key, over whose connections commands
+// travel that belong together.
+func (s *Store) server(ctx context.Context, key string) (redis.UniversalClient, error) {
 	cluster, ok := s.rdb.(*redis.ClusterClient)
 	if !ok {
 		return s.rdb, nil
 	}
-	node, err := cluster.MasterForKey(ctx, s.installationKey())
+	node, err := cluster.MasterForKey(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("find the node of %s: %w", s.installationKey(), err)
+		return nil, fmt.Errorf("find the node of %s: %w", key, err)
 	}
 	return node, nil
 }

@@ -56,6 +56,8 @@ type Config struct {
 	MaxInlineBytes int
 	// Timing is when debts are overdue; default [jobs.DefaultTiming].
 	Timing jobs.Timing
+	// Durability says what must have an intent before its create may leave.
+	Durability Durability
 	// Embedded says that the server is the one in this process, which need not
 	// be asked what it lacks.
 	Embedded bool
@@ -79,6 +81,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxInlineBytes == 0 {
 		c.MaxInlineBytes = DefaultMaxInlineBytes
+	}
+	if c.Durability.Patience == 0 {
+		c.Durability.Patience = time.Second
+	}
+	if c.Embedded {
+		c.Durability.Replicas, c.Durability.Disk = 0, false // it has neither
 	}
 	if c.Timing == (jobs.Timing{}) {
 		c.Timing = jobs.DefaultTiming()
@@ -136,6 +144,9 @@ func Open(ctx context.Context, rdb redis.UniversalClient, config Config, log *sl
 	if s.scripts, err = newScripts(flags); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	if err := s.checkDurability(ctx); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
 	if s.shards, err = s.installation(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -174,7 +185,8 @@ func (s *Store) Now() time.Time {
 // answers the quickest counts, because it leaves the least room for error: the
 // first may have waited for a connection.
 func (s *Store) SyncClock(ctx context.Context) error {
-	keeper, err := s.keeper(ctx)
+	// In a Cluster always the same node: the clocks of several may differ.
+	keeper, err := s.server(ctx, s.installationKey())
 	if err != nil {
 		return fmt.Errorf("ask redis for the time: %w", err)
 	}

@@ -85,7 +85,7 @@ func (s *Store) hasScriptFlags(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	var answered, refused atomic.Bool
-	err := s.onMasters(ctx, func(ctx context.Context, node redis.Cmdable) error {
+	err := s.onMasters(ctx, func(ctx context.Context, node redis.UniversalClient) error {
 		ctx, cancel := context.WithTimeout(ctx, nodePatience)
 		defer cancel()
 		err := node.Eval(ctx, allowOOM+"return 1", nil).Err()

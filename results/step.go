@@ -24,12 +24,23 @@ func (s *Store) Step(ctx context.Context, id jobs.ID, ev jobs.Event) (jobs.Job, 
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	return s.advance(ctx, j, ev, true)
+	return s.take(ctx, j, ev, true)
 }
 
 // Advance is [Store.Step] for a caller that has just read the record.
+//
+// With [Config].Durability a [jobs.SubmitStarted] returns when enough servers
+// have it, however long Redis is away. One that too few have in time is
+// withdrawn, and the job that is returned waits again.
 func (s *Store) Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error) {
-	return s.advance(ctx, j, ev, false)
+	return s.take(ctx, j, ev, false)
+}
+
+func (s *Store) take(ctx context.Context, j jobs.Job, ev jobs.Event, fresh bool) (jobs.Job, error) {
+	if intent, ok := ev.(jobs.SubmitStarted); ok && s.config.Durability.wanted() {
+		return s.intend(ctx, j, intent, fresh)
+	}
+	return s.advance(ctx, j, ev, fresh)
 }
 
 func (s *Store) advance(ctx context.Context, j jobs.Job, ev jobs.Event, fresh bool) (jobs.Job, error) {

@@ -96,6 +96,9 @@ func StoreConfig(cfg config.Config, blobs results.Blobs, embedded bool) results.
 		Prefix: cfg.Redis.Prefix, CompressBytes: cfg.Jobs.CompressBytes, MaxRequestBytes: cfg.Jobs.MaxRequestBytes,
 		Blobs: blobs, BlobsOver: cfg.Blobs.Over, MaxInlineBytes: cfg.Jobs.MaxInlineBytes,
 		Timing: timing(cfg), Embedded: embedded,
+		Durability: results.Durability{
+			Replicas: cfg.Redis.WaitReplicas, Disk: cfg.Redis.WaitDisk, Patience: cfg.Redis.WaitTimeout,
+		},
 	}
 }
 
@@ -126,6 +129,9 @@ func (a *App) Connect(ctx context.Context) error {
 			a.registry.MustRegister(newCollector(store, a.tasks))
 			a.inspectRedis(ctx)
 			return a.inspectBlobs(ctx)
+		}
+		if jobs.ClassOf(err) == jobs.ClassInvalid {
+			return err // it would be the same again
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("connect to redis: %w", context.Cause(ctx))

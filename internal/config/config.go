@@ -45,14 +45,19 @@ type Config struct {
 
 // Redis says where the records are kept.
 type Redis struct {
-	// URL reveals an address that begins with redis://, rediss:// or unix://.
-	// Shown, it has no password.
+	// URL reveals an address as package redisurl reads it. Shown, it has no
+	// password.
 	URL Secret `mapstructure:"url"`
 	// Prefix begins every Redis key.
 	Prefix string `mapstructure:"prefix"`
 	// PoolSize is the most connections of one process, 0 for the client
 	// library's own default.
 	PoolSize int `mapstructure:"pool_size"`
+	// WaitReplicas is how many replicas must have an intent, WaitDisk whether
+	// disks must, and WaitTimeout how long that may take.
+	WaitReplicas int           `mapstructure:"wait_replicas"`
+	WaitDisk     bool          `mapstructure:"wait_disk"`
+	WaitTimeout  time.Duration `mapstructure:"wait_timeout"`
 }
 
 // OpenAI says who answers requests unless a lane names another endpoint, and as

@@ -80,7 +80,7 @@ func comparer() cmp.Option {
 func TestLoadWithoutSourcesReturnsTheDefaults(t *testing.T) {
 	t.Parallel()
 	want := config.Config{
-		Redis: config.Redis{URL: config.NewSecretURL("redis://127.0.0.1:6379/0"), Prefix: "longhaul"},
+		Redis: config.Redis{URL: config.NewSecretURL("redis://127.0.0.1:6379/0"), Prefix: "longhaul", WaitTimeout: time.Second},
 		OpenAI: config.OpenAI{
 			Endpoint: "default", BaseURL: "https://api.openai.com/v1", Model: jobs.DefaultModel,
 			CreateTimeout: 10 * time.Minute, LookTimeout: 30 * time.Second,
@@ -125,6 +125,9 @@ func samples() map[string][3]string {
 		"redis.url":                     {"redis://a:1/1", "rediss://b:2/2", "unix:///c.sock?db=3"},
 		"redis.prefix":                  {"a", "b", "c"},
 		"redis.pool_size":               {"11", "12", "13"},
+		"redis.wait_replicas":           {"1", "2", "3"},
+		"redis.wait_disk":               {"true", "true", "true"},
+		"redis.wait_timeout":            {"2s", "3s", "4s"},
 		"openai.endpoint":               {"a", "b", "c"},
 		"openai.base_url":               {"https://a/v1", "https://b/v1", "http://c:8081/v1"},
 		"openai.api_key":                {"sk-a", "sk-b", "sk-c"},
@@ -275,7 +278,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 		}
 	}
 	want := config.Config{
-		Redis: config.Redis{URL: config.NewSecretURL("rediss://b:2/2"), Prefix: "b", PoolSize: 12},
+		Redis: config.Redis{URL: config.NewSecretURL("rediss://b:2/2"), Prefix: "b", PoolSize: 12, WaitReplicas: 2, WaitDisk: true, WaitTimeout: 3 * time.Second},
 		OpenAI: config.OpenAI{
 			Endpoint: "b", BaseURL: "https://b/v1", APIKey: config.NewSecret("sk-b"), Organization: "org-b", Project: "proj_b",
 			WebhookSecrets: []config.Secret{config.NewSecret("whsec_Yg==")},
@@ -320,11 +323,11 @@ func TestEveryFieldIsRead(t *testing.T) {
 func TestFileFormats(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, content string }{
-		{"c.yaml", "# a comment\nredis:\n  pool_size: 7\npoll:\njobs:\n  max_request_bytes: 65536\nlanes:\n  Bulk.EU:\n    concurrency: 3\n  2026:\n  plain: {window: 100}\n"},
-		{"c.yml", "redis: {pool_size: 7}\njobs: {max_request_bytes: 64KiB}\nlanes: {Bulk.EU: {concurrency: 3}, 2026: {}, plain: {window: 100}}\n"},
-		{"c.toml", "[redis]\npool_size = 7\n[jobs]\nmax_request_bytes = \"64KiB\"\n[lanes.\"Bulk.EU\"]\nconcurrency = 3\n[lanes.2026]\n[lanes.plain]\nwindow = 100\n"},
-		{"dotted.toml", "redis.pool_size = 7\njobs.max_request_bytes = 65536\nlanes.\"Bulk.EU\".concurrency = 3\nlanes.2026 = {}\nlanes.plain.window = 100\n"},
-		{"C.JSON", `{"redis":{"pool_size":7},"jobs":{"max_request_bytes":65536},"lanes":{"Bulk.EU":{"concurrency":3},"2026":null,"plain":{"window":100}}}`},
+		{"c.yaml", "# a comment\nredis:\n  pool_size: 7\n  wait_disk: true\npoll:\njobs:\n  max_request_bytes: 65536\nlanes:\n  Bulk.EU:\n    concurrency: 3\n  2026:\n  plain: {window: 100}\n"},
+		{"c.yml", "redis: {pool_size: 7, wait_disk: \"true\"}\njobs: {max_request_bytes: 64KiB}\nlanes: {Bulk.EU: {concurrency: 3}, 2026: {}, plain: {window: 100}}\n"},
+		{"c.toml", "[redis]\npool_size = 7\nwait_disk = true\n[jobs]\nmax_request_bytes = \"64KiB\"\n[lanes.\"Bulk.EU\"]\nconcurrency = 3\n[lanes.2026]\n[lanes.plain]\nwindow = 100\n"},
+		{"dotted.toml", "redis.pool_size = 7\nredis.wait_disk = true\njobs.max_request_bytes = 65536\nlanes.\"Bulk.EU\".concurrency = 3\nlanes.2026 = {}\nlanes.plain.window = 100\n"},
+		{"C.JSON", `{"redis":{"pool_size":7,"wait_disk":true},"jobs":{"max_request_bytes":65536},"lanes":{"Bulk.EU":{"concurrency":3},"2026":null,"plain":{"window":100}}}`},
 	}
 	want := map[string]config.Lane{
 		"Bulk.EU": {Concurrency: 3, Window: 12, Endpoint: "default"}, "2026": {Concurrency: 32, Window: 128, Endpoint: "default"},
@@ -334,8 +337,8 @@ func TestFileFormats(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := load(t, config.Sources{File: write(t, tt.name, tt.content)})
-			if c.Redis.PoolSize != 7 || c.Jobs.MaxRequestBytes != 64<<10 {
-				t.Errorf("pool_size is %d, max_request_bytes is %d", c.Redis.PoolSize, c.Jobs.MaxRequestBytes)
+			if c.Redis.PoolSize != 7 || !c.Redis.WaitDisk || c.Jobs.MaxRequestBytes != 64<<10 {
+				t.Errorf("pool_size is %d, wait_disk %t, max_request_bytes is %d", c.Redis.PoolSize, c.Redis.WaitDisk, c.Jobs.MaxRequestBytes)
 			}
 			if diff := cmp.Diff(want, c.Lanes); diff != "" {
 				t.Errorf("lanes (-want +got):\n%s", diff)

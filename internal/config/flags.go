@@ -46,6 +46,9 @@ func AddFlags(fs *pflag.FlagSet, groups ...string) {
 			continue
 		}
 		fs.Var(&flagValue{kind: k.kind.name, text: k.fallback}, k.flag(), strings.TrimSuffix(k.doc, "."))
+		if k.kind.name == toggleName {
+			fs.Lookup(k.flag()).NoOptDefVal = "true" // the flag alone switches on
+		}
 	}
 }
 

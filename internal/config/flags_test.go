@@ -23,7 +23,7 @@ func TestAddFlagsRegistersTheGroupsThatAreNamed(t *testing.T) {
 	fs := pflag.NewFlagSet("enqueue", pflag.ContinueOnError)
 	config.AddFlags(fs, "redis", "log")
 	config.AddFlags(fs, "lanes")
-	want := []string{"config", "lanes", "log-format", "log-level", "redis-pool-size", "redis-prefix", "redis-url"}
+	want := []string{"config", "lanes", "log-format", "log-level", "redis-pool-size", "redis-prefix", "redis-url", "redis-wait-disk", "redis-wait-replicas", "redis-wait-timeout"}
 	if diff := cmp.Diff(want, registered(fs)); diff != "" {
 		t.Errorf("flags (-want +got):\n%s", diff)
 	}
@@ -66,7 +66,7 @@ func TestFlagHelpHasKindAndDefault(t *testing.T) {
 		"--config file", "(default longhaul.yaml if there is one)",
 		"--poll-floor duration", "Shortest wait between two looks at a response (default 2s)",
 		"--jobs-max-request-bytes size", "Largest request that is accepted (default 32MiB)",
-		"--http-addr host:port", "--redis-pool-size int", "--redis-url url",
+		"--http-addr host:port", "--redis-pool-size int", "--redis-url url", "--redis-wait-disk ",
 	} {
 		if !strings.Contains(usage, line) {
 			t.Errorf("help lacks %q:\n%s", line, usage)
@@ -97,5 +97,14 @@ func TestForeignFlagsAreNotRead(t *testing.T) {
 	}
 	if got := setting(t, load(t, config.Sources{Flags: fs}), "poll.floor"); got.Source != "default" {
 		t.Errorf("poll.floor comes from %s", got.Source)
+	}
+}
+
+func TestFlagOfASwitchNeedsNoValue(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]bool{"--redis-wait-disk": true, "--redis-wait-disk=true": true, "--redis-wait-disk=false": false} {
+		if c := load(t, config.Sources{Flags: parse(t, args)}); c.Redis.WaitDisk != want {
+			t.Errorf("%s: %t", args, c.Redis.WaitDisk)
+		}
 	}
 }

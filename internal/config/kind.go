@@ -72,6 +72,24 @@ func count(least, most int) kind {
 	}
 }
 
+// toggleName is the name by which flags know a switch.
+const toggleName = "bool"
+
+// toggle is on or off.
+func toggle() kind {
+	return kind{
+		name: toggleName, allowed: "true or false",
+		parse: func(text string) (any, error) {
+			if text != "true" && text != "false" {
+				return nil, errors.New("is neither true nor false; write one of the two")
+			}
+			return text == "true", nil
+		},
+		format: func(value any) string { return fmt.Sprint(value) },
+		show:   plainly,
+	}
+}
+
 // size is a number of bytes.
 func size(least, most int) kind {
 	return kind{

@@ -58,6 +58,7 @@ func TestProblemsNameKeySourceValueAndFix(t *testing.T) {
 		{"EFFECTS_CONCURRENCY", "8.5", `effects.concurrency: "8.5" (environment LONGHAUL_EFFECTS_CONCURRENCY) ` + notNumber},
 		{"EFFECTS_CONCURRENCY", "0", `effects.concurrency: "0" (environment LONGHAUL_EFFECTS_CONCURRENCY) is too low; give at least 1`},
 		{"REDIS_POOL_SIZE", "99999999999999999999", `redis.pool_size: "99999999999999999999" (environment LONGHAUL_REDIS_POOL_SIZE) ` + notNumber},
+		{"REDIS_WAIT_DISK", "yes", `redis.wait_disk: "yes" (environment LONGHAUL_REDIS_WAIT_DISK) is neither true nor false; write one of the two`},
 		{"JOBS_COMPRESS_BYTES", "64K", `jobs.compress_bytes: "64K" (environment LONGHAUL_JOBS_COMPRESS_BYTES) ` + notSize},
 		{"JOBS_COMPRESS_BYTES", "0", `jobs.compress_bytes: "0" (environment LONGHAUL_JOBS_COMPRESS_BYTES) is too low; give at least 1B`},
 		{"JOBS_MAX_REQUEST_BYTES", "1GiB", `jobs.max_request_bytes: "1GiB" (environment LONGHAUL_JOBS_MAX_REQUEST_BYTES) is too high; give at most 512MiB`},
