@@ -30,6 +30,11 @@ func TestOnACluster(t *testing.T) {
 		t.Parallel()
 		playTogether(t, onCluster(t, cluster, results.Config{Prefix: "together", Shards: 7}))
 	})
+	t.Run("blobs", func(t *testing.T) {
+		t.Parallel()
+		s := newShelf()
+		playWithBlobs(t, onCluster(t, cluster, results.Config{Prefix: "blobs", Shards: 5, Blobs: s, BlobsOver: 1}), s, 3)
+	})
 	t.Run("forgotten scripts", func(t *testing.T) {
 		t.Parallel()
 		h := onCluster(t, cluster, results.Config{Prefix: "forgotten"})

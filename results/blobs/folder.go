@@ -1,6 +1,7 @@
 package blobs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -51,12 +52,35 @@ func openFolder(ctx context.Context, u *url.URL, config Config) (*folder, error)
 	}
 	f := &folder{path: filepath.FromSlash(path.Clean(u.Path)), timeout: config.Timeout, places: make(chan struct{}, places)}
 	_, err := do(ctx, f, "open blobs", func() (struct{}, error) {
-		return struct{}{}, os.MkdirAll(f.path, 0o700)
+		return struct{}{}, makeRoot(f.path)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+// makeRoot makes the folder of the store, and those above it, durable.
+func makeRoot(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && !info.IsDir():
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
+	case err == nil || !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := makeRoot(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	root, err := os.OpenRoot(parent)
+	if err != nil {
+		return err
+	}
+	return errors.Join(syncDir(root, "."), root.Close())
 }
 
 // do does something with files in a goroutine of its own, so that a share that
@@ -159,7 +183,7 @@ func (f *folder) makeDirs(root *os.Root, dir string) error {
 			continue
 		}
 		// One that another process has just made may not be durable yet.
-		if err := syncDir(root, cmpDir(parent)); err != nil {
+		if err := syncDir(root, cmp.Or(parent, ".")); err != nil {
 			return err
 		}
 		if rest != "" { // the last one goes with its job
@@ -167,13 +191,6 @@ func (f *folder) makeDirs(root *os.Root, dir string) error {
 		}
 	}
 	return nil
-}
-
-func cmpDir(dir string) string {
-	if dir == "" {
-		return "."
-	}
-	return dir
 }
 
 // syncDir makes the names in a folder durable. Some file systems have no such
