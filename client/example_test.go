@@ -8,6 +8,7 @@ import (
 
 	"github.com/longhaul-jobs/longhaul/client"
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
 )
 
 // A service hands over a request and comes back for the answer, in this process
@@ -53,4 +54,36 @@ func Example() { //nolint:testableexamples // it needs a Redis and a worker
 		return
 	}
 	fmt.Println(text)
+}
+
+// Everything that failed because the provider was down is tried again, however
+// much that is, and what may have been paid for is left to a person.
+func ExampleClient_All() { //nolint:testableexamples // it needs a Redis
+	ctx := context.Background()
+	c, err := client.Open(ctx, client.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = c.Close() }()
+
+	down := results.Filter{
+		States:  []jobs.State{jobs.StateFailed, jobs.StateExpired},
+		Classes: []jobs.Class{jobs.ClassUnavailable, jobs.ClassExpired},
+		Until:   c.Now(), // what fails from now on is for another time
+	}
+	for job, err := range c.All(ctx, down) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if why := client.Caution(job); why != "" {
+			fmt.Println(job.ID, "is left alone:", why)
+			continue
+		}
+		if _, err := c.Retry(ctx, job.ID); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
 }

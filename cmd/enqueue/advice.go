@@ -42,8 +42,7 @@ func (c *cli) advise(j jobs.Job, option string) string {
 	case c.dev:
 		return "" // the job ends with this command
 	case j.Held():
-		return c.call("release", j.ID) + " asks again, " + c.call("fail", j.ID) + " gives it up, " +
-			c.call("adopt", j.ID) + " RESPONSE takes the response over that was made"
+		return c.call("release", j.ID) + " asks again, fail gives it up, adopt takes the response over that was made"
 	case !undecided(j) && !setAside(j):
 		return ""
 	case option != "":

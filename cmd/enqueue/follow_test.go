@@ -219,7 +219,7 @@ func TestFollowerSaysWhatKeepsJobs(t *testing.T) {
 		note   string
 	}{
 		{"a bad key", func(j *jobs.Job) { j.Failure = badKey }, "m0 waits after unauthorized (HTTP 401): Incorrect API key"},
-		{"a held job", func(j *jobs.Job) { j.State = jobs.StateUncertain }, "m0 is held for a person, since the answer to its create was lost: enqueue release job_000000 asks again, enqueue fail job_000000 gives it up, enqueue adopt job_000000 RESPONSE takes the response over that was made"},
+		{"a held job", func(j *jobs.Job) { j.State = jobs.StateUncertain }, "m0 is held for a person, since the answer to its create was lost: enqueue release job_000000 asks again, fail gives it up, adopt takes the response over that was made"},
 		{"its turn", func(*jobs.Job) {}, "m0 waits for the test (job_000000)"},
 		{"nothing", func(j *jobs.Job) { j.State = jobs.StateRunning }, ""},
 		{"a failure that counts", func(j *jobs.Job) { j.State, j.Failure = jobs.StateRunning, badKey }, ""},

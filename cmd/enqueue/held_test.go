@@ -65,7 +65,7 @@ func TestSummarizeLeavesAHeldJobToAPerson(t *testing.T) {
 	l.summarize("--uncertain", "hold").want(t, 1)
 	held := l.sole(jobs.StateUncertain).ID
 	want := fmt.Sprintf("held.md: uncertain: held for a person, since the answer to its create was lost: "+
-		"enqueue release %s asks again, enqueue fail %s gives it up, enqueue adopt %s RESPONSE takes the response over that was made", held, held, held)
+		"enqueue release %s asks again, fail gives it up, adopt takes the response over that was made", held)
 
 	for _, args := range [][]string{nil, {"--uncertain", "hold"}, {"--uncertain", "resubmit"}, {"--force"}} {
 		got := l.summarize(args...).want(t, 1)
@@ -162,7 +162,7 @@ func TestBatchLeavesHeldLinesToAPerson(t *testing.T) {
 	b.call("", "batch", file, "--uncertain", "hold").want(t, 1)
 	held := b.sole(jobs.StateUncertain).ID
 	advice := fmt.Sprintf("held for a person, since the answer to its create was lost: "+
-		"enqueue release %s asks again, enqueue fail %s gives it up, enqueue adopt %s RESPONSE takes the response over that was made", held, held, held)
+		"enqueue release %s asks again, fail gives it up, adopt takes the response over that was made", held)
 	for _, args := range [][]string{nil, {"--uncertain", "resubmit"}, {"--retry-failed"}} {
 		got := b.call("", append([]string{"batch", file}, args...)...).want(t, 1)
 		if !strings.Contains(got.stdout, "lose two: uncertain: "+advice) || !strings.Contains(got.stdout, "held       1\n") {

@@ -25,13 +25,16 @@ type search struct {
 	// What it has come to.
 	found, looked, unreadable int
 	said                      time.Time
-	of                        int64 // how many jobs there are to look at; 0 before that was asked
+	of                        int64 // how many jobs there are to look at, 0 if that is not known
 }
 
 // run hands each page to visit, in which there may be no jobs. While Redis is
 // away it waits. Afterwards filter.Cursor is where to go on, "" at the end.
 func (s *search) run(ctx context.Context, visit func(ctx context.Context, page results.Page) error) error {
 	s.said = time.Now()
+	if s.most == 0 {
+		s.measure(ctx)
+	}
 	for {
 		s.filter.Limit = wholePage
 		if s.most > 0 {
@@ -55,7 +58,14 @@ func (s *search) run(ctx context.Context, visit func(ctx context.Context, page r
 		if page.Next == "" || s.most > 0 && s.found >= s.most {
 			return nil
 		}
-		s.report(ctx)
+		s.report()
+	}
+}
+
+// measure asks how many jobs there are to look at: before they are changed.
+func (s *search) measure(ctx context.Context) {
+	if counts, err := s.session.Counts(ctx, s.filter.Group); err == nil { // it is a remark; the first page meets what is wrong
+		s.of = scope(counts, s.filter)
 	}
 }
 
@@ -65,18 +75,11 @@ func (s *search) patiently(ctx context.Context, op func() error) error {
 }
 
 // report says from time to time how far the search is.
-func (s *search) report(ctx context.Context) {
+func (s *search) report() {
 	if time.Since(s.said) < searchEvery {
 		return
 	}
 	s.said = time.Now()
-	if s.of == 0 {
-		counts, err := s.session.Counts(ctx, s.filter.Group)
-		if err != nil {
-			return // it is a remark; the next page meets what is wrong
-		}
-		s.of = scope(counts, s.filter)
-	}
 	text := found(s.found, s.looked, s.of)
 	if s.also != nil {
 		text += ", " + s.also()
@@ -93,7 +96,7 @@ func (s *search) sum(what string) {
 // warn says what was left out.
 func (s *search) warn() {
 	if s.unreadable > 0 {
-		s.console.say("%s left out: this build cannot read them", plural(s.unreadable, "record was", "records were"))
+		s.console.say("left out: %s that this build cannot read", plural(s.unreadable, "record", "records"))
 	}
 }
 
