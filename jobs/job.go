@@ -86,6 +86,12 @@ type Job struct {
 	Admitted time.Time `json:"-"` // when the job went to its lane's queue
 	Nudge    int       `json:"-"` // how often the watchdog enqueued it anew
 	Looks    Looks     `json:"-"`
+	// Lapsed is how many workers in a row have claimed a look at the response and
+	// neither finished it nor given it back.
+	Lapsed int `json:"-"`
+	// AloneBy is the worker that looked at the response and at nothing else, and did
+	// not finish.
+	AloneBy string `json:"-"`
 
 	// extra keeps what a newer build wrote and this one does not know.
 	extra *extra

@@ -56,7 +56,7 @@ func Transition(j Job, ev Event, now time.Time) (Change, error) {
 	case WaitOver:
 		err = m.waitOver(ev)
 	case CrashedAlone:
-		err = m.crashedAlone()
+		err = m.crashedAlone(ev)
 	case RetryRequested:
 		err = m.retryRequested()
 	case ReleaseRequested:

@@ -89,7 +89,7 @@ func (m *move) waitOver(ev WaitOver) error {
 	return nil
 }
 
-func (m *move) crashedAlone() error {
+func (m *move) crashedAlone(ev CrashedAlone) error {
 	a := m.attempt(m.job.Current)
 	if a == nil || m.job.State != StateRunning {
 		return ErrUnchanged
@@ -100,7 +100,7 @@ func (m *move) crashedAlone() error {
 		m.end(m.stopState())
 		return nil
 	}
-	m.poison(a.Worker)
+	m.poison(ev.Worker)
 	return nil
 }
 

@@ -32,6 +32,9 @@ type Records interface {
 	// Advance writes what an event makes of a job. The error is
 	// [jobs.ErrUnchanged] when it brings nothing new.
 	Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error)
+	// LookAlone notes that the worker looks at a claimed job and at nothing else. It
+	// reports whether the job is still as it was claimed.
+	LookAlone(ctx context.Context, j jobs.Job, worker string) (bool, error)
 	Now() time.Time
 	Shards() int
 }
@@ -54,6 +57,8 @@ type API interface {
 // lost workers, effects.
 type Others interface {
 	Overdue(ctx context.Context, j jobs.Job) error
+	// Gone reports whether a worker certainly lives no more.
+	Gone(ctx context.Context, worker string) (bool, error)
 }
 
 // Effects enqueues the outbox of a job.
@@ -73,6 +78,11 @@ type Config struct {
 	Tick time.Duration
 	// Lease is how long a claimed job is left to its claimer.
 	Lease time.Duration
+	// Worker is this worker's name in the records.
+	Worker string
+	// Enter lets a look in beside others, or alone; it blocks until then, or until
+	// ctx is done. Nil lets everybody in.
+	Enter func(ctx context.Context, alone bool) (leave func(), err error)
 	// Sweep is the pause between two searches for what has to end at endpoints
 	// that nobody serves.
 	Sweep time.Duration
@@ -151,6 +161,11 @@ func (p *Poller) handle(ctx context.Context, j jobs.Job) {
 		p.act(ctx, log, j, leave(p.records.Now(), j, p.config.Schedule))
 		return
 	}
+	out, in := p.enter(ctx, log, j)
+	if !in {
+		return
+	}
+	defer out()
 	p.decide(ctx, log, j, p.look(ctx, api, j, a.ResponseID))
 }
 

@@ -65,7 +65,7 @@ func (s *Store) Audit(ctx context.Context) (int, error) {
 // auditPage audits one page of a list in every shard, and reports whether any
 // shard has more.
 func (s *Store) auditPage(ctx context.Context, list string, first int) (repaired int, more bool, err error) {
-	err = s.everywhere(ctx, s.scripts.audit, []any{list, first, auditPage, ms(s.Now())}, func(answer *redis.Cmd) error {
+	err = s.everywhere(ctx, s.scripts.audit, []any{list, first, auditPage, even(s.Now())}, func(answer *redis.Cmd) error {
 		counts, err := answer.Int64Slice()
 		if err != nil {
 			return err

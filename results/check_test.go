@@ -40,6 +40,8 @@ const (
 	headLooks
 	_ // endpoint
 	headBlobs
+	headLapsed
+	headAlone
 	headSize
 )
 
@@ -109,7 +111,10 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	rank := strconv.FormatInt(int64(9-j.Priority)<<42+j.Created.UnixMilli(), 10)
 	head := []string{
 		strconv.Itoa(jobs.Schema), got[headVersion], state, string(j.Kind), j.Lane, j.Group, "", rank, deadline,
-		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "", endpoint, "",
+		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "", endpoint, "", "", "",
+	}
+	if j.State == jobs.StateRunning { // what a claim notes, and no step does
+		head[headLapsed], head[headAlone] = got[headLapsed], got[headAlone]
 	}
 	version, _ := strconv.Atoi(got[headVersion])
 	if n := len(strings.Split(got[headNonces], ",")); n != min(version, 8) {

@@ -105,7 +105,7 @@ func (s *Store) claim(ctx context.Context, sets []any, lease time.Duration) ([]j
 
 // leaseArgs are what the scripts that claim have in common.
 func (s *Store) leaseArgs(now time.Time, lease time.Duration) []any {
-	return []any{ms(now), ms(now.Add(max(lease, time.Millisecond))), jobs.Schema}
+	return []any{ms(now), leasedUntil(now, lease), jobs.Schema}
 }
 
 // claimed appends the jobs that a script has claimed; it has left some alone.
@@ -218,7 +218,7 @@ func (t Settlement) args() []any {
 	if t.Nudge {
 		nudge = strconv.Itoa(t.Job.Nudge + 1)
 	}
-	return []any{string(t.Job.ID), t.Job.Version, score(t.Due), looks, nudge}
+	return []any{string(t.Job.ID), t.Job.Version, dueScore(t.Due), looks, nudge}
 }
 
 // keptForDebts is how long an ended job that still owes an effect is kept beyond

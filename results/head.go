@@ -17,6 +17,8 @@ const (
 	headAdmitted = 10
 	headNudge    = 11
 	headLooks    = 13
+	headLapsed   = 16
+	headAlone    = 17
 )
 
 // readHead takes over what is kept beside a job's record.
@@ -34,6 +36,7 @@ func readHead(j *jobs.Job, head string) {
 	}
 	j.Nudge = int(parseInt(at(headNudge)))
 	j.Looks = decodeLooks(at(headLooks))
+	j.Lapsed, j.AloneBy = int(parseInt(at(headLapsed))), at(headAlone)
 }
 
 // encodeLooks writes the counters that change with every look into the head, so

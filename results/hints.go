@@ -3,6 +3,7 @@ package results
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -36,7 +37,7 @@ func (s *Store) Hint(ctx context.Context, webhookID, endpoint, responseID string
 		return false, fmt.Errorf("keep hint: endpoint %.40q is no name", endpoint)
 	}
 	now := s.Now()
-	n, err := s.run(ctx, s.scripts.hint, s.hints(), webhookID, endpoint, responseID, ms(now), ms(now.Add(-rememberWebhooks))).Int()
+	n, err := s.run(ctx, s.scripts.hint, s.hints(), webhookID, endpoint, responseID, even(now), ms(now.Add(-rememberWebhooks))).Int()
 	if err != nil {
 		return false, fmt.Errorf("keep hint: %w", err)
 	}
@@ -47,7 +48,7 @@ func (s *Store) Hint(ctx context.Context, webhookID, endpoint, responseID string
 // and leases them: until the lease runs out nobody else gets them.
 func (s *Store) ClaimHints(ctx context.Context, endpoint string, limit int, lease time.Duration) ([]Hint, error) {
 	now := s.Now()
-	until := score(now.Add(max(lease, time.Millisecond)))
+	until := strconv.FormatInt(leasedUntil(now, lease), 10)
 	flat, err := s.run(ctx, s.scripts.claimHints, s.hints(), endpoint, ms(now), until, limit).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("claim hints of %s: %w", endpoint, err)
@@ -64,7 +65,7 @@ func (s *Store) ClaimHints(ctx context.Context, endpoint string, limit int, leas
 // SettleHint drops a claimed hint or, with a time, makes it due again then. One
 // that another webhook has made due meanwhile stays due.
 func (s *Store) SettleHint(ctx context.Context, h Hint, again time.Time) error {
-	if err := s.run(ctx, s.scripts.settleHint, s.hints(), h.Endpoint, h.ResponseID, h.lease, score(again)).Err(); err != nil {
+	if err := s.run(ctx, s.scripts.settleHint, s.hints(), h.Endpoint, h.ResponseID, h.lease, dueScore(again)).Err(); err != nil {
 		return fmt.Errorf("settle hint of %s: %w", h.ResponseID, err)
 	}
 	return nil

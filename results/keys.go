@@ -55,6 +55,8 @@ import (
 //	looks      the counters of the looks at its response, likewise
 //	endpoint   the one that its response belongs to; only while it is running
 //	blobs      1 if it may have blobs
+//	lapsed     how many claims for a look, in a row, were neither settled nor given back
+//	alone      the worker that looks at it and at nothing else; only while it does
 //
 // Beside the shards there are PREFIX:{meta}:installation, a hash with the number
 // of shards and, if there are blobs, the name of their folder, PREFIX:{meta}:round,

@@ -26,7 +26,7 @@ const (
 // scripts are the atomic steps, one each.
 type scripts struct {
 	accept, apply, admit, claim, late, settle, remove, expire, audit, list, count, gone, round *redis.Script
-	hint, claimHints, settleHint                                                               *redis.Script
+	alone, hint, claimHints, settleHint                                                        *redis.Script
 }
 
 // newScripts reads the sources. With flags, the scripts that record what was
@@ -69,6 +69,7 @@ func newScripts(flags bool) (scripts, error) {
 		gone:   load("gone", allowOOM),
 		round:  load("round", allowOOM),
 
+		alone:      load("alone", allowOOM),
 		hint:       load("hint", ""),
 		claimHints: load("claimhints", allowOOM),
 		settleHint: load("settlehint", allowOOM),

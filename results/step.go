@@ -100,6 +100,7 @@ func (s *Store) advance(ctx context.Context, j jobs.Job, ev jobs.Event, fresh bo
 func transition(j jobs.Job, ev jobs.Event, now time.Time) (jobs.Change, error) {
 	change, err := jobs.Transition(j, ev, now)
 	next := &change.Job
+	next.Lapsed, next.AloneBy = 0, ""
 	if next.State != jobs.StateWaiting {
 		next.Admitted = time.Time{}
 	}
@@ -130,7 +131,7 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 	}
 	due, expire, owing, place := "", "", "", ""
 	if at, owed := next.Due(s.config.Timing); owed {
-		due = score(later(at, next.Created)) // no time at all is at once, and not never
+		due = dueScore(later(at, next.Created)) // no time at all is at once, and not never
 	}
 	if at := next.ExpiresAt(); !at.IsZero() {
 		expire = score(at)

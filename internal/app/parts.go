@@ -71,7 +71,7 @@ func (a *App) assemble() parts {
 	}
 	told, gate := announcements(a.endpoints), newGate()
 	looks := poller.New(pollerRecords{store}, byName(a.endpoints, func(c *responses.Client) poller.API { return c }), dog, tasks, poller.Config{
-		Schedule: schedule, Announcements: told, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
+		Worker: worker.ID, Enter: gate.Enter, Schedule: schedule, Announcements: told, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
 		Sweep: cfg.Watchdog.AuditEvery,
 	}, a.registry, a.log)
 	metrics := queue.NewMetrics(a.registry)

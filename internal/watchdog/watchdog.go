@@ -233,6 +233,16 @@ func (w *Watchdog) checkIntent(ctx context.Context, j jobs.Job) error {
 	return err
 }
 
+// Gone reports whether a worker certainly lives no more. While this one's own
+// heartbeats are not steady it cannot tell, and nobody counts as gone.
+func (w *Watchdog) Gone(ctx context.Context, worker string) (bool, error) {
+	alive, err := w.living(ctx, w.store.Now().Add(-time.Second))
+	if err != nil {
+		return false, err
+	}
+	return !alive[worker] && worker != w.worker.ID && w.pulse.steady(), nil
+}
+
 // living returns the living workers, asked at most a second ago and not before
 // the given time: an answer from before a worker came does not name it.
 func (w *Watchdog) living(ctx context.Context, after time.Time) (map[string]bool, error) {

@@ -437,3 +437,27 @@ func TestSweepAsksOnceForTheLiving(t *testing.T) {
 		}
 	})
 }
+
+// Only a worker whose word has run out, told by one whose own is steady, is gone.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := newKennel(slog.New(slog.DiscardHandler))
+		k.store.word(them)
+		if gone, err := k.dog.Gone(t.Context(), "w_gone"); err != nil || gone {
+			t.Errorf("before our own heartbeats are steady: %t, %v", gone, err)
+		}
+		k.settle(t)
+		k.store.word(them)
+		for worker, want := range map[string]bool{us: false, them: false, "w_gone": true} {
+			if gone, err := k.dog.Gone(t.Context(), worker); err != nil || gone != want {
+				t.Errorf("%s is gone: %t, %v; want %t", worker, gone, err, want)
+			}
+		}
+		k.store.setAway(true)
+		time.Sleep(2 * time.Second)
+		if _, err := k.dog.Gone(t.Context(), "w_gone"); err == nil {
+			t.Error("no error while Redis is away")
+		}
+	})
+}

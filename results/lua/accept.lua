@@ -22,7 +22,7 @@ if dedupe ~= '' then
   end
   redis.call('SET', base .. 'dedupe:' .. dedupe, id .. ' ' .. digest)
 end
-local head = { schema, '1', 'waiting', kind, lane, group, dedupe, rank, deadline, '1', '', '', nonce, '', '', blobs }
+local head = { schema, '1', 'waiting', kind, lane, group, dedupe, rank, deadline, '1', '', '', nonce, '', '', blobs, '', '' }
 redis.call('HSET', job_key(id), 'head', table.concat(head, ' '), 'record', record, 'request', request)
 redis.call('SADD', base .. 'streams', stream_of(head))
 set_state(id, head, nil, 'waiting')

@@ -32,6 +32,7 @@ head[SCHEMA], head[VERSION], head[STATE], head[NONCES] = schema, version, state,
 head[NEXT], head[DEADLINE], head[ENDPOINT] = next_attempt, deadline, endpoint
 if from ~= state then head[NUDGE] = '' end
 if looks ~= '=' then head[LOOKS] = looks end
+head[LAPSED], head[ALONE] = '', ''
 local leaves = from == 'waiting' and place ~= 'admitted'
 if leaves then head[ADMITTED], head[NUDGE] = '', '' end
 if body_action == 'blob' then head[BLOBS] = '1' end

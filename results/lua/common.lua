@@ -14,8 +14,8 @@ local function waiting_key(set, lane) return base .. set .. ':' .. lane end
 -- is not there. What a newer build put behind them stays.
 local SCHEMA, VERSION, STATE, KIND, LANE, GROUP, DEDUPE = 1, 2, 3, 4, 5, 6, 7
 local RANK, DEADLINE, NEXT, ADMITTED, NUDGE, NONCES, LOOKS = 8, 9, 10, 11, 12, 13, 14
-local ENDPOINT, BLOBS = 15, 16
-local head_size = BLOBS
+local ENDPOINT, BLOBS, LAPSED, ALONE = 15, 16, 17, 18
+local head_size = ALONE
 
 -- read_head returns a job's head, nil if there is no such job.
 local function read_head(id)
@@ -86,7 +86,7 @@ local function newer(schema, known) return tonumber(schema or 0) > tonumber(know
 -- claim leases a job that is due in a set, and appends id, record and head of it to
 -- out. It returns false for one of a newer schema, which it leaves alone, and nil
 -- for an entry without a job, which goes.
-local function claim(id, due, lease, known, out)
+local function claim(id, due, lease, known, out, lapsed)
   local f = redis.call('HMGET', job_key(id), 'record', 'head')
   if not f[2] then
     redis.call('ZREM', due, id)
@@ -94,6 +94,12 @@ local function claim(id, due, lease, known, out)
   end
   if newer(string.match(f[2], '^%d+'), known) then return false end
   redis.call('ZADD', due, lease, id)
+  if lapsed then
+    local head = read_head(id)
+    head[LAPSED] = string.format('%d', (tonumber(head[LAPSED]) or 0) + 1)
+    write_head(id, head)
+    f[2] = table.concat(head, ' ')
+  end
   out[#out + 1] = id
   out[#out + 1] = f[1]
   out[#out + 1] = f[2]
