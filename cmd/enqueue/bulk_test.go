@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -12,7 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/longhaul-jobs/longhaul/internal/redistest"
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
 )
 
 // counts are the numbers of jobs by state, those without any left out.
@@ -269,6 +272,35 @@ func TestRetryCanBeStoppedAndTakenUp(t *testing.T) {
 	}
 	b.call("", "retry", "--all-failed").want(t, 0)
 	b.wantCounts(map[jobs.State]int{jobs.StateWaiting: 2 * wholePage})
+}
+
+// A bulk retry outlasts a Redis that is away for a while, and so does an export.
+func TestBulkWaitsWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartWith(t, redistest.Config{AppendDir: t.TempDir()})
+	store, err := results.Open(t.Context(), server.Client(t), results.Config{}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, store: store, env: []string{"LONGHAUL_REDIS_URL=" + server.URL()}}
+	b.late(2*wholePage, jobs.Options{})
+	done := make(chan outcome)
+	go func() { done <- b.callIn(t.Context(), "", "retry", "--all-failed") }()
+	until(t, "the first retries", func() bool { return b.counts()[jobs.StateWaiting] > 0 })
+	server.Restart()
+	if got := (<-done).want(t, 0).stdout; got != "2,000 jobs retried\n" {
+		t.Errorf("retry says %q", got)
+	}
+	b.wantCounts(map[jobs.State]int{jobs.StateWaiting: 2 * wholePage})
+
+	var stdout, stderr lockedBuffer
+	w := &stopAfter{Writer: &stdout, stop: server.Restart}
+	w.left.Store(1)
+	code := run(t.Context(), []string{"list", "--all", "--csv"}, system{stdin: strings.NewReader(""), stdout: w, stderr: &stderr, environ: b.env})
+	outcome{code, stdout.String(), stderr.String()}.want(t, 0).says(t, "2,000 jobs listed")
+	if n := len(ids(stdout.String())); n != 2*wholePage {
+		t.Errorf("%d jobs are exported", n)
+	}
 }
 
 // held makes jobs that are held for a person.

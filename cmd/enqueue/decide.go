@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -96,6 +97,11 @@ well, unless it has succeeded.`,
 	return cmd
 }
 
-// validResponseID reports whether a text can be a response's id: one word, of
-// what every provider's ids are made.
-func validResponseID(id string) bool { return jobs.ValidName(id) }
+// validResponseID reports whether a text can be a response's id: one word of
+// characters that can be part of an address. Gateways have longer ones than
+// OpenAI.
+func validResponseID(id string) bool {
+	const most = 256
+	strange := func(r rune) bool { return r <= ' ' || r > '~' || r == '/' || r == '?' || r == '#' }
+	return id != "" && len(id) <= most && !strings.ContainsFunc(id, strange)
+}
