@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/longhaul-jobs/longhaul/internal/installation"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
@@ -15,7 +14,11 @@ const question = `{"input":"Document %d. The harbour was rebuilt after the storm
 // Guarantee: G1, G2, G3.
 func TestKillNine(t *testing.T) {
 	t.Parallel()
-	w := installation.New(t, "--simulator-queued", "1s", "--simulator-running", "2s")
+	onEach(t, killNine)
+}
+
+func killNine(t *testing.T, g *ground) {
+	w := g.open(t, "--simulator-queued", "1s", "--simulator-running", "2s")
 	ids := w.Submit(200, question, jobs.Options{})
 	first := w.Worker()
 	w.WaitCount(jobs.StateRunning, 20)
@@ -39,7 +42,11 @@ func TestKillNine(t *testing.T) {
 // Guarantee: G4.
 func TestReplaceUnderLoad(t *testing.T) {
 	t.Parallel()
-	w := installation.New(t, "--simulator-queued", "200ms", "--simulator-running", "500ms")
+	onEach(t, replaceUnderLoad)
+}
+
+func replaceUnderLoad(t *testing.T, g *ground) {
+	w := g.open(t, "--simulator-queued", "200ms", "--simulator-running", "500ms")
 	ids := w.Submit(300, question, jobs.Options{})
 	first := w.Worker()
 	w.WaitCount(jobs.StateRunning, 20)
@@ -63,13 +70,17 @@ func TestReplaceUnderLoad(t *testing.T) {
 // Guarantee: G5.
 func TestRedisRestart(t *testing.T) {
 	t.Parallel()
-	w := installation.New(t, "--simulator-queued", "500ms", "--simulator-running", "1s")
+	onEach(t, redisRestart)
+}
+
+func redisRestart(t *testing.T, g *ground) {
+	w := g.open(t, "--simulator-queued", "500ms", "--simulator-running", "1s")
 	ids := w.Submit(100, question, jobs.Options{})
 	worker := w.Worker()
 	w.WaitCount(jobs.StateRunning, 10)
-	w.Redis.Stop()
+	g.stop()
 	time.Sleep(5 * time.Second) // Redis is away; creates in flight get their answers meanwhile
-	w.Redis.Restart()
+	g.restart()
 	ended := w.WaitAll(ids, 2*time.Minute)
 	creates, resubmissions, _ := w.Account(ended)
 	if creates != len(ids)+resubmissions {

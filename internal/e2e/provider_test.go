@@ -16,7 +16,11 @@ import (
 // Guarantees: G1, G2, G3, G6.
 func TestKillNineDuringCreates(t *testing.T) {
 	t.Parallel()
-	w := installation.New(t, "--simulator-queued", "100ms", "--simulator-running", "300ms")
+	onEach(t, killNineDuringCreates)
+}
+
+func killNineDuringCreates(t *testing.T, g *ground) {
+	w := g.open(t, "--simulator-queued", "100ms", "--simulator-running", "300ms")
 	w.Faults(`{"rules":[{"match":{"op":"create"},"action":{"delay":"400ms"}}]}`)
 	ids := w.Submit(120, question, jobs.Options{})
 	first := w.Worker()
@@ -47,7 +51,11 @@ func TestKillNineDuringCreates(t *testing.T) {
 // Guarantees: G6, G7.
 func TestBadLooksFailNoJob(t *testing.T) {
 	t.Parallel()
-	w := installation.New(t, "--simulator-queued", "200ms", "--simulator-running", "1s")
+	onEach(t, badLooksFailNoJob)
+}
+
+func badLooksFailNoJob(t *testing.T, g *ground) {
+	w := g.open(t, "--simulator-queued", "200ms", "--simulator-running", "1s")
 	w.Faults(`{"seed":7,"rules":[
 		{"match":{"op":"get","probability":0.1},"action":{"status":502,"body":"html"}},
 		{"match":{"op":"get","probability":0.1},"action":{"status":200,"body":"cut"}},
@@ -75,7 +83,11 @@ func TestBadLooksFailNoJob(t *testing.T) {
 // Guarantee: G6.
 func TestLostAnswersAreResubmittedOnRecord(t *testing.T) {
 	t.Parallel()
-	w := installation.New(t, "--simulator-queued", "100ms", "--simulator-running", "200ms")
+	onEach(t, lostAnswersAreResubmittedOnRecord)
+}
+
+func lostAnswersAreResubmittedOnRecord(t *testing.T, g *ground) {
+	w := g.open(t, "--simulator-queued", "100ms", "--simulator-running", "200ms")
 	w.Faults(`{"rules":[{"match":{"op":"create","every":5},"action":{"reset":"after"}}]}`)
 	ids := w.Submit(50, question, jobs.Options{MaxAttempts: 10})
 	w.Worker()
@@ -97,7 +109,11 @@ func TestLostAnswersAreResubmittedOnRecord(t *testing.T) {
 // Guarantee: G6.
 func TestRevokedKeyBurnsNothing(t *testing.T) {
 	t.Parallel()
-	w := installation.New(t, "--simulator-queued", "100ms", "--simulator-running", "200ms")
+	onEach(t, revokedKeyBurnsNothing)
+}
+
+func revokedKeyBurnsNothing(t *testing.T, g *ground) {
+	w := g.open(t, "--simulator-queued", "100ms", "--simulator-running", "200ms")
 	w.Faults(`{"rules":[{"match":{"op":"create","first":10},"action":{"status":401,"code":"invalid_api_key","headers":{"Retry-After":"1"}}}]}`)
 	ids := w.Submit(10, question, jobs.Options{MaxAttempts: 1})
 	w.Worker()
@@ -113,7 +129,11 @@ func TestRevokedKeyBurnsNothing(t *testing.T) {
 // Guarantee: G8.
 func TestNeverEndingResponse(t *testing.T) {
 	t.Parallel()
-	w := installation.New(t)
+	onEach(t, neverEndingResponse)
+}
+
+func neverEndingResponse(t *testing.T, g *ground) {
+	w := g.open(t)
 	w.Faults(`{"rules":[{"match":{"op":"create"},"action":{"never_ends":true}}]}`)
 	ids := w.Submit(3, question, jobs.Options{Deadline: w.Store.Now().Add(3 * time.Second)})
 	w.Worker()
@@ -135,7 +155,11 @@ func TestNeverEndingResponse(t *testing.T) {
 // Guarantee: G5.
 func TestHealthFollowsRedis(t *testing.T) {
 	t.Parallel()
-	w := installation.New(t)
+	onEach(t, healthFollowsRedis)
+}
+
+func healthFollowsRedis(t *testing.T, g *ground) {
+	w := g.open(t)
 	addr := installation.FreeAddr(t)
 	worker := w.Worker("LONGHAUL_HTTP_ADDR=" + addr)
 	status := func(path string) int {
@@ -161,7 +185,7 @@ func TestHealthFollowsRedis(t *testing.T) {
 		t.Fatalf("%s never answered %d", path, want)
 	}
 	until("/readyz", http.StatusOK)
-	w.Redis.Stop()
+	g.stop()
 	until("/readyz", http.StatusServiceUnavailable)
 	if got := status("/livez"); got != http.StatusOK {
 		t.Errorf("/livez answers %d while Redis is away; a restart would not help", got)
@@ -169,7 +193,7 @@ func TestHealthFollowsRedis(t *testing.T) {
 	if got := status("/metrics"); got != http.StatusOK {
 		t.Errorf("/metrics answers %d while Redis is away", got)
 	}
-	w.Redis.Restart()
+	g.restart()
 	until("/readyz", http.StatusOK)
 	if code := worker.Terminate(); code != 0 {
 		t.Errorf("exit code %d", code)

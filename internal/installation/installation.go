@@ -31,6 +31,7 @@ import (
 
 // Installation is Redis, the simulator, and a client. Workers come and go.
 type Installation struct {
+	// Redis and RDB are nil when the test has a Redis of its own; see [NewOn].
 	Redis     *redistest.Server
 	RDB       *redis.Client
 	Store     *results.Store
@@ -40,6 +41,7 @@ type Installation struct {
 	SimulatorURL string
 
 	tb        testing.TB
+	url       string        // of the test's own Redis
 	databases *atomic.Int32 // of the server that have been lent
 	database  int
 }
@@ -51,10 +53,30 @@ func New(tb testing.TB, simulatorArgs ...string) *Installation {
 		TCP: true, AppendDir: tb.TempDir(), Args: []string{"--databases", strconv.Itoa(maxDatabases)},
 	})
 	in := &Installation{tb: tb, Redis: server, databases: new(atomic.Int32)}
-	in.Simulator = Start(tb, nil, "worker", append([]string{"simulate", "--addr", "127.0.0.1:0"}, simulatorArgs...)...)
-	in.SimulatorURL = in.Simulator.Find(in.Simulator.Stdout, `base URL (http://\S+/v1)`)
+	in.simulate(simulatorArgs)
 	in.open()
 	return in
+}
+
+// NewOn starts the simulator, for a Redis that the test has at the address: a
+// Cluster or a Sentinel set, or one with settings of its own.
+func NewOn(tb testing.TB, redisURL string, simulatorArgs ...string) *Installation {
+	tb.Helper()
+	in := &Installation{tb: tb, url: redisURL}
+	in.simulate(simulatorArgs)
+	rdb, err := results.Connect(redisURL, 0)
+	if err != nil {
+		tb.Fatalf("the address %v", err)
+	}
+	tb.Cleanup(func() { _ = rdb.Close() })
+	in.openStore(rdb)
+	return in
+}
+
+func (in *Installation) simulate(args []string) {
+	in.tb.Helper()
+	in.Simulator = Start(in.tb, nil, "worker", append([]string{"simulate", "--addr", "127.0.0.1:0"}, args...)...)
+	in.SimulatorURL = in.Simulator.Find(in.Simulator.Stdout, `base URL (http://\S+/v1)`)
 }
 
 // maxDatabases is how often [Installation.Apart] can be called.
@@ -84,7 +106,12 @@ func (in *Installation) open() {
 	}
 	in.RDB = redis.NewClient(options)
 	in.tb.Cleanup(func() { _ = in.RDB.Close() })
-	store, err := results.Open(in.tb.Context(), in.RDB, results.Config{}, slog.New(slog.DiscardHandler), nil)
+	in.openStore(in.RDB)
+}
+
+func (in *Installation) openStore(rdb redis.UniversalClient) {
+	in.tb.Helper()
+	store, err := results.Open(in.tb.Context(), rdb, results.Config{}, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		in.tb.Fatal(err)
 	}
@@ -92,7 +119,12 @@ func (in *Installation) open() {
 }
 
 // RedisURL is the address of the installation's database.
-func (in *Installation) RedisURL() string { return in.RedisURLAt(in.Redis.Addr()) }
+func (in *Installation) RedisURL() string {
+	if in.url != "" {
+		return in.url
+	}
+	return in.RedisURLAt(in.Redis.Addr())
+}
 
 // RedisURLAt is the address of the installation's database for a process that
 // reaches the server at another address, that of a proxy.
