@@ -157,6 +157,13 @@ const (
 	OutcomeWasted     Outcome = "wasted" // accepted and given up in favour of another
 )
 
+// Outcomes returns every outcome, for metrics that start at zero.
+func Outcomes() []Outcome {
+	return []Outcome{
+		OutcomeSucceeded, OutcomeIncomplete, OutcomeFailed, OutcomeUncertain, OutcomeCancelled, OutcomeLost, OutcomeWasted,
+	}
+}
+
 // Stop is a wish that a job should end.
 type Stop struct {
 	At     time.Time  `json:"at"`

@@ -12,6 +12,9 @@ type metrics struct {
 	accepted    *prometheus.CounterVec
 	transitions *prometheus.CounterVec
 	failures    *prometheus.CounterVec
+	attempts    *prometheus.CounterVec
+	resolved    prometheus.Counter
+	wasted      *prometheus.CounterVec
 	tokens      *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
 	stale       prometheus.Counter
@@ -35,6 +38,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Namespace: "longhaul", Subsystem: "results", Name: "attempt_failures_total",
 			Help: "Attempts that failed, by the class of the failure.",
 		}, []string{"class"}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "longhaul", Subsystem: "results", Name: "attempts_total",
+			Help: "Attempts that ended, by how; one that is taken up again ends again.",
+		}, []string{"outcome"}),
+		resolved: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "longhaul", Subsystem: "results", Name: "uncertain_resolved_total",
+			Help: "Uncertain attempts of which it became known whether they were accepted; the others may have cost something.",
+		}),
+		wasted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "longhaul", Subsystem: "results", Name: "wasted_tokens_total",
+			Help: "Tokens of responses that lost against another of their job, by direction.",
+		}, []string{"direction"}),
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "longhaul", Subsystem: "results", Name: "tokens_total",
 			Help: "Tokens used by ended attempts as the provider counts them, by direction.",
@@ -73,10 +88,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, class := range jobs.Classes() {
 		m.failures.WithLabelValues(string(class))
 	}
-	m.tokens.WithLabelValues("input")
-	m.tokens.WithLabelValues("output")
+	for _, direction := range []string{"input", "output"} {
+		m.tokens.WithLabelValues(direction)
+		m.wasted.WithLabelValues(direction)
+	}
+	for _, outcome := range jobs.Outcomes() {
+		m.attempts.WithLabelValues(string(outcome))
+	}
 	if reg != nil {
-		reg.MustRegister(m.accepted, m.transitions, m.failures, m.tokens, m.duration, m.stale, m.withdrawn, m.newer, m.unreadable,
+		reg.MustRegister(m.accepted, m.transitions, m.failures, m.attempts, m.resolved, m.wasted, m.tokens, m.duration, m.stale, m.withdrawn, m.newer, m.unreadable,
 			m.blobs.operations, m.blobs.bytes, m.blobs.duration)
 	}
 	return m
@@ -94,14 +114,41 @@ func (m *metrics) observe(before, after jobs.Job) {
 		if i < len(before.Attempts) && before.Attempts[i].Outcome == a.Outcome && before.Attempts[i].Repeats == a.Repeats {
 			continue
 		}
+		var was jobs.Attempt
+		if i < len(before.Attempts) {
+			was = before.Attempts[i]
+		}
+		m.outcome(was, a)
 		if a.Failure != nil && (a.Outcome == jobs.OutcomeFailed || a.Outcome == jobs.OutcomeUncertain || a.Outcome == jobs.OutcomeLost) {
 			m.failures.WithLabelValues(string(known(a.Failure.Class))).Inc()
 		}
-		if a.Usage != nil {
-			m.tokens.WithLabelValues("input").Add(float64(a.Usage.InputTokens))
-			m.tokens.WithLabelValues("output").Add(float64(a.Usage.OutputTokens))
+		if a.Usage != nil && was.Usage == nil {
+			count(m.tokens, *a.Usage)
 		}
 	}
+}
+
+// outcome counts how an attempt has ended, and what it cost for nothing. One that
+// ends anew was taken up again: its answer came after all, or a person knew more.
+func (m *metrics) outcome(was, is jobs.Attempt) {
+	if is.Outcome == was.Outcome {
+		return
+	}
+	if was.Outcome == jobs.OutcomeUncertain {
+		m.resolved.Inc()
+	}
+	if slices.Contains(jobs.Outcomes(), is.Outcome) {
+		m.attempts.WithLabelValues(string(is.Outcome)).Inc()
+	}
+	if is.Outcome == jobs.OutcomeWasted && is.Usage != nil {
+		count(m.wasted, *is.Usage)
+	}
+}
+
+// count adds tokens by their direction.
+func count(tokens *prometheus.CounterVec, u jobs.Usage) {
+	tokens.WithLabelValues("input").Add(float64(u.InputTokens))
+	tokens.WithLabelValues("output").Add(float64(u.OutputTokens))
 }
 
 // known keeps the label set closed.
