@@ -228,7 +228,9 @@ func TestWhy(t *testing.T) {
 	w.beat("night")
 	says("others of its lane")
 	w.start(id)
-	says("looked at 0 times")
+	says("a worker that has the key of endpoint default: none is alive; the response is accepted; looked at 0 times")
+	w.serve(results.Worker{ID: "w", Endpoints: []string{"default"}})
+	says("the response is accepted; looked at 0 times")
 	w.finish(id, body)
 	if j, _ := c.Get(t.Context(), id); j.State != jobs.StateSucceeded {
 		t.Fatalf("state %s", j.State)

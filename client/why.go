@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,20 +20,29 @@ func (c *Client) Why(ctx context.Context, j jobs.Job) (string, error) {
 	case jobs.StateSubmitting:
 		return "its request is on the way to the provider", nil
 	case jobs.StateRunning:
-		status := j.Looks.Status
-		if status == "" {
-			status = "accepted"
-		}
-		why := fmt.Sprintf("the response is %s; looked at %d times", status, j.Looks.Count)
-		if j.Stop != nil {
-			why += "; it is being cancelled (" + string(j.Stop.Reason) + ")"
-		}
-		return why, nil
+		return c.whyRunning(ctx, j)
 	case jobs.StateUncertain:
 		return whyUncertain(j), nil
 	case jobs.StateSucceeded, jobs.StateIncomplete, jobs.StateFailed, jobs.StateCancelled, jobs.StateExpired:
 	}
 	return "", nil
+}
+
+func (c *Client) whyRunning(ctx context.Context, j jobs.Job) (string, error) {
+	status := cmp.Or(j.Looks.Status, "accepted")
+	why := fmt.Sprintf("the response is %s; looked at %d times", status, j.Looks.Count)
+	if j.Stop != nil {
+		why += "; it is being cancelled (" + string(j.Stop.Reason) + ")"
+	}
+	a, _ := j.CurrentAttempt()
+	served, err := c.store.Served(ctx, a.Endpoint)
+	switch {
+	case err != nil:
+		return "", err
+	case !served:
+		return fmt.Sprintf("a worker that has the key of endpoint %s: none is alive; %s", a.Endpoint, why), nil
+	}
+	return why, nil
 }
 
 // whyUncertain says what decides about a job whose create's answer was lost.

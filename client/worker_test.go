@@ -34,7 +34,12 @@ func newWorker(t *testing.T, url string) *worker {
 
 func (w *worker) beat(lanes ...string) {
 	w.t.Helper()
-	if err := w.store.Beat(w.t.Context(), results.Worker{ID: "w", Lanes: lanes}, time.Minute); err != nil {
+	w.serve(results.Worker{ID: "w", Lanes: lanes})
+}
+
+func (w *worker) serve(what results.Worker) {
+	w.t.Helper()
+	if err := w.store.Beat(w.t.Context(), what, time.Minute); err != nil {
 		w.t.Fatal(err)
 	}
 }

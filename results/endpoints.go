@@ -2,6 +2,7 @@ package results
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,6 +47,18 @@ func (s *Store) Endpoints(ctx context.Context) ([]EndpointUse, error) {
 		uses[i/s.shards].Running += size.Val()
 	}
 	return uses, nil
+}
+
+// Served reports whether some living worker serves an endpoint.
+func (s *Store) Served(ctx context.Context, endpoint string) (bool, error) {
+	until, err := s.rdb.ZScore(ctx, s.endpointsKey(), endpoint).Result()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read endpoint %s: %w", endpoint, err)
+	}
+	return until >= float64(ms(s.Now())), nil
 }
 
 // listed are the endpoints without the numbers of their responses.

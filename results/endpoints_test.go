@@ -152,6 +152,11 @@ func TestEndpointsTellWhoIsServedAndWhatRuns(t *testing.T) {
 			if diff := cmp.Diff(want, uses); diff != "" && len(want)+len(uses) > 0 {
 				t.Errorf("%s (-want +got):\n%s", when, diff)
 			}
+			for _, use := range append(want, results.EndpointUse{Name: "never heard of"}) {
+				if served, err := h.Served(ctx, use.Name); err != nil || served != use.Served {
+					t.Errorf("%s, %s is served: %t, %v", when, use.Name, served, err)
+				}
+			}
 		}
 		beat := func(worker string, endpoints ...string) {
 			t.Helper()

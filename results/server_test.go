@@ -379,6 +379,9 @@ func TestRedisThatIsDownIsAnErrorEverywhere(t *testing.T) {
 		"Leave":     func() error { return h.Leave(ctx, "w") },
 		"Alive":     func() error { _, err := h.Alive(ctx); return err },
 		"Workers":   func() error { _, err := h.Workers(ctx); return err },
+		"Endpoints": func() error { _, err := h.Endpoints(ctx); return err },
+		"Served":    func() error { _, err := h.Served(ctx, "a"); return err },
+		"Unserved":  func() error { _, err := h.ClaimUnserved(ctx, time.Second); return err },
 		"SyncClock": func() error { return h.SyncClock(ctx) },
 	} {
 		err := call()
