@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -81,13 +83,35 @@ func startDev(ctx context.Context, cfg config.Config, redisAddr, simAddr string,
 	cfg.Jobs.MaxInlineBytes = cfg.Jobs.MaxRequestBytes
 	cfg = atSimulator(cfg, sim.URL())
 	cfg.Redis.URL = config.NewSecret("redis://" + mini.Addr() + "/0")
+	// Webhooks of several endpoints could not be told apart: to the simulator, all are one project.
+	told := cfg.Simulator.WebhookURL == "" && len(cfg.Endpoints) == 0
+	if told {
+		cfg = withWebhooks(cfg)
+	}
 	l, err := startLocal(ctx, Options{Config: cfg, Log: log, Version: version, Embedded: true}, &undo)
 	if err != nil {
 		return nil, err
 	}
+	if told {
+		if err := sim.tell(l.app.webhookURL(), cfg.OpenAI.WebhookSecrets[0]); err != nil {
+			return nil, err
+		}
+	}
 	l.notice = "dev mode: the model is a stand-in (the simulator), and all jobs are lost when this process ends; nothing is sent to OpenAI"
 	l.addrs = append([]string{"redis (embedded)  redis://" + mini.Addr() + "/0", "simulator         " + sim.URL()}, l.addrs...)
 	return l, nil
+}
+
+// withWebhooks has the worker take webhooks that are signed with a new secret, on an
+// address of their own if there is no other.
+func withWebhooks(cfg config.Config) config.Config {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails
+	cfg.OpenAI.WebhookSecrets = []config.Secret{config.NewSecret("whsec_" + base64.StdEncoding.EncodeToString(key[:]))}
+	if cfg.Webhooks.Addr == "" && cfg.HTTP.Addr == "" {
+		cfg.Webhooks.Addr = "127.0.0.1:0"
+	}
+	return cfg
 }
 
 // atSimulator sends the requests of every endpoint to the simulator, under a key

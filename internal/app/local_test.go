@@ -98,6 +98,19 @@ func TestDevRunsAJobFromEndToEnd(t *testing.T) {
 	}
 }
 
+// TestDevIsToldOfTheEnds has looks so rare that only a webhook can bring the end.
+func TestDevIsToldOfTheEnds(t *testing.T) {
+	c, _ := startDev(t, devConfig(t, "LONGHAUL_POLL_FLOOR=1h", "LONGHAUL_POLL_CEILING=1h", "LONGHAUL_POLL_NOT_FOUND_GRACE=1h",
+		"LONGHAUL_POLL_STOP_GRACE=1h", "LONGHAUL_WEBHOOKS_SAFETY_NET=1h", "OPENAI_WEBHOOK_SECRET=of-another-provider"))
+	s, err := c.Submit(t.Context(), []byte(`{"input":"Say hello."}`), jobs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j := wait(t, c, s.Job.ID); j.State != jobs.StateSucceeded {
+		t.Errorf("state %s, %v", j.State, j.Failure)
+	}
+}
+
 // TestNothingPrivateIsLogged feeds a canary through the whole stack, on the good
 // path and on the bad one, and greps the log at its most talkative.
 //
@@ -119,7 +132,7 @@ func TestNothingPrivateIsLogged(t *testing.T) {
 		wait(t, c, s.Job.ID)
 	}
 	text := log.String()
-	for _, secret := range []string{canary, "sk-simulator"} {
+	for _, secret := range []string{canary, "sk-simulator", "whsec_"} {
 		if strings.Contains(text, secret) {
 			t.Errorf("the log has %q in it", secret)
 		}

@@ -53,6 +53,17 @@ func simulatorConfig(cfg config.Simulator, log *slog.Logger) simulator.Config {
 	return sim
 }
 
+// tell has the ends of its responses told to a URL.
+func (s *Simulator) tell(url string, secret config.Secret) error {
+	err := s.sim.Reconfigure(func(c *simulator.Config) {
+		c.Webhooks = []simulator.Webhook{{URL: url, Secrets: []string{secret.Reveal()}}}
+	})
+	if err != nil {
+		return fmt.Errorf("set up webhooks of the simulator: %w", err)
+	}
+	return nil
+}
+
 // URL is the base URL of the API.
 func (s *Simulator) URL() string { return "http://" + s.listener.Addr().String() + "/v1" }
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -66,6 +67,11 @@ func (a *App) listen(ctx context.Context) error {
 	}
 	a.listeners, a.httpAddr = append(a.listeners, server), server.Addr()
 	return nil
+}
+
+// webhookURL is where webhooks can be sent to from this machine.
+func (a *App) webhookURL() string {
+	return "http://" + cmp.Or(a.webhooksAddr, a.httpAddr) + api.WebhookPath
 }
 
 // newVerifier returns what tells webhooks of the endpoints from forged ones, nil if
