@@ -37,11 +37,7 @@ func newScripts(flags bool) (scripts, error) {
 	if err != nil {
 		return scripts{}, fmt.Errorf("read scripts: %w", err)
 	}
-	states := make([]string, 0, len(jobs.States()))
-	for _, state := range jobs.States() {
-		states = append(states, "'"+string(state)+"'")
-	}
-	preamble := "local states = { " + strings.Join(states, ", ") + " }\n" + string(common)
+	preamble := vocabulary() + string(common)
 	var failed error
 	load := func(name, flag string) *redis.Script {
 		body, err := sources.ReadFile("lua/" + name + ".lua")
@@ -75,6 +71,19 @@ func newScripts(flags bool) (scripts, error) {
 		settleHint: load("settlehint", allowOOM),
 	}
 	return s, failed
+}
+
+// vocabulary tells the scripts the states, and which of them are terminal.
+func vocabulary() string {
+	states, terminal := make([]string, 0, len(jobs.States())), make([]string, 0, len(jobs.States()))
+	for _, state := range jobs.States() {
+		states = append(states, "'"+string(state)+"'")
+		if state.Terminal() {
+			terminal = append(terminal, string(state)+" = true")
+		}
+	}
+	return "local states = { " + strings.Join(states, ", ") + " }\n" +
+		"local terminal = { " + strings.Join(terminal, ", ") + " }\n"
 }
 
 // hasScriptFlags tries a flag: they came with Redis 7.0, and servers that only

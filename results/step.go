@@ -136,8 +136,11 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 	if at := next.ExpiresAt(); !at.IsZero() {
 		expire = score(at)
 	}
-	if len(next.Outbox) > 0 || next.Deleting {
+	switch {
+	case owes(next):
 		owing = "0"
+	case owes(j):
+		owing = "-"
 	}
 	switch {
 	case next.State == jobs.StateWaiting && next.Admitted.IsZero():
@@ -185,6 +188,9 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 	}
 	return answer[0], parseInt(answer[1]), nil
 }
+
+// owes reports whether a job has effects to carry out, or a removal.
+func owes(j jobs.Job) bool { return len(j.Outbox) > 0 || j.Deleting }
 
 // looksAfter is what a step does to the counters of the looks: most steps leave
 // them as they are, which may be newer than the record in hand has them.

@@ -2,10 +2,11 @@
 -- and the response that came with it become visible together or not at all.
 -- ARGV: id, expected version, expected admission ('' or a time), nonce, schema,
 --       record, state, next attempt, place ('lane', 'admitted' or ''),
---       not_before, due, expire, owing ('0' or ''), body action ('', 'keep',
---       'blob' if the body is, or may be, in the blob store, or 'drop'), body,
---       deadline, looks ('' for none, '=' for those that there are),
---       deleting ('1' or ''), endpoint of the response ('' unless running), now
+--       not_before, due, expire, owing ('0', '-' for no longer, or ''), body
+--       action ('', 'keep', 'blob' if the body is, or may be, in the blob store,
+--       or 'drop'), body, deadline, looks ('' for none, '=' for those that there
+--       are), deleting ('1' or ''), endpoint of the response ('' unless running),
+--       now
 -- Returns the verdict, 'applied', 'stale' or 'missing', and a version.
 local id, expected, expected_admission, nonce, schema = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local record, state, next_attempt, place, not_before = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
@@ -34,6 +35,7 @@ if from ~= state then head[NUDGE] = '' end
 if looks ~= '=' then head[LOOKS] = looks end
 head[LAPSED], head[ALONE] = '', ''
 local leaves = from == 'waiting' and place ~= 'admitted'
+local admitted = head[ADMITTED]
 if leaves then head[ADMITTED], head[NUDGE] = '', '' end
 if body_action == 'blob' then head[BLOBS] = '1' end
 if body_action == 'keep' or body_action == 'blob' then
@@ -43,7 +45,7 @@ else
   if body_action == 'drop' then redis.call('HDEL', key, 'body') end
 end
 if from ~= state then set_state(id, head, from, state) end
-if leaves then leave_lane(id, head[LANE]) end
+if leaves then leave_lane(id, head[LANE], admitted) end
 if place == 'lane' then
   redis.call('ZADD', waiting_key('later', head[LANE]), not_before, id)
   if tonumber(not_before) <= tonumber(now) then poke(waiting_key('later', head[LANE])) end
@@ -53,6 +55,11 @@ put(due_key(head), due, id)
 if due ~= '' and tonumber(due) <= tonumber(now) then poke(due_key(head)) end
 -- What is being deleted is no answer to a new submission.
 if deleting == '1' and dedupe ~= '' and owner(dedupe) == id then redis.call('DEL', base .. 'dedupe:' .. dedupe) end
-put(base .. 'expire', expire, id)
-put(base .. 'owing', owing, id)
+-- Only what has ended expires, and only what owed something owes it no more.
+if expire ~= '' or terminal[from] then put(base .. 'expire', expire, id) end
+if owing == '-' then
+  redis.call('ZREM', base .. 'owing', id)
+elseif owing ~= '' then
+  redis.call('ZADD', base .. 'owing', owing, id)
+end
 return { 'applied', version }

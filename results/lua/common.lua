@@ -56,11 +56,15 @@ local function set_state(id, head, from, to)
   end
 end
 
--- leave_lane takes a job out of all waiting sets of its lane.
-local function leave_lane(id, lane)
-  redis.call('ZREM', waiting_key('later', lane), id)
-  redis.call('ZREM', waiting_key('ready', lane), id)
-  redis.call('ZREM', waiting_key('admitted', lane), id)
+-- leave_lane takes a waiting job out of its lane's sets; one that is admitted is in
+-- that set alone.
+local function leave_lane(id, lane, admitted)
+  if admitted ~= '' then
+    redis.call('ZREM', waiting_key('admitted', lane), id)
+  else
+    redis.call('ZREM', waiting_key('later', lane), id)
+    redis.call('ZREM', waiting_key('ready', lane), id)
+  end
 end
 
 -- put sets or removes a member: '' as a score removes it.
@@ -130,7 +134,7 @@ local function remove(id)
   local dedupe = head[DEDUPE]
   set_state(id, head, head[STATE], nil)
   forget_stream(stream_of(head))
-  leave_lane(id, head[LANE])
+  if head[STATE] == 'waiting' then leave_lane(id, head[LANE], head[ADMITTED]) end
   redis.call('ZREM', due_key(head), id)
   redis.call('ZREM', base .. 'expire', id)
   redis.call('ZREM', base .. 'owing', id)
