@@ -69,6 +69,8 @@ func (p *Poller) serveDebts(ctx context.Context) {
 // until ctx is done and all of them have returned.
 func (p *Poller) serve(ctx context.Context, claim func(context.Context) ([]jobs.Job, error), place func(jobs.Job) *places) {
 	var busy sync.WaitGroup
+	hands := make(crew)
+	defer close(hands)
 	defer busy.Wait()
 	for ctx.Err() == nil {
 		due, err := claim(ctx)
@@ -76,7 +78,9 @@ func (p *Poller) serve(ctx context.Context, claim func(context.Context) ([]jobs.
 		for _, j := range due {
 			s := place(j)
 			s.inHand.Add(1)
-			busy.Go(func() {
+			busy.Add(1)
+			hands.do(func() {
+				defer busy.Done()
 				defer s.inHand.Add(-1)
 				select {
 				case <-ctx.Done(): // and what waits for a place is given back
