@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -57,7 +56,7 @@ func TestMain(m *testing.M) {
 }
 
 // spawn runs the worker binary until the benchmark ends, its output to a pipe.
-func spawn(b *testing.B, environ []string, args ...string) (pid int, stdout io.Reader) {
+func spawn(b *testing.B, environ []string, args ...string) (process, io.Reader) {
 	b.Helper()
 	path, err := worker()
 	if err != nil {
@@ -76,20 +75,27 @@ func spawn(b *testing.B, environ []string, args ...string) (pid int, stdout io.R
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return cmd.Process.Pid, pipe
+	return process(cmd.Process.Pid), pipe
 }
 
-// spawnSimulator runs the simulator and returns the base URL of its API.
-func spawnSimulator(b *testing.B, queued, running time.Duration) string {
+// provider is a simulator in a process of its own.
+type provider struct {
+	process
+
+	url string // the base of its API
+}
+
+// spawnSimulator runs the simulator.
+func spawnSimulator(b *testing.B, queued, running time.Duration) provider {
 	b.Helper()
-	_, stdout := spawn(b, nil, "simulate", "--addr", "127.0.0.1:0",
+	p, stdout := spawn(b, nil, "simulate", "--addr", "127.0.0.1:0",
 		"--simulator-queued", queued.String(), "--simulator-running", running.String(), "--log-level", "error")
 	said, err := bufio.NewReader(stdout).ReadString('\n')
 	m := regexp.MustCompile(`base URL (http://\S+/v1)`).FindStringSubmatch(said)
 	if err != nil || m == nil {
 		b.Fatalf("the simulator did not say where it listens: %q, %v", said, err)
 	}
-	return m[1]
+	return provider{p, m[1]}
 }
 
 // installation is a private Redis with an append-only file, and a client.
@@ -111,15 +117,20 @@ func newInstallation(b *testing.B) installation {
 	return installation{server: server, rdb: rdb, store: store, client: client.New(store, jobs.DefaultModel)}
 }
 
-func (in installation) spawnWorker(b *testing.B, url string, environ ...string) (pid int) {
+// spawnWorker runs a worker and returns when it has said that it lives.
+func (in installation) spawnWorker(b *testing.B, url string, environ ...string) process {
 	b.Helper()
-	pid, _ = spawn(b, append([]string{
+	before, err := in.store.Workers(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, _ := spawn(b, append([]string{
 		"LONGHAUL_REDIS_URL=" + in.server.URL(), "OPENAI_API_KEY=sk-bench", "OPENAI_BASE_URL=" + url,
 		"LONGHAUL_HTTP_ADDR=", "LONGHAUL_LOG_LEVEL=error",
 	}, environ...), "run")
 	for range 200 {
-		if workers, err := in.store.Workers(b.Context()); err == nil && len(workers) > 0 {
-			return pid
+		if workers, err := in.store.Workers(b.Context()); err == nil && len(workers) > len(before) {
+			return p
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -153,7 +164,7 @@ func (in installation) ended(b *testing.B, n int) results.Counts {
 			}
 			return counts
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(25 * time.Millisecond)
 	}
 }
 
@@ -200,42 +211,8 @@ func readLedger(b *testing.B, url string) simulator.Ledger {
 	return ledger
 }
 
-// residentBytes is the memory of a process as the kernel counts it.
-func residentBytes(b *testing.B, pid int) int64 {
+// redis is the process of the installation's server.
+func (in installation) redis(b *testing.B) process {
 	b.Helper()
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for line := range strings.Lines(string(raw)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			return kb << 10
-		}
-	}
-	b.Fatal("the kernel does not tell VmRSS")
-	return 0
-}
-
-// redisBytes is the memory that Redis uses for its data.
-func (in installation) redisBytes(b *testing.B) int64 {
-	b.Helper()
-	info, err := in.rdb.Info(b.Context(), "memory").Result()
-	if err != nil {
-		b.Fatal(err)
-	}
-	for line := range strings.Lines(info) {
-		if rest, ok := strings.CutPrefix(line, "used_memory:"); ok {
-			n, err := strconv.ParseInt(strings.TrimSpace(rest), 10, 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			return n
-		}
-	}
-	b.Fatal("redis does not tell used_memory")
-	return 0
+	return process(in.info(b, "server", "process_id"))
 }

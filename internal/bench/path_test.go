@@ -1,0 +1,114 @@
+package bench_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/openai/openai-go/v3/option"
+	oai "github.com/openai/openai-go/v3/responses"
+
+	"github.com/longhaul-jobs/longhaul/internal/redistest"
+)
+
+// quick is a provider that answers a create with "queued" and the first look
+// with "completed".
+const quick = time.Millisecond
+
+// BenchmarkPath measures jobs per second of the whole path, from the accepting
+// client to the stored result, beside two floors: a bare loop of the SDK's
+// create and get, and Asynq tasks that do nothing. All three have 32 in flight,
+// and the provider is instant.
+func BenchmarkPath(b *testing.B) {
+	const n = 8000
+	for b.Loop() {
+		sdk := bareSDK(b, n)
+		noop := asynqNoop(b, 2*n)
+		path, atOnce := wholePath(b, n, quick), wholePath(b, n, 0)
+		b.ReportMetric(path.rate, "jobs/s")
+		b.ReportMetric(path.rate/sdk.rate, "of-sdk")
+		w := table()
+		row(w, fmt.Sprintf("instant provider, %d in flight", concurrency), "jobs", "of the SDK's", "processor", "worker", "Redis", "provider", "this")
+		for _, r := range []run{sdk, noop, path, atOnce} {
+			columns := []string{fmt.Sprintf("%.0f/s", r.rate), fmt.Sprintf("%.2f", r.rate/sdk.rate), each(sum(r.used), r.n)}
+			for _, used := range r.used {
+				columns = append(columns, each(used, r.n))
+			}
+			row(w, "  "+r.name, columns...)
+		}
+		_ = w.Flush()
+	}
+}
+
+// run is what a run of many jobs took: how many a second, and the processors'
+// time of the worker, of Redis, of the provider and of the benchmark itself.
+type run struct {
+	name string
+	n    int
+	rate float64
+	used []time.Duration
+}
+
+func bareSDK(b *testing.B, n int) run {
+	b.Helper()
+	sim := spawnSimulator(b, quick, 0)
+	service := oai.NewResponseService(option.WithBaseURL(sim.url), option.WithAPIKey("sk-bench"), option.WithMaxRetries(0))
+	m, started := newMeter(b, sim.process, itself()), time.Now()
+	parallel(b, concurrency, n, func(i int) error {
+		r, err := service.New(b.Context(), oai.ResponseNewParams{}, option.WithRequestBody("application/json", background(i)))
+		for err == nil && (r.Status == "queued" || r.Status == "in_progress") {
+			r, err = service.Get(b.Context(), r.ID, oai.ResponseGetParams{})
+		}
+		return err
+	})
+	rate, used := float64(n)/time.Since(started).Seconds(), m.used(b)
+	return run{"the SDK's create and get, no queue", n, rate, []time.Duration{0, 0, used[0], used[1]}}
+}
+
+func background(i int) []byte {
+	return fmt.Appendf(nil, `{"model":"gpt-4.1","background":true,"input":"Note %d. The harbour was rebuilt after the storm. Trade came back."}`, i)
+}
+
+func asynqNoop(b *testing.B, n int) run {
+	b.Helper()
+	in := installation{rdb: redistest.StartWith(b, redistest.Config{TCP: true, AppendDir: b.TempDir()}).Client(b)}
+	c := asynq.NewClientFromRedisClient(in.rdb)
+	var done atomic.Int64
+	all := make(chan struct{})
+	server := asynq.NewServerFromRedisClient(in.rdb, asynq.Config{Concurrency: concurrency, TaskCheckInterval: 50 * time.Millisecond, LogLevel: asynq.ErrorLevel})
+	m, started := newMeter(b, in.redis(b), itself()), time.Now()
+	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
+		if done.Add(1) == int64(n) {
+			close(all)
+		}
+		return nil
+	})); err != nil {
+		b.Fatal(err)
+	}
+	defer server.Shutdown()
+	parallel(b, 16, n, func(int) error {
+		_, err := c.EnqueueContext(b.Context(), asynq.NewTask("noop", nil), asynq.Timeout(time.Minute))
+		return err
+	})
+	<-all
+	rate, used := float64(n)/time.Since(started).Seconds(), m.used(b)
+	return run{"Asynq tasks that do nothing", n, rate, []time.Duration{0, used[0], 0, used[1]}}
+}
+
+func wholePath(b *testing.B, n int, queued time.Duration) run {
+	b.Helper()
+	in, sim := newInstallation(b), spawnSimulator(b, queued, 0)
+	worker := in.spawnWorker(b, sim.url, "LONGHAUL_POLL_FLOOR=5ms", "LONGHAUL_POLL_CEILING=50ms", "LONGHAUL_POLL_TICK=5ms",
+		`LONGHAUL_LANES={"default":{"concurrency":32,"window":256}}`)
+	m, started := newMeter(b, worker, in.redis(b), sim.process, itself()), time.Now()
+	in.submit(b, n)
+	in.ended(b, n)
+	name := "Longhaul, accepted to stored, with a look"
+	if queued == 0 {
+		name = "Longhaul, the create comes back completed"
+	}
+	return run{name, n, float64(n) / time.Since(started).Seconds(), m.used(b)}
+}
