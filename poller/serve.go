@@ -123,6 +123,9 @@ func (p *Poller) sweep(ctx context.Context) {
 		var busy sync.WaitGroup
 		all := newPlaces(debts)
 		for _, j := range late {
+			if ctx.Err() != nil {
+				break // the leases of the others run out
+			}
 			all.taken <- struct{}{}
 			busy.Go(func() {
 				defer func() { <-all.taken }()

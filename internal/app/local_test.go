@@ -111,6 +111,27 @@ func TestDevIsToldOfTheEnds(t *testing.T) {
 	}
 }
 
+// TestDevSendsNothingToAnyEndpoint has endpoints with addresses and keys of their
+// own: what their lanes send goes to the simulator all the same.
+func TestDevSendsNothingToAnyEndpoint(t *testing.T) {
+	c, log := startDev(t, devConfig(t,
+		"OPENAI_BASE_URL=http://127.0.0.1:1/v1", "OPENAI_PROJECT_ID=proj_mine",
+		`LONGHAUL_ENDPOINTS={"eu":{"base_url":"http://127.0.0.1:2/v1","api_key":"sk-real","project":"proj_eu"},"us":{}}`,
+		`LONGHAUL_LANES={"a":{"endpoint":"eu"},"b":{"endpoint":"us"}}`))
+	for _, lane := range []string{"", "a", "b"} {
+		s, err := c.Submit(t.Context(), []byte(`{"input":"Stay at home."}`), jobs.Options{Lane: lane})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j := wait(t, c, s.Job.ID); j.State != jobs.StateSucceeded || len(j.Attempts) != 1 {
+			t.Errorf("the job of lane %q ended as %s after %d attempts (%v)", lane, j.State, len(j.Attempts), j.Failure)
+		}
+	}
+	if strings.Contains(log.String(), "sk-real") {
+		t.Error("the log has a key in it")
+	}
+}
+
 // TestNothingPrivateIsLogged feeds a canary through the whole stack, on the good
 // path and on the bad one, and greps the log at its most talkative.
 //
