@@ -10,6 +10,9 @@ import (
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
+// keptHands is how many goroutines each loop keeps for its next looks.
+const keptHands = 256
+
 // places bound the jobs that are dealt with at once.
 type places struct {
 	taken  chan struct{} // a token for each job that is dealt with
@@ -69,8 +72,8 @@ func (p *Poller) serveDebts(ctx context.Context) {
 // until ctx is done and all of them have returned.
 func (p *Poller) serve(ctx context.Context, claim func(context.Context) ([]jobs.Job, error), place func(jobs.Job) *places) {
 	var busy sync.WaitGroup
-	hands := make(crew)
-	defer close(hands)
+	hands := newCrew(keptHands)
+	defer hands.dismiss()
 	defer busy.Wait()
 	for ctx.Err() == nil {
 		due, err := claim(ctx)
