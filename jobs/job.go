@@ -143,6 +143,12 @@ type Adjustment struct {
 	History bool `json:"history,omitempty"`
 }
 
+// Try names an attempt of a job.
+type Try struct {
+	Job     ID  `json:"job"`
+	Attempt int `json:"attempt,omitempty"`
+}
+
 // Outcome is how an attempt ended.
 type Outcome string
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +25,7 @@ type Store interface {
 
 // Queue takes admitted jobs.
 type Queue interface {
-	Submit(ctx context.Context, j jobs.ID, lane string, attempt, nudge int) error
+	SubmitTogether(ctx context.Context, lane string, tries []jobs.Try) error
 }
 
 // Lane is what the dispatcher needs to know of a lane.
@@ -99,24 +100,42 @@ func (d *Dispatcher) runLane(ctx context.Context, lane Lane) {
 	}
 }
 
-// enqueuers bounds the admitted jobs that are put into a queue side by side.
-const enqueuers = 8
+// The admitted jobs are enqueued by a few side by side, each with some of them as
+// one task: a task costs Redis and the worker as much as a step of a job does. With
+// few jobs there are as many tasks, for as many workers.
+const (
+	enqueuers    = 8
+	mostTogether = 8
+	leastTasks   = 4
+)
+
+// together is how many of n admitted jobs go into one task.
+func together(n int) int { return min(max(1, n/leastTasks), mostTogether) }
 
 func (d *Dispatcher) admit(ctx context.Context, lane Lane) (int, error) {
 	admissions, err := d.store.Admit(ctx, lane.Name, lane.Window)
-	if len(admissions) > 0 {
-		d.admitted.WithLabelValues(lane.Name).Add(float64(len(admissions)))
+	if len(admissions) == 0 {
+		return 0, err
 	}
+	d.admitted.WithLabelValues(lane.Name).Add(float64(len(admissions)))
+	tasks := make(chan []jobs.Try, len(admissions))
+	for some := range slices.Chunk(admissions, together(len(admissions))) {
+		tries := make([]jobs.Try, len(some))
+		for i, a := range some {
+			tries[i] = jobs.Try(a)
+		}
+		tasks <- tries
+	}
+	close(tasks)
 	var failed error
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	for first := range min(enqueuers, len(admissions)) {
+	for range min(enqueuers, len(tasks)) {
 		all.Go(func() {
-			for i := first; i < len(admissions); i += enqueuers {
-				a := admissions[i]
-				if err := d.queue.Submit(ctx, a.Job, lane.Name, a.Attempt, 0); err != nil {
+			for tries := range tasks {
+				if err := d.queue.SubmitTogether(ctx, lane.Name, tries); err != nil {
 					mu.Lock()
-					failed = fmt.Errorf("enqueue admitted job %s: %w", a.Job, err)
+					failed = fmt.Errorf("enqueue admitted job %s: %w", tries[0].Job, err)
 					mu.Unlock()
 				}
 			}

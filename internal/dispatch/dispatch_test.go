@@ -100,11 +100,12 @@ func (s *fakeStore) Admit(ctx context.Context, lane string, window int) ([]resul
 type fakeQueue struct {
 	mu    sync.Mutex
 	tasks map[jobs.ID]string
+	sizes []int             // of the tasks
 	err   func(n int) error // of the nth task
 	n     int
 }
 
-func (q *fakeQueue) Submit(ctx context.Context, j jobs.ID, lane string, attempt, nudge int) error {
+func (q *fakeQueue) SubmitTogether(ctx context.Context, lane string, tries []jobs.Try) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -119,7 +120,10 @@ func (q *fakeQueue) Submit(ctx context.Context, j jobs.ID, lane string, attempt,
 	if q.tasks == nil {
 		q.tasks = make(map[jobs.ID]string)
 	}
-	q.tasks[j] = fmt.Sprintf("lane %s attempt %d nudge %d", lane, attempt, nudge)
+	for _, t := range tries {
+		q.tasks[t.Job] = fmt.Sprintf("lane %s attempt %d", lane, t.Attempt)
+	}
+	q.sizes = append(q.sizes, len(tries))
 	return nil
 }
 
@@ -169,7 +173,7 @@ func TestWindowIsRespected(t *testing.T) {
 		}
 		stop()
 		for id, task := range queue.tasks {
-			if task != "lane bulk attempt 3 nudge 0" {
+			if task != "lane bulk attempt 3" {
 				t.Errorf("%s was enqueued as %s", id, task)
 			}
 		}
@@ -229,13 +233,34 @@ func TestJobsThatCouldNotBeEnqueuedAreLeftToTheWatchdog(t *testing.T) {
 		stop, _, log := start(t, store, queue, dispatch.Lane{Name: "bulk", Window: 10})
 		time.Sleep(time.Minute)
 		stop()
-		if queue.n != 10 || queue.len() != 5 {
-			t.Errorf("%d tries brought %d tasks; want 10 and 5", queue.n, queue.len())
+		if queue.n != 5 || queue.len() != 6 {
+			t.Errorf("%d tries enqueued %d jobs; want 5 and 6", queue.n, queue.len())
 		}
 		if !strings.Contains(log.String(), "enqueue admitted job job_") || !strings.Contains(log.String(), errAway.Error()) {
 			t.Errorf("the log does not say what could not be enqueued: %s", log)
 		}
 	})
+}
+
+// TestJobsAdmittedTogetherShareTasks wants tasks for several workers when there are
+// few jobs, and few tasks when there are many.
+func TestJobsAdmittedTogetherShareTasks(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int][]int{
+		1: {1}, 3: {1, 1, 1}, 9: {1, 2, 2, 2, 2}, 17: {1, 4, 4, 4, 4}, 34: {2, 8, 8, 8, 8}, 100: {4, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			store, queue := newFakeStore(), &fakeQueue{}
+			store.fill("bulk", n)
+			stop, _, _ := start(t, store, queue, dispatch.Lane{Name: "bulk", Window: 1000})
+			time.Sleep(time.Second)
+			stop()
+			slices.Sort(queue.sizes)
+			if diff := cmp.Diff(want, queue.sizes); diff != "" || queue.len() != n {
+				t.Errorf("%d jobs (-want +got):\n%s", queue.len(), diff)
+			}
+		})
+	}
 }
 
 func TestPauses(t *testing.T) {

@@ -40,10 +40,12 @@ func (n Names) Submit(lane string) string { return n.Prefix + ":submit:" + lane 
 // Effects is the queue of the effects that are carried out at an endpoint.
 func (n Names) Effects(endpoint string) string { return n.Prefix + ":effects:" + endpoint }
 
-// payload is what a task carries.
+// payload is what a task carries: a job, and perhaps others that were admitted
+// together with it.
 type payload struct {
-	Job     jobs.ID `json:"job"`
-	Attempt int     `json:"attempt,omitempty"`
+	jobs.Try
+
+	More []jobs.Try `json:"more,omitempty"`
 }
 
 // Client puts tasks into the queues. It is safe for concurrent use.
@@ -68,7 +70,24 @@ func NewClient(rdb redis.UniversalClient, names Names, timeout time.Duration) *C
 // by an orphan, which blocks its own id for ever.
 func (c *Client) Submit(ctx context.Context, j jobs.ID, lane string, attempt, nudge int) error {
 	id := fmt.Sprintf("submit:%s:%d:%d", j, attempt, nudge)
-	return c.enqueue(ctx, typeSubmit, payload{Job: j, Attempt: attempt}, c.names.Submit(lane), id, c.timeout)
+	return c.enqueue(ctx, typeSubmit, payload{Try: jobs.Try{Job: j, Attempt: attempt}}, c.names.Submit(lane), id, c.timeout)
+}
+
+// SubmitTogether enqueues the submits of some attempts as one task, which costs
+// what the task of one costs. They are made side by side like any others; what they
+// share is that they go to the same worker.
+func (c *Client) SubmitTogether(ctx context.Context, lane string, tries []jobs.Try) error {
+	if len(tries) == 0 {
+		return nil
+	}
+	first := tries[0]
+	id := fmt.Sprintf("submit:%s:%d:0", first.Job, first.Attempt)
+	if len(tries) > 1 {
+		id = fmt.Sprintf("%s+%d", id, len(tries)-1)
+	}
+	// They may wait for one another's places.
+	timeout := c.timeout * time.Duration(len(tries))
+	return c.enqueue(ctx, typeSubmit, payload{Try: first, More: tries[1:]}, c.names.Submit(lane), id, timeout)
 }
 
 // Effects enqueues the carrying out of a job's outbox, at each endpoint that has a
@@ -80,7 +99,7 @@ func (c *Client) Effects(ctx context.Context, j jobs.Job) error {
 		if slices.ContainsFunc(j.Outbox[:i], func(before jobs.Effect) bool { return before.Endpoint == e.Endpoint }) {
 			continue
 		}
-		failed = errors.Join(failed, c.enqueue(ctx, typeEffects, payload{Job: j.ID}, c.names.Effects(e.Endpoint), id, 2*time.Minute))
+		failed = errors.Join(failed, c.enqueue(ctx, typeEffects, payload{Try: jobs.Try{Job: j.ID}}, c.names.Effects(e.Endpoint), id, 2*time.Minute))
 	}
 	return failed
 }

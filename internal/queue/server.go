@@ -32,7 +32,7 @@ type Effector interface {
 
 // Config says how a server takes tasks from its queue.
 type Config struct {
-	// Concurrency is the number of tasks in work at once.
+	// Concurrency is the number of jobs in work at once.
 	Concurrency int
 	// Grace is how long a shutdown waits for the tasks in work.
 	Grace time.Duration
@@ -46,12 +46,17 @@ type Server struct {
 	server  *asynq.Server
 	handler asynq.Handler
 	queue   string
+	closing chan struct{} // closed when nothing new is begun any more
 }
 
 // NewSubmitServer serves the submits of a lane.
 func NewSubmitServer(rdb redis.UniversalClient, names Names, lane string, s Submitter, c Config, m *Metrics, log *slog.Logger) *Server {
-	return newServer(rdb, names.Submit(lane), c, m, log, errPutBack, func(ctx context.Context, p payload) error {
-		return s.Submit(ctx, p.Job, p.Attempt)
+	closing := make(chan struct{})
+	seats := newSeats(c.Concurrency, closing)
+	return newServer(rdb, names.Submit(lane), c, m, log, errPutBack, closing, func(ctx context.Context, p payload) error {
+		return seats.each(ctx, append([]jobs.Try{p.Try}, p.More...), func(t jobs.Try) error {
+			return guarded(ctx, log, t.Job, func() error { return s.Submit(ctx, t.Job, t.Attempt) })
+		})
 	})
 }
 
@@ -59,15 +64,15 @@ func NewSubmitServer(rdb redis.UniversalClient, names Names, lane string, s Subm
 // not put back: it would go round beside the one that the watchdog enqueues,
 // whose waits grow, and each nudge would add another.
 func NewEffectsServer(rdb redis.UniversalClient, names Names, endpoint string, e Effector, c Config, m *Metrics, log *slog.Logger) *Server {
-	return newServer(rdb, names.Effects(endpoint), c, m, log, nil, func(ctx context.Context, p payload) error {
-		return e.Effect(ctx, p.Job)
+	return newServer(rdb, names.Effects(endpoint), c, m, log, nil, make(chan struct{}), func(ctx context.Context, p payload) error {
+		return guarded(ctx, log, p.Job, func() error { return e.Effect(ctx, p.Job) })
 	})
 }
 
 // newServer returns the server of a queue. What Asynq is told of a task that
 // failed is onError: nil when somebody else repeats it.
 func newServer(rdb redis.UniversalClient, queue string, c Config, m *Metrics, log *slog.Logger, onError error,
-	handle func(context.Context, payload) error,
+	closing chan struct{}, handle func(context.Context, payload) error,
 ) *Server {
 	if c.Idle == 0 {
 		c.Idle = 50 * time.Millisecond
@@ -94,15 +99,18 @@ func newServer(rdb redis.UniversalClient, queue string, c Config, m *Metrics, lo
 			m.done(task.Type(), outcomeDropped)
 			return nil
 		}
-		if err := guarded(ctx, log, p, handle); err != nil {
+		if err := handle(ctx, p); err != nil {
 			m.done(task.Type(), outcomeRetried)
+			if onError != nil && errors.Is(err, errClosing) {
+				return errClosing
+			}
 			log.WarnContext(ctx, "task failed and will be repeated", slog.String("job_id", string(p.Job)), slog.Any("err", err))
 			return onError // the text of an error does not belong into Asynq's own records
 		}
 		m.done(task.Type(), outcomeDone)
 		return nil
 	})
-	return &Server{server: server, handler: handler, queue: queue}
+	return &Server{server: server, handler: handler, queue: queue, closing: closing}
 }
 
 // read returns the payload of a task, and whether it is one of ours.
@@ -120,15 +128,15 @@ var errPanic = errors.New("the handler panicked")
 
 // guarded runs the handler and makes an error of a panic. Asynq would do so
 // too, and store the value of the panic.
-func guarded(ctx context.Context, log *slog.Logger, p payload, handle func(context.Context, payload) error) (err error) {
+func guarded(ctx context.Context, log *slog.Logger, job jobs.ID, handle func() error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			log.ErrorContext(ctx, "handler panicked", slog.String("job_id", string(p.Job)),
+			log.ErrorContext(ctx, "handler panicked", slog.String("job_id", string(job)),
 				slog.String("type", fmt.Sprintf("%T", value)), slog.String("stack", string(debug.Stack())))
 			err = errPanic
 		}
 	}()
-	return handle(ctx, p)
+	return handle()
 }
 
 // Run takes tasks until ctx is done, then stops fetching, waits for the tasks
@@ -139,14 +147,19 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("start server of queue %s: %w", s.queue, err)
 	}
 	<-ctx.Done()
+	close(s.closing)
 	s.server.Stop()
 	s.server.Shutdown()
 	return nil
 }
 
 // retryDelay spreads the repeats of a handler that could not do its work over
-// one to five seconds. They do not grow: Asynq is told to count none.
-func retryDelay(int, error, *asynq.Task) time.Duration {
+// one to five seconds. They do not grow: Asynq is told to count none. What was not
+// begun is for another worker, at once.
+func retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
+	if errors.Is(err, errClosing) {
+		return 0
+	}
 	return time.Second + rand.N(4*time.Second)
 }
 
