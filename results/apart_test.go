@@ -40,6 +40,9 @@ func TestNewerRecordsDoNotBlockALane(t *testing.T) {
 		if len(admitted) != 1 || admitted[0].Job != ours.ID {
 			t.Errorf("admitted %v, want %s alone", admitted, ours.ID)
 		}
+		if got := h.metric("longhaul_results_newer_schema_total"); got != float64(len(newer)) {
+			t.Errorf("newer_schema_total = %v, want %d", got, len(newer))
+		}
 		for _, id := range newer {
 			if h.head(id)[headAdmitted] != "" {
 				t.Errorf("%s was admitted", id)

@@ -24,7 +24,8 @@ type Admission struct {
 // then the oldest. At most window jobs of the lane are admitted at once, an
 // equal part of them in each shard (at least one). When some shards cannot be
 // reached, what was taken from the others is returned beside the error. An
-// admission whose answer is lost is overdue after [jobs.Timing].Submit.
+// admission whose answer is lost is overdue after [jobs.Timing].Submit. Records of
+// a newer schema are left to a worker that can read them, and counted.
 func (s *Store) Admit(ctx context.Context, lane string, window int) ([]Admission, error) {
 	now := s.Now()
 	share := max(1, window/s.shards)
@@ -41,7 +42,8 @@ func (s *Store) Admit(ctx context.Context, lane string, window int) ([]Admission
 		} else {
 			s.horizon.learn(keys[0], nextDue(flat[0]))
 		}
-		for i := 1; i+1 < len(flat); i += 2 {
+		s.metrics.newer.Add(float64(parseInt(flat[1])))
+		for i := 2; i+1 < len(flat); i += 2 {
 			admitted = append(admitted, Admission{Job: jobs.ID(flat[i]), Attempt: int(parseInt(flat[i+1]))})
 		}
 		return nil

@@ -7,23 +7,25 @@
 -- What is of a newer schema goes back for a minute, to a worker that can read it.
 -- ARGV: lane, now, window, overdue at, schema, back until
 -- Returns when to ask again: a time, 'full' for when one of the admitted has gone
--- on, or '' for not before another job comes. Then the id and the next attempt of
--- each.
+-- on, or '' for not before another job comes. Then how many were of a newer
+-- schema, and the id and the next attempt of each.
 local lane, now, window, overdue = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local schema, back = ARGV[5], ARGV[6]
 local later, ready, admitted = waiting_key('later', lane), waiting_key('ready', lane), waiting_key('admitted', lane)
+local left = 0
 
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, 1000)) do
   local head = read_head(id)
   if head and newer(head[SCHEMA], schema) then
     redis.call('ZADD', later, back, id)
+    left = left + 1
   else
     if head then redis.call('ZADD', ready, head[RANK], id) end
     redis.call('ZREM', later, id)
   end
 end
 
-local out = { '' }
+local out = { '', 0 }
 local room = window - redis.call('ZCARD', admitted)
 -- While there are many, a quarter of the window is filled at a time: what is
 -- admitted together is submitted together.
@@ -32,6 +34,7 @@ for _, id in ipairs(room > 0 and redis.call('ZRANGE', ready, 0, room - 1) or {})
   local head = read_head(id)
   if head and newer(head[SCHEMA], schema) then
     redis.call('ZADD', later, back, id)
+    left = left + 1
   elseif head then
     head[ADMITTED] = now
     write_head(id, head)
@@ -49,4 +52,5 @@ if redis.call('EXISTS', ready) == 1 then
 else
   out[1] = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2] or ''
 end
+out[2] = tostring(left)
 return out
