@@ -86,9 +86,9 @@ type provider struct {
 }
 
 // spawnSimulator runs the simulator.
-func spawnSimulator(b *testing.B, queued, running time.Duration) provider {
+func spawnSimulator(b *testing.B, queued, running time.Duration, environ ...string) provider {
 	b.Helper()
-	p, stdout := spawn(b, nil, "simulate", "--addr", "127.0.0.1:0",
+	p, stdout := spawn(b, environ, "simulate", "--addr", "127.0.0.1:0",
 		"--simulator-queued", queued.String(), "--simulator-running", running.String(), "--log-level", "error")
 	said, err := bufio.NewReader(stdout).ReadString('\n')
 	m := regexp.MustCompile(`base URL (http://\S+/v1)`).FindStringSubmatch(said)
