@@ -326,3 +326,27 @@ func TestLostAnswersWithBlobs(t *testing.T) {
 		h.check()
 	})
 }
+
+// An error does not say that nothing was stored: the answer may have been lost
+// for good, and then the job needs its request.
+func TestBlobIsKeptWhenNobodyKnowsWhetherItsJobWasAccepted(t *testing.T) {
+	t.Parallel()
+	onEachShelf(t, results.Config{}, func(t *testing.T, h *harness, s *shelf) {
+		if err := h.CheckBlobs(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		h.loser.loseAll(true)
+		if _, _, err := h.Accept(t.Context(), request(t, "hello"), jobs.Options{}); err == nil {
+			t.Fatal("Accept without an answer: no error")
+		}
+		h.loser.loseAll(false)
+		ids := h.pages(results.Filter{}, nil)
+		if len(ids) != 1 {
+			t.Fatalf("jobs %v, want the one whose answer was lost", ids)
+		}
+		if _, err := h.Request(t.Context(), h.load(ids[0])); err != nil {
+			t.Errorf("Request: %v", err)
+		}
+		h.check()
+	})
+}

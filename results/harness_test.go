@@ -140,6 +140,16 @@ func (l *loser) loseNext(between func()) {
 	l.pending, l.between = 1, between
 }
 
+// loseAll loses the answers of all scripts, or of none any more.
+func (l *loser) loseAll(all bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pending, l.between = 0, nil
+	if all {
+		l.pending = 1000
+	}
+}
+
 // count returns how many answers were lost so far.
 func (l *loser) count() int {
 	l.mu.Lock()

@@ -1,8 +1,12 @@
 package blobs_test
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
@@ -70,5 +74,23 @@ func TestCredentialsComeFromTheEnvironmentOnlyIfAskedFor(t *testing.T) {
 	config.URL += "&credentials=env"
 	if err := open(t, config).Check(t.Context()); err != nil {
 		t.Errorf("Check with the credentials of the environment: %v", err)
+	}
+}
+
+// The role of a task comes from an address that its surroundings name.
+func TestCredentialsComeFromTheMachineIfAskedFor(t *testing.T) {
+	role := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"AccessKeyId": accessKey, "SecretAccessKey": secretKey, "Token": "token", "Expiration": time.Now().Add(time.Hour),
+		})
+	}))
+	defer role.Close()
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", role.URL)
+	server := newS3(t)
+	config := server.config("s3://" + bucketName)
+	config.AccessKey, config.SecretKey = "", ""
+	config.URL += "&credentials=iam"
+	if err := open(t, config).Check(t.Context()); err != nil {
+		t.Errorf("Check with the credentials of the task's role: %v", err)
 	}
 }
