@@ -107,7 +107,7 @@ func (s *Store) claim(ctx context.Context, sets []any, lease time.Duration) ([]j
 
 // leaseArgs are what the scripts that claim have in common.
 func (s *Store) leaseArgs(now time.Time, lease time.Duration) []any {
-	return []any{ms(now), leasedUntil(now, lease), jobs.Schema}
+	return []any{ms(now), s.holder.lease(leasedUntil(now, lease)), jobs.Schema}
 }
 
 // claimed appends the jobs that a script has claimed; it has left some alone.

@@ -115,6 +115,7 @@ type Store struct {
 	noted   sync.Map // the names of the endpoints that are in the list of all
 	vault   vault
 	horizon horizon
+	holder  holder
 }
 
 // Open returns the store of the installation under the prefix, and starts the

@@ -25,8 +25,8 @@ const (
 
 // scripts are the atomic steps, one each.
 type scripts struct {
-	accept, apply, admit, claim, late, settle, remove, expire, audit, list, count, gone, round *redis.Script
-	alone, hint, claimHints, settleHint                                                        *redis.Script
+	accept, apply, admit, claim, late, settle, remove, expire, audit, list, count, gone, round, orphans *redis.Script
+	alone, hint, claimHints, settleHint                                                                 *redis.Script
 }
 
 // newScripts reads the sources. With flags, the scripts that record what was
@@ -51,19 +51,20 @@ func newScripts(flags bool) (scripts, error) {
 		return redis.NewScript(flag + preamble + string(body))
 	}
 	s := scripts{
-		accept: load("accept", ""),
-		apply:  load("apply", allowOOM),
-		admit:  load("admit", ""),
-		claim:  load("claim", allowOOM),
-		late:   load("late", allowOOM),
-		settle: load("settle", allowOOM),
-		remove: load("remove", allowOOM),
-		expire: load("expire", allowOOM),
-		audit:  load("audit", allowOOM),
-		list:   load("list", noWrites),
-		count:  load("count", noWrites),
-		gone:   load("gone", allowOOM),
-		round:  load("round", allowOOM),
+		accept:  load("accept", ""),
+		apply:   load("apply", allowOOM),
+		admit:   load("admit", ""),
+		claim:   load("claim", allowOOM),
+		late:    load("late", allowOOM),
+		orphans: load("orphans", allowOOM),
+		settle:  load("settle", allowOOM),
+		remove:  load("remove", allowOOM),
+		expire:  load("expire", allowOOM),
+		audit:   load("audit", allowOOM),
+		list:    load("list", noWrites),
+		count:   load("count", noWrites),
+		gone:    load("gone", allowOOM),
+		round:   load("round", allowOOM),
 
 		alone:      load("alone", allowOOM),
 		hint:       load("hint", ""),

@@ -60,10 +60,11 @@ func (a *App) assemble() parts {
 		Version: a.options.Version, Started: store.Now(),
 		Lanes: servedLanes(cfg, a.endpoints), Endpoints: names(a.endpoints),
 	}
+	store.ClaimAs(worker.ID)
 	names, tasks := queue.Names{Prefix: cfg.Redis.Prefix}, a.tasks
 	dog := watchdog.New(store, tasks, worker, watchdog.Config{
 		Timing: timing(cfg), Heartbeat: cfg.Watchdog.Heartbeat, DeadAfter: cfg.Watchdog.DeadAfter,
-		Audit: cfg.Watchdog.AuditEvery, CreateTimeout: createTimeout(a.endpoints),
+		Audit: cfg.Watchdog.AuditEvery, Lease: cfg.Poll.Lease, CreateTimeout: createTimeout(a.endpoints),
 	}, a.registry, a.log)
 	schedule := poller.Schedule{
 		Floor: cfg.Poll.Floor, Ceiling: cfg.Poll.Ceiling,

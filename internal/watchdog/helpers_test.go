@@ -36,7 +36,8 @@ type fakeStore struct {
 	jobs   map[jobs.ID]jobs.Job
 	due    map[jobs.ID]time.Time // zero: put back as never due
 	words  map[string]time.Time  // until when a worker is believed to live
-	asked  int                   // how often the living were asked for
+	taken  []string
+	asked  int // how often the living were asked for
 	beats  []time.Time
 	audits []time.Time
 	expiry []time.Time
@@ -134,6 +135,25 @@ func (s *fakeStore) Alive(context.Context) (map[string]bool, error) {
 		}
 	})
 	return alive, err
+}
+
+func (s *fakeStore) TakeOver(context.Context, time.Duration) (taken []string, err error) {
+	err = s.locked(func() {
+		for id, until := range s.words {
+			if until.Before(time.Now()) {
+				delete(s.words, id)
+				taken = append(taken, id)
+				s.taken = append(s.taken, id)
+			}
+		}
+	})
+	return taken, err
+}
+
+func (s *fakeStore) takenOver() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.taken)
 }
 
 func (s *fakeStore) Endpoints(context.Context) (uses []results.EndpointUse, err error) {

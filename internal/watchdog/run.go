@@ -19,6 +19,7 @@ func (w *Watchdog) Run(ctx context.Context, ready func()) error {
 	ready()
 	var all sync.WaitGroup
 	all.Go(func() { every(ctx, w.config.Heartbeat, w.beat) })
+	all.Go(func() { every(ctx, min(w.config.Heartbeat, time.Second), w.takeOver) })
 	all.Go(func() { every(ctx, w.config.Audit, w.audit) })
 	all.Go(func() { every(ctx, w.config.Audit, w.watchEndpoints) })
 	all.Go(func() { every(ctx, 10*time.Second, w.expire) })
@@ -41,6 +42,21 @@ func (w *Watchdog) beat(ctx context.Context) {
 		w.pulse.beat()
 	} else if ctx.Err() == nil {
 		w.log.WarnContext(ctx, "heartbeat not written", slog.Any("err", err))
+	}
+}
+
+// takeOver makes due what silent workers had in hand, unless the words of all
+// workers may have run out while Redis was away.
+func (w *Watchdog) takeOver(ctx context.Context) {
+	if !w.pulse.steady() {
+		return
+	}
+	taken, err := w.store.TakeOver(ctx, w.config.Lease)
+	if err != nil && ctx.Err() == nil {
+		w.log.WarnContext(ctx, "silent workers not taken over", slog.Any("err", err))
+	}
+	for _, id := range taken {
+		w.log.WarnContext(ctx, "worker is silent; taking over what it had in hand", slog.String("worker", id))
 	}
 }
 

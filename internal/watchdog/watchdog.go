@@ -28,6 +28,7 @@ type Store interface {
 	Beat(ctx context.Context, w results.Worker, living time.Duration) error
 	Leave(ctx context.Context, id string) error
 	Alive(ctx context.Context) (map[string]bool, error)
+	TakeOver(ctx context.Context, lease time.Duration) ([]string, error)
 	Endpoints(ctx context.Context) ([]results.EndpointUse, error)
 	Audit(ctx context.Context) (int, error)
 	Expire(ctx context.Context, limit int) (int, error)
@@ -55,6 +56,8 @@ type Config struct {
 	DeadAfter time.Duration
 	// Audit is how often the indexes are compared with what is owed.
 	Audit time.Duration
+	// Lease is how long a claimed job is left to its claimer.
+	Lease time.Duration
 	// CreateTimeout is how long a living worker may take over a create.
 	CreateTimeout time.Duration
 }

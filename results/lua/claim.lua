@@ -4,7 +4,8 @@
 -- those in a set hide nothing that comes after them.
 -- Leases end in odd milliseconds and nothing else is due in one: a look that is due
 -- in one was claimed by a worker that neither finished nor gave it back. How often
--- that happened in a row is kept with the job.
+-- that happened in a row is kept with the job. The fraction of a lease tells whose
+-- it is, see orphans.lua.
 -- ARGV: now, leased until, schema, then the name of each set and its limit
 -- Returns the number left alone, when the next is due in each set ('' for never),
 -- then id, record and head of each claimed job.
@@ -19,7 +20,7 @@ for i = 4, #ARGV, 2 do
     local ids = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'WITHSCORES', 'LIMIT', left, limit - claimed)
     if #ids == 0 then break end
     for k = 1, #ids, 2 do
-      local done = claim(ids[k], due, lease, schema, out, looks and tonumber(ids[k + 1]) % 2 == 1)
+      local done = claim(ids[k], due, lease, schema, out, looks and math.floor(tonumber(ids[k + 1])) % 2 == 1)
       if done then
         claimed = claimed + 1
       elseif done == false then
