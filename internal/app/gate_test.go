@@ -31,22 +31,32 @@ func TestGate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		var at [5][2]time.Duration
+		var at [4][2]time.Duration
 		visit(t, g, false, 2*time.Second, &at[0][0], &at[0][1])
 		visit(t, g, false, 3*time.Second, &at[1][0], &at[1][1])
 		visit(t, g, true, 5*time.Second, &at[2][0], &at[2][1])
 		visit(t, g, false, time.Second, &at[3][0], &at[3][1])
-		visit(t, g, true, time.Second, &at[4][0], &at[4][1])
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if at[0][0] != 0 || at[1][0] != 0 {
-			t.Errorf("two side by side entered at %v and %v", at[0][0], at[1][0])
+		want := [4][2]time.Duration{{0, 2 * time.Second}, {0, 3 * time.Second}, {3 * time.Second, 8 * time.Second}, {8 * time.Second, 9 * time.Second}}
+		if at != want {
+			t.Errorf("inside from and to %v, want %v", at, want)
 		}
-		if at[2][0] != 3*time.Second || at[2][1] != 8*time.Second {
-			t.Errorf("alone from %v to %v, want 3s to 8s", at[2][0], at[2][1])
-		}
-		if at[3][0] < 8*time.Second || at[4][0] < 8*time.Second || at[3][0] != at[4][1] && at[4][0] != at[3][1] {
-			t.Errorf("the next ones were inside from %v to %v and from %v to %v", at[3][0], at[3][1], at[4][0], at[4][1])
+	})
+}
+
+// Two who both want to be alone are so, one after the other.
+func TestGateOfTwoAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		var a, b [2]time.Duration
+		visit(t, g, true, 5*time.Second, &a[0], &a[1])
+		visit(t, g, true, 2*time.Second, &b[0], &b[1])
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if a[0] != 0 || b[0] != 5*time.Second || b[1] != 7*time.Second {
+			t.Errorf("inside from and to %v and %v", a, b)
 		}
 	})
 }
