@@ -138,20 +138,32 @@ func (b *bulk) pass(ctx context.Context, c *cli, s *session, out io.Writer) erro
 	return nil
 }
 
-// page changes the jobs of one page, several at once.
+// tell counts a job that would be changed, and shows the first ones.
+func (b *bulk) tell(j jobs.Job) {
+	b.note(func() {
+		if why := b.spares(j); why != "" {
+			b.spared[why]++
+			return
+		}
+		b.changed++
+		b.census.add(j)
+		b.shown = append(b.shown, j)[:min(len(b.shown)+1, samples)]
+	})
+}
+
+// page changes the jobs of one page, several at once; a dry run tells of them in
+// their order.
 func (b *bulk) page(ctx context.Context, look *search, page []jobs.Job) error {
+	if b.dry {
+		for _, j := range page {
+			b.tell(j)
+		}
+		return nil
+	}
 	return inParallel(ctx, submitters, len(page), func(ctx context.Context, i int) error {
 		j := page[i]
 		if why := b.spares(j); why != "" {
 			b.note(func() { b.spared[why]++ })
-			return nil
-		}
-		if b.dry {
-			b.note(func() {
-				b.changed++
-				b.census.add(j)
-				b.shown = append(b.shown, j)[:min(len(b.shown)+1, samples)]
-			})
 			return nil
 		}
 		err := look.patiently(ctx, func() error {
