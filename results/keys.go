@@ -1,7 +1,6 @@
 package results
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -101,18 +100,6 @@ func (s *Store) home(id jobs.ID) (base, error) {
 		return "", fmt.Errorf("%s: %w", id, ErrNotFound)
 	}
 	return s.base(shard), nil
-}
-
-// reach is home for a caller that is about to go there.
-func (s *Store) reach(ctx context.Context, id jobs.ID) (base, error) {
-	b, err := s.home(id)
-	if err != nil {
-		return "", err
-	}
-	if err := s.check(ctx, b); err != nil {
-		return "", fmt.Errorf("reach %s: %w", id, err)
-	}
-	return b, nil
 }
 
 func (b base) job(id jobs.ID) string { return string(b) + "job:" + string(id) }

@@ -15,11 +15,15 @@ import (
 // Load returns a job's record, [ErrNotFound] if there is none, or
 // [jobs.ErrNewerSchema] with what could be read of it.
 func (s *Store) Load(ctx context.Context, id jobs.ID) (jobs.Job, error) {
-	base, err := s.reach(ctx, id)
+	base, err := s.home(id)
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	fields, err := s.rdb.HMGet(ctx, base.job(id), recordFields()...).Result()
+	var fields []any
+	err = s.once(ctx, base, func(ctx context.Context) (err error) {
+		fields, err = s.rdb.HMGet(ctx, base.job(id), recordFields()...).Result()
+		return err
+	})
 	if err != nil {
 		return jobs.Job{}, fmt.Errorf("load %s: %w", id, err)
 	}
@@ -49,13 +53,16 @@ func (s *Store) Body(ctx context.Context, id jobs.ID) ([]byte, error) {
 }
 
 func (s *Store) value(ctx context.Context, id jobs.ID, field string) ([]byte, error) {
-	base, err := s.reach(ctx, id)
+	base, err := s.home(id)
 	if err != nil {
 		return nil, err
 	}
 	var stored, missed []byte
 	for {
-		stored, err = s.rdb.HGet(ctx, base.job(id), field).Bytes()
+		err = s.once(ctx, base, func(ctx context.Context) (err error) {
+			stored, err = s.rdb.HGet(ctx, base.job(id), field).Bytes()
+			return err
+		})
 		if errors.Is(err, redis.Nil) {
 			return nil, fmt.Errorf("%s of %s: %w", field, id, ErrNotFound)
 		}

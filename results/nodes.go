@@ -15,6 +15,9 @@ const (
 	// nodePatience is how long a call that travels to all shards waits for one
 	// node of a Cluster.
 	nodePatience = 3 * time.Second
+	// callPatience is how long a call for one job waits: what one read may take,
+	// and no repeat.
+	callPatience = 6 * time.Second
 	// probePatience is how long a node that did not answer is given to answer a
 	// PING.
 	probePatience = time.Second
@@ -93,18 +96,34 @@ func (s *Store) reachable(ctx context.Context, cluster *redis.ClusterClient, nod
 	return fmt.Errorf("%s: %w", addr, errNodeAway)
 }
 
-// check returns an error if the shard is known to be on a node that is away, so
-// that a caller who has one job in hand need not find out by waiting.
-func (s *Store) check(ctx context.Context, b base) error {
+// once makes a call that needs one shard. In a Cluster a node that is known to
+// be away is not waited for, and one that turns out to be is waited for once: the
+// client library would try four times, and hold its caller for twenty seconds.
+func (s *Store) once(ctx context.Context, b base, call func(context.Context) error) error {
 	cluster, ok := s.rdb.(*redis.ClusterClient)
 	if !ok {
-		return nil
+		return call(ctx)
 	}
 	node, err := cluster.MasterForKey(ctx, string(b))
 	if err != nil {
-		return nil //nolint:nilerr // the command itself will tell
+		return call(ctx) // which will tell
 	}
-	return s.reachable(ctx, cluster, node)
+	if err := s.reachable(ctx, cluster, node); err != nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, callPatience)
+	defer cancel()
+	err = call(bounded)
+	s.heard(ctx, node, err)
+	return err
+}
+
+// heard notes a node that did not answer a call.
+func (s *Store) heard(ctx context.Context, node *redis.Client, err error) {
+	if addr := node.Options().Addr; ctx.Err() == nil && unanswered(err) && s.nodes.lose(addr) {
+		s.log.WarnContext(ctx, "node of the cluster does not answer; its shards are left out until it does",
+			slog.String("node", addr), slog.Any("err", err))
+	}
 }
 
 // pipeline makes the calls in one round trip, in a Cluster in one to each node.
@@ -139,10 +158,7 @@ func (s *Store) pipeline(ctx context.Context, calls []call, eval evaluate) []*re
 			bounded, cancel := context.WithTimeout(ctx, nodePatience)
 			defer cancel()
 			s.send(bounded, calls, members, eval, answers)
-			if ctx.Err() == nil && unanswered(answers[members[0]].Err()) && s.nodes.lose(node.Options().Addr) {
-				s.log.WarnContext(ctx, "node of the cluster does not answer; its shards are left out until it does",
-					slog.String("node", node.Options().Addr), slog.Any("err", answers[members[0]].Err()))
-			}
+			s.heard(ctx, node, answers[members[0]].Err())
 		})
 	}
 	all.Wait()

@@ -134,7 +134,7 @@ func (h holders) message(d Durability) string {
 // connection: what the server waits for includes a write of this connection that
 // comes after the record.
 func (s *Store) confirm(ctx context.Context, id jobs.ID) (jobs.Job, holders, error) {
-	b, err := s.reach(ctx, id)
+	b, err := s.home(id)
 	if err != nil {
 		return jobs.Job{}, holders{}, err
 	}

@@ -118,7 +118,16 @@ func (s *Store) hasScriptFlags(ctx context.Context) (bool, error) {
 
 // run calls a script on the shard whose base is given.
 func (s *Store) run(ctx context.Context, script *redis.Script, b base, args ...any) *redis.Cmd {
-	return script.Run(ctx, s.rdb, []string{string(b)}, args...)
+	var answer *redis.Cmd
+	err := s.once(ctx, b, func(ctx context.Context) error {
+		answer = script.Run(ctx, s.rdb, []string{string(b)}, args...)
+		return answer.Err()
+	})
+	if answer == nil {
+		answer = redis.NewCmd(ctx)
+		answer.SetErr(err)
+	}
+	return answer
 }
 
 // call is one script call of several that travel together.

@@ -120,7 +120,7 @@ func transition(j jobs.Job, ev jobs.Event, now time.Time) (jobs.Change, error) {
 // record, whose due entry was written with it. There is nothing in between to
 // repair.
 func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept kept) (verdict string, version int64, err error) {
-	base, err := s.reach(ctx, j.ID)
+	base, err := s.home(j.ID)
 	if err != nil {
 		return "", 0, err
 	}
@@ -218,7 +218,7 @@ func (s *Store) finishRemoval(ctx context.Context, j jobs.Job) error {
 // and its place in every set. It reports whether the job is gone, which it also
 // is when somebody else has removed it.
 func (s *Store) Remove(ctx context.Context, j jobs.Job) (bool, error) {
-	base, err := s.reach(ctx, j.ID)
+	base, err := s.home(j.ID)
 	if err != nil {
 		return false, err
 	}
