@@ -94,6 +94,26 @@ func connectSentinel(u redisurl.URL, secured *tls.Config, poolSize int) (redis.U
 	return redis.NewFailoverClient(options), nil
 }
 
+// ConnectSentinels returns a client of each sentinel that an address names, none
+// for an address of another kind. Nothing is dialled.
+func ConnectSentinels(address string) ([]*redis.SentinelClient, error) {
+	u, err := redisurl.Parse(address)
+	if err != nil || u.Topology != redisurl.Sentinel {
+		return nil, err
+	}
+	secured, err := tlsConfig(u)
+	if err != nil {
+		return nil, err
+	}
+	sentinels := make([]*redis.SentinelClient, 0, len(u.Hosts))
+	for _, host := range u.Hosts {
+		options := &redis.Options{Addr: host, TLSConfig: secured, ContextTimeoutEnabled: true}
+		options.Username, options.Password = u.SentinelUser()
+		sentinels = append(sentinels, redis.NewSentinelClient(options))
+	}
+	return sentinels, nil
+}
+
 // tlsConfig returns how connections are encrypted, nil if they are not. Without
 // a server name, each host is held to its own.
 func tlsConfig(u redisurl.URL) (*tls.Config, error) {

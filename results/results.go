@@ -156,6 +156,17 @@ func Open(ctx context.Context, rdb redis.UniversalClient, config Config, log *sl
 	return s, nil
 }
 
+// Installed reports whether there is an installation under the prefix. It starts
+// none, as [Open] does.
+func Installed(ctx context.Context, rdb redis.UniversalClient, prefix string) (bool, error) {
+	s := &Store{config: Config{Prefix: prefix}.withDefaults()}
+	n, err := rdb.Exists(ctx, s.installationKey()).Result()
+	if err != nil {
+		return false, fmt.Errorf("look for an installation: %w", err)
+	}
+	return n > 0, nil
+}
+
 // installation reads the number of shards, or fixes it for good.
 func (s *Store) installation(ctx context.Context) (int, error) {
 	key := s.installationKey()

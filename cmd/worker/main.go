@@ -6,6 +6,7 @@
 //	worker dev        work with an embedded Redis and a simulated OpenAI
 //	worker simulate   serve only the simulated OpenAI
 //	worker config     show the configuration and where each value came from
+//	worker doctor     look over Redis and the endpoints, and say what to do
 //	worker health     ask a running worker whether it lives
 //	worker version    show the version
 //

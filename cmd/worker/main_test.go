@@ -78,6 +78,28 @@ func TestFailureExitsWithOne(t *testing.T) {
 	}
 }
 
+// TestDoctorSaysWhatToDoAndExitsWithOne visits where nobody answers.
+//
+// Guarantee: G12.
+func TestDoctorSaysWhatToDoAndExitsWithOne(t *testing.T) {
+	bare(t)
+	t.Setenv("OPENAI_API_KEY", "sk-canary")
+	t.Setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+	t.Setenv("LONGHAUL_REDIS_URL", "redis://me:canary@127.0.0.1:1/0?max_retries=-1")
+	for _, args := range [][]string{{"doctor"}, {"doctor", "--json"}} {
+		code, stdout, stderr := play(t, args...)
+		if code != exitFailure || !strings.Contains(stdout, "start Redis") || !strings.Contains(stderr, "to be mended") {
+			t.Errorf("%v: exit code %d, %s%s", args, code, stdout, stderr)
+		}
+		if strings.Contains(stdout+stderr, "canary") {
+			t.Errorf("%v: it tells a secret: %s%s", args, stdout, stderr)
+		}
+		if err := json.Unmarshal([]byte(stdout), new(struct{})); (err == nil) != (len(args) == 2) {
+			t.Errorf("%v: %v in %s", args, err, stdout)
+		}
+	}
+}
+
 // TestConfigTellsSourcesAndNoSecrets shows a configuration from three places.
 //
 // Guarantee: G12.

@@ -39,7 +39,7 @@ are honoured. See "worker config" for what is in force and why.`,
 	})
 	config.AddFlags(root.PersistentFlags())
 	root.AddCommand(runCommand(stderr), devCommand(stdout, stderr), simulateCommand(stdout, stderr),
-		configCommand(stdout), healthCommand(), versionCommand(stdout))
+		configCommand(stdout), doctorCommand(stdout, stderr), healthCommand(), versionCommand(stdout))
 	return root
 }
 

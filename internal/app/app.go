@@ -127,7 +127,7 @@ func (a *App) Connect(ctx context.Context) error {
 		if err == nil {
 			a.store = store
 			a.registry.MustRegister(newCollector(store, a.tasks))
-			a.inspectRedis(ctx)
+			a.warnOfRedis(ctx)
 			return a.inspectBlobs(ctx)
 		}
 		if jobs.ClassOf(err) == jobs.ClassInvalid {

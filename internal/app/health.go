@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -56,32 +54,4 @@ func ping(ctx context.Context, rdb redis.UniversalClient) error {
 		}
 		return nil
 	})
-}
-
-// inspectRedis warns of a Redis that may forget what was paid for.
-func (a *App) inspectRedis(ctx context.Context) {
-	if a.options.Embedded {
-		return
-	}
-	info, err := a.rdb.Info(ctx, "memory", "persistence").Result()
-	if err != nil {
-		a.log.WarnContext(ctx, "redis does not tell how it keeps its data", slog.Any("err", err))
-		return
-	}
-	if policy := infoField(info, "maxmemory_policy"); policy != "" && policy != "noeviction" {
-		a.log.WarnContext(ctx, "redis may evict jobs: set maxmemory-policy noeviction", slog.String("policy", policy))
-	}
-	if infoField(info, "aof_enabled") == "0" {
-		a.log.WarnContext(ctx, "redis forgets jobs when it restarts: set appendonly yes")
-	}
-}
-
-// infoField reads a field of INFO's answer.
-func infoField(info, field string) string {
-	for line := range strings.Lines(info) {
-		if value, ok := strings.CutPrefix(line, field+":"); ok {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
 }

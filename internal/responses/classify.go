@@ -15,7 +15,7 @@ import (
 // classify says what an exchange means that brought nothing usable. It is the
 // one place where a failure of the provider gets its class:
 //
-//	                             create         look, cancel, delete, input items
+//	                             create         look, cancel, delete, input items, model
 //	the SDK could not make it    internal       internal
 //	certainly nothing was sent   unreachable    unavailable
 //	sent, and no answer          ambiguous      unavailable

@@ -219,10 +219,11 @@ const (
 	opCancel     operation = "cancel"
 	opDelete     operation = "delete"
 	opInputItems operation = "input_items"
+	opModel      operation = "model"
 )
 
 func operations() []operation {
-	return []operation{opCreate, opLook, opCancel, opDelete, opInputItems}
+	return []operation{opCreate, opLook, opCancel, opDelete, opInputItems, opModel}
 }
 
 // verb says what the operation does, for people.
@@ -232,6 +233,8 @@ func (op operation) verb() string {
 		return "look at response"
 	case opInputItems:
 		return "list input items"
+	case opModel:
+		return "ask for model"
 	case opCreate, opCancel, opDelete:
 	}
 	return string(op) + " response"

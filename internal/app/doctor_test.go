@@ -1,0 +1,150 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/longhaul-jobs/longhaul/internal/app"
+	"github.com/longhaul-jobs/longhaul/internal/config"
+	"github.com/longhaul-jobs/longhaul/internal/redistest"
+	"github.com/longhaul-jobs/longhaul/internal/simulator"
+)
+
+// examine has everything looked over, with a provider that takes one key, and
+// returns what is said of it as JSON.
+func examine(t *testing.T, environ ...string) string {
+	t.Helper()
+	sim, err := simulator.New(simulator.Config{APIKeys: []string{"sk-good"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sim)
+	t.Cleanup(func() { server.Close(); _ = sim.Close() })
+	cfg, err := config.Load(config.Sources{Environ: append([]string{"OPENAI_BASE_URL=" + server.URL + "/v1"}, environ...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := app.Examine(t.Context(), cfg, "test", discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := report.WriteJSON(&text); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
+}
+
+func TestExamine(t *testing.T) {
+	t.Parallel()
+	good := redistest.StartWith(t, redistest.Config{AppendDir: t.TempDir()})
+	goodKeys, forgetful := good.Client(t), redistest.Start(t)
+	for name, tt := range map[string]struct {
+		environ []string
+		says    []string
+	}{
+		"all is well": {
+			[]string{"OPENAI_API_KEY=sk-good", "LONGHAUL_REDIS_URL=" + good.URL()},
+			[]string{`"ok": true`, "none yet under the prefix longhaul", "has the model gpt-4.1"},
+		},
+		"a key that is refused": {
+			[]string{"OPENAI_API_KEY=sk-bad", "LONGHAUL_REDIS_URL=" + good.URL()},
+			[]string{`"ok": false`, "set OPENAI_API_KEY to a key that is valid"},
+		},
+		"a model that there is not": {
+			[]string{"OPENAI_API_KEY=sk-good", "LONGHAUL_OPENAI_MODEL=gpt-0", "LONGHAUL_REDIS_URL=" + good.URL()},
+			[]string{`"ok": false`, "set openai.model to a model that this key may use"},
+		},
+		"no key at all, and a Redis that forgets": {
+			[]string{"LONGHAUL_REDIS_URL=" + forgetful.URL()},
+			[]string{`"ok": false`, "does not start", "appendonly yes"},
+		},
+		"a further endpoint": {
+			[]string{
+				"OPENAI_API_KEY=sk-good", "LONGHAUL_REDIS_URL=" + good.URL(),
+				`LONGHAUL_ENDPOINTS={"eu":{"base_url":"http://127.0.0.1:1/v1","api_key_env":"EU_KEY"}}`, "EU_KEY=sk-eu-canary",
+			},
+			[]string{`"ok": false`, `"check": "endpoint eu"`, "this machine may reach it"},
+		},
+		"nobody answers": {
+			[]string{"OPENAI_API_KEY=sk-good", "LONGHAUL_REDIS_URL=redis://me:canary@127.0.0.1:1/0?max_retries=-1"},
+			[]string{`"ok": false`, "start Redis", "endpoint default"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			said := examine(t, tt.environ...)
+			for _, want := range tt.says {
+				if !strings.Contains(said, want) {
+					t.Errorf("it does not say %q:\n%s", want, said)
+				}
+			}
+			if strings.Contains(said, "canary") || strings.Contains(said, "sk-") {
+				t.Errorf("it tells a secret:\n%s", said)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if n := goodKeys.DBSize(context.WithoutCancel(t.Context())).Val(); n != 0 {
+			t.Errorf("a doctor's visit left %d keys", n)
+		}
+	})
+}
+
+// TestExamineTellsOfTheInstallation looks at one that has a worker.
+func TestExamineTellsOfTheInstallation(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartWith(t, redistest.Config{AppendDir: t.TempDir()})
+	w := newWorldOn(t, server.URL(), quick())
+	w.work().started()
+	said := examine(t, "OPENAI_API_KEY=sk-good", "LONGHAUL_REDIS_URL="+server.URL())
+	if !strings.Contains(said, "1 under the prefix longhaul: 1 of test") || strings.Contains(said, "fail") {
+		t.Errorf("it says:\n%s", said)
+	}
+}
+
+// TestStartWarnsOfARedisThatForgets reads the log of a worker.
+func TestStartWarnsOfARedisThatForgets(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		config redistest.Config
+		says   []string
+	}{
+		"forgets and evicts": {
+			redistest.Config{Args: []string{"--maxmemory-policy", "allkeys-lru", "--maxmemory", "100mb"}},
+			[]string{"appendonly yes", "maxmemory-policy noeviction"},
+		},
+		"keeps": {redistest.Config{AppendDir: t.TempDir()}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.StartWith(t, tt.config)
+			cfg, err := config.Load(config.Sources{Environ: []string{
+				"OPENAI_API_KEY=sk-test", "LONGHAUL_REDIS_URL=" + server.URL(), "LONGHAUL_HTTP_ADDR=",
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var logged bytes.Buffer
+			a, err := app.New(t.Context(), app.Options{Config: cfg, Log: slog.New(slog.NewTextHandler(&logged, nil)), Version: "test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := a.Connect(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range tt.says {
+				if !strings.Contains(logged.String(), want) {
+					t.Errorf("it does not warn with %q:\n%s", want, logged.String())
+				}
+			}
+			if tt.says == nil && strings.Contains(logged.String(), "level=WARN") {
+				t.Errorf("it warns:\n%s", logged.String())
+			}
+		})
+	}
+}

@@ -1,0 +1,105 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// Store is the part of the store that tells of the installation.
+type Store interface {
+	Workers(ctx context.Context) ([]results.Worker, error)
+	Counts(ctx context.Context, group string) (results.Counts, error)
+	CheckBlobs(ctx context.Context) error
+}
+
+// Installation is what the workers of one prefix share.
+type Installation struct {
+	Prefix  string
+	Version string // of this binary
+	// Blobs is the address of the blob store, as anybody may see it; "" for none.
+	Blobs string
+	// Lanes are the lanes that this configuration has.
+	Lanes []string
+}
+
+// Inspect looks at the workers that live, at the jobs, and at the blob store.
+func (i Installation) Inspect(ctx context.Context, store Store) Report {
+	ctx, cancel := context.WithTimeout(ctx, 3*patience)
+	defer cancel()
+	report := Report{i.workers(ctx, store), i.jobs(ctx, store)}
+	return append(report, i.blobs(ctx, store))
+}
+
+func (i Installation) workers(ctx context.Context, store Store) Finding {
+	const check = "workers"
+	workers, err := store.Workers(ctx)
+	if err != nil {
+		return ok(check, "%v", err).advise(Fail, "see the findings about Redis")
+	}
+	versions, lanes := make(map[string]int), make(map[string]bool)
+	for _, w := range workers {
+		versions[w.Version]++
+		for _, lane := range w.Lanes {
+			lanes[lane] = true
+		}
+	}
+	var told []string
+	for _, version := range slices.Sorted(maps.Keys(versions)) {
+		told = append(told, fmt.Sprintf("%d of %s", versions[version], version))
+	}
+	found := ok(check, "%d under the prefix %s", len(workers), i.Prefix)
+	if len(told) > 0 {
+		found.Found += ": " + strings.Join(told, ", ")
+	}
+	unserved := slices.DeleteFunc(slices.Clone(i.Lanes), func(lane string) bool { return lanes[lane] })
+	switch {
+	case len(workers) == 0:
+		return found.advise(Warn, "start a worker with `worker run`: jobs wait until one runs under this prefix")
+	case len(versions) > 1 || versions[i.Version] == 0:
+		return found.advise(Warn, "bring all to one version; this is %s", i.Version)
+	case len(unserved) > 0:
+		return found.advise(Warn, "no worker that lives serves %s", strings.Join(unserved, ", "))
+	}
+	return found
+}
+
+func (i Installation) jobs(ctx context.Context, store Store) Finding {
+	const check = "jobs"
+	counts, err := store.Counts(ctx, "")
+	if err != nil {
+		return ok(check, "%v", err).advise(Fail, "see the findings about Redis")
+	}
+	var told []string
+	for _, state := range jobs.States() {
+		if counts[state] > 0 {
+			told = append(told, fmt.Sprintf("%d %s", counts[state], state))
+		}
+	}
+	if len(told) == 0 {
+		told = []string{"none"}
+	}
+	found := ok(check, "%s", strings.Join(told, ", "))
+	if counts[jobs.StateUncertain] > 0 {
+		return found.advise(Warn, "decide about the uncertain ones: `enqueue list --state uncertain`")
+	}
+	return found
+}
+
+func (i Installation) blobs(ctx context.Context, store Store) Finding {
+	const check = "blob store"
+	if i.Blobs == "" {
+		return ok(check, "none: Redis keeps everything")
+	}
+	found := ok(check, "%s takes, gives back and deletes", i.Blobs)
+	if err := store.CheckBlobs(ctx); err != nil {
+		found.Found = fmt.Sprintf("%s: %v", i.Blobs, err)
+		return found.advise(Fail, "correct blobs.url and its credentials, or bring it back: large requests are refused, and large results wait")
+	}
+	return found
+}
