@@ -47,13 +47,36 @@ func supervise(r *rand.Rand, start func() *installation.Process) {
 	start()
 }
 
-// TestRandomKills kills the worker a hundred times while 300 jobs come and go.
+// TestRandomKills kills the worker a hundred times while 300 jobs come and go,
+// without webhooks and with them.
 //
-// Guarantees: G1, G2, G3, G6.
+// Guarantees: G1, G2, G3, G6, G17.
 func TestRandomKills(t *testing.T) {
 	t.Parallel()
-	r := tell(t, 12, "`kill -9` at random moments", fmt.Sprintf("%d kills over %d jobs", randomKills, randomJobs))
-	in := newRandomInstallation(t)
+	for i, webhooks := range []string{"no webhooks", "webhooks on"} {
+		t.Run(webhooks, func(t *testing.T) {
+			t.Parallel()
+			r := tell(t, 12+i, "`kill -9` at random moments", fmt.Sprintf("%d kills over %d jobs, %s", randomKills, randomJobs, webhooks))
+			in := newRandomInstallation(t)
+			environ := quick()
+			if webhooks == "webhooks on" {
+				environ = append(environ, "LONGHAUL_WEBHOOKS_SAFETY_NET=1m", "LONGHAUL_UNCERTAIN_WAIT=1m")
+				environ = append(environ, in.Webhooks()...)
+			}
+			a, aside, took := killAtRandom(t, in, environ)
+			r.add(t, a)
+			if webhooks == "webhooks on" && a.PaidTwice > 0 {
+				t.Errorf("%d jobs were paid for twice; their webhooks were to tell", a.PaidTwice)
+			}
+			r.note = fmt.Sprintf("%d paid twice; %d set aside as poison and retried by hand", a.PaidTwice, aside)
+			table.compare("%d jobs through %d kills, Longhaul, %s: %d creates, %d jobs paid twice (each on record), %d missing, all ended after %.0f s",
+				randomJobs, randomKills, webhooks, a.Creates, a.PaidTwice, randomJobs-a.Succeeded, took.Seconds())
+		})
+	}
+}
+
+func killAtRandom(t *testing.T, in *installation.Installation, environ []string) (a installation.Account, aside int, took time.Duration) {
+	t.Helper()
 	began := time.Now()
 	ids, failed := make(chan []jobs.ID, 1), make(chan error, 1)
 	go func() {
@@ -61,15 +84,13 @@ func TestRandomKills(t *testing.T) {
 		ids <- got
 		failed <- err
 	}()
-	supervise(random(t), func() *installation.Process { return in.StartWorker(quick()...) })
+	supervise(random(t), func() *installation.Process { return in.StartWorker(environ...) })
 	accepted, err := <-ids, <-failed
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended, aside := goOn(t, in, in.WaitAll(accepted, 8*time.Minute))
-	took := time.Since(began)
-	a := installation.Compare(ended, in.Ledger())
-	r.add(t, a)
+	took = time.Since(began)
 	for _, j := range ended {
 		if j.State != jobs.StateSucceeded {
 			t.Errorf("%s ended as %s: %+v", j.ID, j.State, j.Failure)
@@ -78,9 +99,7 @@ func TestRandomKills(t *testing.T) {
 			t.Errorf("%s has no result: %v", j.ID, err)
 		}
 	}
-	r.note = fmt.Sprintf("%d paid twice; %d set aside as poison and retried by hand", a.PaidTwice, aside)
-	table.compare("%d jobs through %d kills, Longhaul: %d creates, %d jobs paid twice (each on record), %d missing, all ended after %.0f s",
-		randomJobs, randomKills, a.Creates, a.PaidTwice, randomJobs-a.Succeeded, took.Seconds())
+	return installation.Compare(ended, in.Ledger()), aside, took
 }
 
 // goOn retries, as a person would, the jobs that were set aside because they were

@@ -2,6 +2,7 @@ package installation
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -27,6 +28,27 @@ func (in *Installation) Ledger() map[jobs.ID][]simulator.Entry {
 func (in *Installation) Faults(plan string) {
 	in.tb.Helper()
 	in.Call(http.MethodPut, "/_sim/faults", plan, nil)
+}
+
+// webhookSecret signs the simulator's webhooks: whsec_ and 32 bytes in base64.
+const webhookSecret = "whsec_bG9uZ2hhdWwgc2lnbnMgaXRzIHRlc3RzIHdpdGggaXQ="
+
+// Webhooks has the simulator tell every end from now on, and returns what a
+// worker has to be told to be the one that is told.
+func (in *Installation) Webhooks() []string {
+	in.tb.Helper()
+	addr := FreeAddr(in.tb)
+	in.Call(http.MethodPut, "/_sim/config",
+		fmt.Sprintf(`{"webhooks":[{"url":"http://%s/webhooks/openai","secrets":[%q]}]}`, addr, webhookSecret), nil)
+	return []string{"LONGHAUL_HTTP_ADDR=" + addr, "OPENAI_WEBHOOK_SECRET=" + webhookSecret}
+}
+
+// Totals reads the sums of the simulator's ledger.
+func (in *Installation) Totals() simulator.Totals {
+	in.tb.Helper()
+	var ledger simulator.Ledger
+	in.Call(http.MethodGet, "/_sim/ledger?limit=1", "", &ledger)
+	return ledger.Totals
 }
 
 // Call sends a request to the simulator, outside of its API, and decodes the
