@@ -51,7 +51,7 @@ func (c census) add(j jobs.Job) {
 	if at.Before(t.Oldest) {
 		t.Oldest = at
 	}
-	if !at.Before(t.Newest) {
+	if at.After(t.Newest) { // of two at the same moment the first, which came last: listings are newest first
 		t.Newest, t.LastMessage = at, message
 	}
 }
