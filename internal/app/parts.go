@@ -62,9 +62,17 @@ func (a *App) assemble() parts {
 	}
 	store.ClaimAs(worker.ID)
 	names, tasks := queue.Names{Prefix: cfg.Redis.Prefix}, a.tasks
+	submits := make(map[string]*submit.Submitter, len(a.endpoints))
 	dog := watchdog.New(store, tasks, worker, watchdog.Config{
 		Timing: timing(cfg), Heartbeat: cfg.Watchdog.Heartbeat, DeadAfter: cfg.Watchdog.DeadAfter,
 		Audit: cfg.Watchdog.AuditEvery, Lease: cfg.Poll.Lease, CreateTimeout: createTimeout(a.endpoints),
+		Resume: func(ctx context.Context, j jobs.Job) (bool, error) {
+			attempt, _ := j.CurrentAttempt()
+			if submitter, served := submits[attempt.Endpoint]; served {
+				return submitter.Resume(ctx, j)
+			}
+			return true, nil
+		},
 	}, a.registry, a.log)
 	schedule := poller.Schedule{
 		Floor: cfg.Poll.Floor, Ceiling: cfg.Poll.Ceiling,
@@ -77,7 +85,7 @@ func (a *App) assemble() parts {
 	}, a.registry, a.log)
 	metrics := queue.NewMetrics(a.registry)
 	p := parts{
-		worker: worker, watchdog: dog, submits: make(map[string]*submit.Submitter, len(a.endpoints)),
+		worker: worker, watchdog: dog, submits: submits,
 		loops: map[string]func(context.Context) error{"poller": looks.Run, "listener": store.Listen},
 	}
 	for _, e := range a.endpoints {

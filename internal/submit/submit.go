@@ -63,9 +63,10 @@ type Submitter struct {
 
 	// busy holds the attempts that a call is at; the mutex makes sure that it is
 	// one call. quiet is told when there is none.
-	mu    sync.Mutex
-	busy  map[try]bool
-	quiet *sync.Cond
+	mu     sync.Mutex
+	busy   map[try]bool
+	quiet  *sync.Cond
+	memory memory
 
 	aborting sync.Once // closes abort
 	abort    chan struct{}
@@ -247,6 +248,9 @@ func (s *Submitter) record(ctx context.Context, j jobs.Job, attempt int, reply j
 	ctx = context.WithoutCancel(ctx)
 	log := s.log.With(slog.String("job_id", string(j.ID)), slog.Int("attempt", attempt))
 	ev := s.event(j, attempt, reply, failure)
+	s.mu.Lock()
+	s.memory.noteLocked(try{j.ID, attempt}, ev)
+	s.mu.Unlock()
 	if failure == nil {
 		log = log.With(slog.String("response_id", reply.Response.ID))
 	}

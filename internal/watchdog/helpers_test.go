@@ -285,11 +285,16 @@ type kennel struct {
 
 func timing() jobs.Timing { return jobs.Timing{Submit: 15 * time.Second, Check: 3 * time.Second} }
 
-func newKennel(log *slog.Logger) *kennel {
-	k := &kennel{store: newFakeStore(), queue: &fakeQueue{}, reg: prometheus.NewPedanticRegistry()}
-	k.dog = watchdog.New(k.store, k.queue, results.Worker{ID: us}, watchdog.Config{
+func newKennel(log *slog.Logger) *kennel { return newKennelWith(log, func(*watchdog.Config) {}) }
+
+// newKennelWith is newKennel with a change to the configuration.
+func newKennelWith(log *slog.Logger, change func(*watchdog.Config)) *kennel {
+	config := watchdog.Config{
 		Timing: timing(), Heartbeat: heartbeat, DeadAfter: deadAfter, Audit: 10 * time.Second, CreateTimeout: 10 * time.Minute,
-	}, k.reg, log)
+	}
+	change(&config)
+	k := &kennel{store: newFakeStore(), queue: &fakeQueue{}, reg: prometheus.NewPedanticRegistry()}
+	k.dog = watchdog.New(k.store, k.queue, results.Worker{ID: us}, config, k.reg, log)
 	return k
 }
 

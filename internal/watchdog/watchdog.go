@@ -60,6 +60,9 @@ type Config struct {
 	Lease time.Duration
 	// CreateTimeout is how long a living worker may take over a create.
 	CreateTimeout time.Duration
+	// Resume deals with an intent of this worker, and reports whether anything is
+	// known of its create. Nil knows of all of them.
+	Resume func(ctx context.Context, j jobs.Job) (bool, error)
 }
 
 // Watchdog watches over the jobs of an installation. Any number of workers run
@@ -220,6 +223,11 @@ func (w *Watchdog) checkIntent(ctx context.Context, j jobs.Job) error {
 	}
 	hung := w.store.Now().Sub(a.Started) > w.config.CreateTimeout+time.Minute
 	living := alive[a.Worker] || a.Worker == w.worker.ID || !w.pulse.steady()
+	if a.Worker == w.worker.ID && w.config.Resume != nil {
+		if living, err = w.config.Resume(ctx, j); err != nil {
+			return err
+		}
+	}
 	if living && !hung {
 		return w.putBack(ctx, j, w.store.Now().Add(w.config.Timing.Check))
 	}

@@ -1,6 +1,7 @@
 package watchdog_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/internal/watchdog"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
@@ -460,4 +462,25 @@ func TestGone(t *testing.T) {
 			t.Error("no error while Redis is away")
 		}
 	})
+}
+
+// An intent of this worker whose create is over and whose outcome nobody knows any
+// more is not waited for: Redis has forgotten what came of it.
+func TestForgottenIntentOfOurs(t *testing.T) {
+	t.Parallel()
+	for known, want := range map[bool]string{true: "submitting", false: "waiting"} {
+		synctest.Test(t, func(t *testing.T) {
+			k := newKennelWith(slog.New(slog.DiscardHandler), func(c *watchdog.Config) {
+				c.Resume = func(context.Context, jobs.Job) (bool, error) { return known, nil }
+			})
+			k.settle(t)
+			j := k.store.put(intent(us))
+			if err := k.dog.Overdue(t.Context(), j); err != nil {
+				t.Fatal(err)
+			}
+			if got := k.store.state(j.ID); got != want {
+				t.Errorf("known %t: %s, want %s", known, got, want)
+			}
+		})
+	}
 }
