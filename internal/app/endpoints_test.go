@@ -35,18 +35,23 @@ func second() []string { return append(both(), "OPENAI_API_KEY=") }
 func TestWorkersServeTheEndpointsWhoseKeyTheyHave(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, twoProjects(300*time.Millisecond))
-	a, b, c := w.work(both()...).started(), w.work(first()...).started(), w.work(second()...).started()
 	project := make(map[jobs.ID]string)
 	var ids []jobs.ID
-	for range 30 {
-		one, two := w.submit(question, jobs.Options{}), w.submit(question, jobs.Options{Lane: "b"})
-		project[one], project[two] = "proj_one", "proj_two"
-		ids = append(ids, one, two)
+	submit := func() {
+		for range 15 {
+			one, two := w.submit(question, jobs.Options{}), w.submit(question, jobs.Options{Lane: "b"})
+			project[one], project[two] = "proj_one", "proj_two"
+			ids = append(ids, one, two)
+		}
 	}
+	a := w.work(both()...).started()
+	submit()
 	eventually(t, "the first worker has created some", func() bool {
 		return a.metric("longhaul_responses_requests_total", "endpoint", "default", "op", "create", "outcome", "ok") > 0 &&
 			a.metric("longhaul_responses_requests_total", "endpoint", "two", "op", "create", "outcome", "ok") > 0
 	})
+	b, c := w.work(first()...).started(), w.work(second()...).started()
+	submit()
 	if err := a.stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
