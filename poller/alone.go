@@ -5,23 +5,18 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
-const (
-	// lapsesBeforeAlone is how many workers in a row may have claimed a look and
-	// neither finished it nor given it back before one looks at it alone.
-	lapsesBeforeAlone = 2
-	// aloneWithin is how long a look waits to be alone before others go on.
-	aloneWithin = time.Minute
-)
+// lapsesBeforeAlone is how many workers in a row may have claimed a look and
+// neither finished it nor given it back before one looks at it alone.
+const lapsesBeforeAlone = 2
 
 // enter waits until a look may begin, beside others or, for a job that was present
 // at repeated crashes, alone. It returns false when there is nothing to look at
 // now: the job crashed a worker that ran nothing else and is set aside, has moved
-// on, or found no time alone.
+// on, or was not let in.
 func (p *Poller) enter(ctx context.Context, log *slog.Logger, j jobs.Job) (leave func(), ok bool) {
 	if p.config.Enter == nil {
 		return func() {}, true
@@ -30,15 +25,9 @@ func (p *Poller) enter(ctx context.Context, log *slog.Logger, j jobs.Job) (leave
 		return nil, false
 	}
 	alone := j.Alone || j.Lapsed >= lapsesBeforeAlone
-	within := ctx
-	if alone {
-		var cancel context.CancelFunc
-		within, cancel = context.WithTimeoutCause(ctx, aloneWithin, errors.New("others were in the way for too long"))
-		defer cancel()
-	}
-	leave, err := p.config.Enter(within, alone)
+	leave, err := p.config.Enter(ctx, alone)
 	if err != nil {
-		log.WarnContext(ctx, "no time alone for a look", slog.Any("err", err))
+		log.WarnContext(ctx, "look put off", slog.Bool("alone", alone), slog.Any("err", err))
 		p.back <- PutBack{Job: j, Due: p.records.Now().Add(p.config.Schedule.interval(0, rand.Float64())), Looks: j.Looks}
 		return nil, false
 	}

@@ -48,8 +48,13 @@ func (d *doorman) enter(ctx context.Context, alone bool) (func(), error) {
 	full := d.full
 	d.mu.Unlock()
 	if full && alone {
-		<-ctx.Done()
-		return nil, context.Cause(ctx)
+		timer := time.NewTimer(time.Minute)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		return nil, errors.New("others were in the way")
 	}
 	return func() {}, nil
 }

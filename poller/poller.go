@@ -80,8 +80,8 @@ type Config struct {
 	Lease time.Duration
 	// Worker is this worker's name in the records.
 	Worker string
-	// Enter lets a look in beside others, or alone; it blocks until then, or until
-	// ctx is done. Nil lets everybody in.
+	// Enter lets a look in beside others, or alone; it blocks until then, or gives
+	// up. Nil lets everybody in.
 	Enter func(ctx context.Context, alone bool) (leave func(), err error)
 	// Sweep is the pause between two searches for what has to end at endpoints
 	// that nobody serves.

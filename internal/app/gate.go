@@ -2,9 +2,22 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
+
+// How long one waits at the gate at most; it is tried again later. One that wants to
+// be alone keeps the others out meanwhile, so it gives up long before a lease on
+// what they have claimed is over.
+const (
+	patienceAlone  = 10 * time.Second
+	patienceBeside = time.Minute
+)
+
+// errGate is why somebody was not let in.
+var errGate = errors.New("others were in the way for too long")
 
 // gate lets a worker's handlers in together, or one alone: a job that was present
 // at repeated crashes has the process to itself, so that the next crash is its own
@@ -20,9 +33,15 @@ type gate struct {
 
 func newGate() *gate { return &gate{changed: make(chan struct{})} }
 
-// Enter blocks until the caller may go on, alone or beside others, or ctx is done,
-// whose cause it then returns. Leave must be called once.
+// Enter blocks until the caller may go on, alone or beside others. The error is that
+// it took too long, or the cause of ctx' end. Leave must be called once.
 func (g *gate) Enter(ctx context.Context, alone bool) (leave func(), err error) {
+	patience := patienceBeside
+	if alone {
+		patience = patienceAlone
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errGate)
+	defer cancel()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if alone {
@@ -41,7 +60,7 @@ func (g *gate) Enter(ctx context.Context, alone bool) (leave func(), err error) 
 			if alone {
 				g.tellLocked()
 			}
-			return nil, fmt.Errorf("wait to run alone: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("wait to run: %w", context.Cause(ctx))
 		}
 	}
 	g.inside++

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,26 +62,24 @@ func TestGateOfTwoAlone(t *testing.T) {
 	})
 }
 
-// One that gives up waiting to be alone lets the others in again.
+// One that waits to be alone gives up after a while, and lets the others in again.
 func TestGateGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
 		var a, b [2]time.Duration
 		visit(t, g, false, time.Hour, &a[0], &a[1])
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
 		go func() {
-			if _, err := g.Enter(ctx, true); err == nil {
-				t.Error("entered alone beside another")
+			if _, err := g.Enter(t.Context(), true); !errors.Is(err, errGate) {
+				t.Errorf("waits to be alone beside another, and is told %v", err)
 			}
 		}()
 		synctest.Wait()
 		visit(t, g, false, time.Second, &b[0], &b[1])
 		time.Sleep(2 * time.Hour)
 		synctest.Wait()
-		if b[0] != time.Minute {
-			t.Errorf("let in after %v, want a minute", b[0])
+		if b[0] != patienceAlone {
+			t.Errorf("let in after %v, want %v", b[0], patienceAlone)
 		}
 	})
 }

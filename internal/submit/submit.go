@@ -46,12 +46,9 @@ type Config struct {
 	// was lost, 0 if there are no webhooks.
 	UncertainWait time.Duration
 	// Enter lets a create in beside others, or alone; it blocks until then, or
-	// until ctx is done. Nil lets everybody in.
+	// gives up. Nil lets everybody in.
 	Enter func(ctx context.Context, alone bool) (leave func(), err error)
 }
-
-// aloneWithin is how long a create waits to be alone before others go on.
-const aloneWithin = time.Minute
 
 // Submitter makes create calls. It is safe for concurrent use.
 type Submitter struct {
@@ -151,7 +148,7 @@ func (s *Submitter) submit(ctx context.Context, id jobs.ID, attempt int) error {
 	leave, err := s.enter(ctx, j)
 	if err != nil {
 		// Something else takes its time. The watchdog enqueues the job anew.
-		s.log.WarnContext(ctx, "no time alone for a job", slog.String("job_id", string(id)), slog.Any("err", err))
+		s.log.WarnContext(ctx, "create put off", slog.String("job_id", string(id)), slog.Bool("alone", j.Alone), slog.Any("err", err))
 		return nil
 	}
 	defer leave()
@@ -173,8 +170,6 @@ func (s *Submitter) enter(ctx context.Context, j jobs.Job) (leave func(), err er
 	if s.config.Enter == nil {
 		return func() {}, nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, aloneWithin, errors.New("others were in the way for too long"))
-	defer cancel()
 	return s.config.Enter(ctx, j.Alone)
 }
 
