@@ -65,7 +65,7 @@ func (a *App) assemble() parts {
 	submits := make(map[string]*submit.Submitter, len(a.endpoints))
 	dog := watchdog.New(store, tasks, worker, watchdog.Config{
 		Timing: timing(cfg), Heartbeat: cfg.Watchdog.Heartbeat, DeadAfter: cfg.Watchdog.DeadAfter,
-		Audit: cfg.Watchdog.AuditEvery, Lease: cfg.Poll.Lease, CreateTimeout: createTimeout(a.endpoints),
+		Audit: cfg.Watchdog.AuditEvery, Lease: cfg.Poll.Lease,
 		Resume: func(ctx context.Context, j jobs.Job) (bool, error) {
 			attempt, _ := j.CurrentAttempt()
 			if submitter, served := submits[attempt.Endpoint]; served {

@@ -82,3 +82,58 @@ func TestResumeOfWhatGoesOn(t *testing.T) {
 		}
 	})
 }
+
+// An answer that Redis does not take yet goes on record as soon as anybody asks what
+// has become of its intent, and not only when the call asks Redis again.
+func TestResumeOfABusyCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		j := b.job(t, jobs.Options{})
+		b.api.create = func(ctx context.Context) (jobs.Reply, error) {
+			b.records.setAway(true)
+			return answer(response("resp_1", jobs.StatusQueued))(ctx)
+		}
+		go func() {
+			if err := b.submitter.Submit(context.WithoutCancel(t.Context()), j.ID, 1); err != nil {
+				t.Errorf("Submit: %v", err)
+			}
+		}()
+		time.Sleep(time.Minute) // the pauses between two tries are long by now
+		b.records.setAway(false)
+		known, err := b.submitter.Resume(t.Context(), b.records.job(t, j.ID))
+		got := b.records.job(t, j.ID)
+		if a, _ := got.CurrentAttempt(); err != nil || !known || got.State != jobs.StateRunning || a.ResponseID != "resp_1" {
+			t.Errorf("Resume: %t, %v; %s with %+v", known, err, got.State, a)
+		}
+		b.submitter.Wait()
+		if again := b.records.job(t, j.ID); again.Version != got.Version || b.api.creates() != 1 {
+			t.Errorf("version %d after %d, %d creates", again.Version, got.Version, b.api.creates())
+		}
+	})
+}
+
+// A worker that is to make an attempt anew, because Redis has forgotten that it was
+// made, puts the response on record that it still knows, and sends nothing.
+//
+// Guarantee: G5.
+func TestForgottenCreateIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		fresh := b.job(t, jobs.Options{})
+		b.api.create = answer(response("resp_1", jobs.StatusQueued))
+		b.submit(t, fresh.ID, 1)
+		b.records.change(fresh.ID, func(j *jobs.Job) {
+			version := j.Version
+			*j = fresh
+			j.Version = version
+		})
+		b.api.create = answer(response("resp_2", jobs.StatusQueued))
+		b.submit(t, fresh.ID, 1)
+		got := b.records.job(t, fresh.ID)
+		if a, _ := got.CurrentAttempt(); got.State != jobs.StateRunning || a.ResponseID != "resp_1" || b.api.creates() != 1 {
+			t.Errorf("%s with %+v after %d creates", got.State, a, b.api.creates())
+		}
+	})
+}

@@ -61,7 +61,7 @@ type Submitter struct {
 	// busy holds the attempts that a call is at; the mutex makes sure that it is
 	// one call. quiet is told when there is none.
 	mu     sync.Mutex
-	busy   map[try]bool
+	busy   map[jobs.Try]bool
 	quiet  *sync.Cond
 	memory memory
 
@@ -69,15 +69,9 @@ type Submitter struct {
 	abort    chan struct{}
 }
 
-// try is one attempt of one job.
-type try struct {
-	job     jobs.ID
-	attempt int
-}
-
 // New returns a submitter.
 func New(records Records, api API, effects Effects, config Config, log *slog.Logger) *Submitter {
-	s := &Submitter{records: records, api: api, effects: effects, config: config, log: log, busy: make(map[try]bool), abort: make(chan struct{})}
+	s := &Submitter{records: records, api: api, effects: effects, config: config, log: log, busy: make(map[jobs.Try]bool), abort: make(chan struct{})}
 	s.quiet = sync.NewCond(&s.mu)
 	return s
 }
@@ -91,12 +85,12 @@ func New(records Records, api API, effects Effects, config Config, log *slog.Log
 // watchdog finds this worker gone. From the POST on nothing is given up until
 // its outcome is on record.
 func (s *Submitter) Submit(ctx context.Context, id jobs.ID, attempt int) error {
-	t := try{id, attempt}
+	t := jobs.Try{Job: id, Attempt: attempt}
 	if !s.begin(t) {
 		return nil
 	}
 	defer s.end(t)
-	return s.submit(ctx, id, attempt)
+	return s.submit(ctx, t)
 }
 
 // Wait blocks until each create in flight has its outcome on record.
@@ -108,7 +102,7 @@ func (s *Submitter) Wait() {
 	}
 }
 
-func (s *Submitter) begin(t try) bool {
+func (s *Submitter) begin(t jobs.Try) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.busy[t] {
@@ -118,7 +112,7 @@ func (s *Submitter) begin(t try) bool {
 	return true
 }
 
-func (s *Submitter) end(t try) {
+func (s *Submitter) end(t jobs.Try) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.busy, t)
@@ -127,7 +121,8 @@ func (s *Submitter) end(t try) {
 	}
 }
 
-func (s *Submitter) submit(ctx context.Context, id jobs.ID, attempt int) error {
+func (s *Submitter) submit(ctx context.Context, t jobs.Try) error {
+	id, attempt := t.Job, t.Attempt
 	j, err := s.records.Load(ctx, id)
 	switch {
 	case errors.Is(err, results.ErrNotFound), errors.Is(err, jobs.ErrNewerSchema):
@@ -136,6 +131,9 @@ func (s *Submitter) submit(ctx context.Context, id jobs.ID, attempt int) error {
 		return err
 	case j.State != jobs.StateWaiting || j.NextAttempt() != attempt:
 		return nil
+	}
+	if made, err := s.recall(ctx, j, t); made || err != nil {
+		return err
 	}
 	request, err := s.records.Request(ctx, j)
 	if err != nil {
@@ -244,7 +242,7 @@ func (s *Submitter) record(ctx context.Context, j jobs.Job, attempt int, reply j
 	log := s.log.With(slog.String("job_id", string(j.ID)), slog.Int("attempt", attempt))
 	ev := s.event(j, attempt, reply, failure)
 	s.mu.Lock()
-	s.memory.noteLocked(try{j.ID, attempt}, ev)
+	s.memory.noteLocked(jobs.Try{Job: j.ID, Attempt: attempt}, ev)
 	s.mu.Unlock()
 	if failure == nil {
 		log = log.With(slog.String("response_id", reply.Response.ID))

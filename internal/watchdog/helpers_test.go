@@ -290,7 +290,7 @@ func newKennel(log *slog.Logger) *kennel { return newKennelWith(log, func(*watch
 // newKennelWith is newKennel with a change to the configuration.
 func newKennelWith(log *slog.Logger, change func(*watchdog.Config)) *kennel {
 	config := watchdog.Config{
-		Timing: timing(), Heartbeat: heartbeat, DeadAfter: deadAfter, Audit: 10 * time.Second, CreateTimeout: 10 * time.Minute,
+		Timing: timing(), Heartbeat: heartbeat, DeadAfter: deadAfter, Audit: 10 * time.Second,
 	}
 	change(&config)
 	k := &kennel{store: newFakeStore(), queue: &fakeQueue{}, reg: prometheus.NewPedanticRegistry()}

@@ -58,8 +58,6 @@ type Config struct {
 	Audit time.Duration
 	// Lease is how long a claimed job is left to its claimer.
 	Lease time.Duration
-	// CreateTimeout is how long a living worker may take over a create.
-	CreateTimeout time.Duration
 	// Resume deals with an intent of this worker, and reports whether anything is
 	// known of its create. Nil knows of all of them.
 	Resume func(ctx context.Context, j jobs.Job) (bool, error)
@@ -96,7 +94,7 @@ func New(store Store, queue Queue, worker results.Worker, config Config, reg pro
 // Overdue does for a claimed job that is not running what its state calls for.
 func (w *Watchdog) Overdue(ctx context.Context, j jobs.Job) error {
 	if !j.State.Terminal() && j.Stop == nil && j.Late(w.store.Now()) {
-		next, err := w.step(ctx, j, jobs.StopRequested{Reason: jobs.StopDeadline})
+		next, _, err := w.step(ctx, j, jobs.StopRequested{Reason: jobs.StopDeadline})
 		if err != nil || next.State != jobs.StateSubmitting {
 			return err
 		}
@@ -203,10 +201,10 @@ const maxPatience = 1000
 // decide lets the policy of an uncertain job decide once the provider's word has
 // not come in time.
 func (w *Watchdog) decide(ctx context.Context, j jobs.Job) error {
-	next, err := w.step(ctx, j, jobs.WaitOver{
+	next, applied, err := w.step(ctx, j, jobs.WaitOver{
 		Delay: jobs.RetryDelay(jobs.Failure{Class: jobs.ClassAmbiguous}, j.FailuresInRow(), rand.Float64()),
 	})
-	if err == nil {
+	if applied {
 		w.log.WarnContext(ctx, "nobody told what became of a create", slog.String("job_id", string(j.ID)),
 			slog.Int("attempt", j.Current), slog.String("state", string(next.State)))
 	}
@@ -214,29 +212,30 @@ func (w *Watchdog) decide(ctx context.Context, j jobs.Job) error {
 }
 
 // checkIntent finds out what has become of a POST that is on record: its worker
-// lives and is at it, or is gone.
+// lives and is at it, or is gone. One that lives is never taken for lost, however
+// long it takes: the call itself has its timeout, and what comes of it may wait for
+// Redis in that worker's hands.
 func (w *Watchdog) checkIntent(ctx context.Context, j jobs.Job) error {
 	a, _ := j.CurrentAttempt()
 	alive, err := w.living(ctx, a.Started)
 	if err != nil {
 		return err
 	}
-	hung := w.store.Now().Sub(a.Started) > w.config.CreateTimeout+time.Minute
 	living := alive[a.Worker] || a.Worker == w.worker.ID || !w.pulse.steady()
 	if a.Worker == w.worker.ID && w.config.Resume != nil {
 		if living, err = w.config.Resume(ctx, j); err != nil {
 			return err
 		}
 	}
-	if living && !hung {
+	if living {
 		return w.putBack(ctx, j, w.store.Now().Add(w.config.Timing.Check))
 	}
 	failure := jobs.Failure{Class: jobs.ClassAmbiguous}
-	next, err := w.step(ctx, j, jobs.WorkerLost{
+	next, applied, err := w.step(ctx, j, jobs.WorkerLost{
 		Attempt: a.Number, Worker: a.Worker,
 		Delay: jobs.RetryDelay(failure, j.FailuresInRow(), rand.Float64()),
 	})
-	if err == nil {
+	if applied {
 		w.metrics.lost.Inc()
 		w.log.WarnContext(ctx, "worker of an intent is gone", slog.String("job_id", string(j.ID)),
 			slog.Int("attempt", a.Number), slog.String("worker", a.Worker), slog.String("state", string(next.State)))
@@ -269,13 +268,14 @@ func (w *Watchdog) living(ctx context.Context, after time.Time) (map[string]bool
 	return w.alive, nil
 }
 
-// step advances a job; that another was faster is no error.
-func (w *Watchdog) step(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error) {
-	next, err := w.store.Advance(ctx, j, ev)
+// step advances a job, and reports whether it did; that another was faster is no
+// error.
+func (w *Watchdog) step(ctx context.Context, j jobs.Job, ev jobs.Event) (next jobs.Job, applied bool, err error) {
+	next, err = w.store.Advance(ctx, j, ev)
 	if errors.Is(err, jobs.ErrUnchanged) || errors.Is(err, results.ErrNotFound) {
-		return next, nil
+		return next, false, nil
 	}
-	return next, err
+	return next, err == nil, err
 }
 
 func (w *Watchdog) putBack(ctx context.Context, j jobs.Job, due time.Time) error {

@@ -83,11 +83,11 @@ func TestOverdue(t *testing.T) {
 			j.Uncertain = jobs.UncertainHold
 			return j
 		}, state: "uncertain"},
-		{name: "submitting for longer than a create may take", job: func() jobs.Job {
+		{name: "submitting for hours, its worker lives: the answer may wait for Redis in its hands", job: func() jobs.Job {
 			j := intent(them)
-			j.Attempts[0].Started = time.Now().Add(-11*time.Minute - time.Millisecond)
+			j.Attempts[0].Started = time.Now().Add(-3 * time.Hour)
 			return j
-		}, state: "waiting"},
+		}, state: "submitting", due: 3 * time.Second},
 		{name: "held", job: func() jobs.Job { return job(jobs.StateUncertain) }, state: "uncertain", due: time.Hour},
 		{name: "waiting for the provider's word", job: func() jobs.Job {
 			j := intent(us)
