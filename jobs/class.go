@@ -108,7 +108,7 @@ func (c Class) Verdict() Verdict {
 	case ClassLost:
 		return Verdict{Action: ActionFail, Alert: true, Meaning: "the provider no longer knows the response; never resubmitted by itself"}
 	case ClassOversized:
-		return Verdict{Action: ActionFail, Alert: true, Meaning: "the response is over the stated cap; its id is kept"}
+		return Verdict{Action: ActionFail, Alert: true, Meaning: "the response is over the stated cap; its id is kept, if it was read"}
 	case ClassExpired:
 		return Verdict{Action: ActionFail, Meaning: "the deadline passed"}
 	case ClassPoison:

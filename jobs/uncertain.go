@@ -21,7 +21,8 @@ type Waste struct {
 	// Wasted are the numbers of the attempts whose responses lost.
 	Wasted []int
 	// Unknown are the numbers of the attempts that may have cost something nobody
-	// saw: their answer was lost, or their response was given up uncounted.
+	// saw: their answer was lost, or their response was given up uncounted, because
+	// another won, it was not to be had, or it crashed workers.
 	Unknown []int
 }
 
@@ -33,7 +34,7 @@ func (j Job) Waste() Waste {
 		switch {
 		case a.Outcome == OutcomeUncertain:
 			w.Unknown = append(w.Unknown, a.Number)
-		case a.Outcome != OutcomeWasted && a.Outcome != OutcomeLost:
+		case a.Outcome != OutcomeWasted && a.Outcome != OutcomeLost && !a.unread():
 			continue
 		case a.Usage == nil:
 			w.Unknown = append(w.Unknown, a.Number)
@@ -46,6 +47,11 @@ func (j Job) Waste() Waste {
 		}
 	}
 	return w
+}
+
+// unread reports whether the provider made a response that nobody could read.
+func (a Attempt) unread() bool {
+	return a.Outcome == OutcomeFailed && a.Failure != nil && (a.Failure.Class == ClassOversized || a.Failure.Class == ClassPoison)
 }
 
 func (u *Usage) add(more Usage) {

@@ -167,3 +167,24 @@ func TestWaste(t *testing.T) {
 		t.Errorf("a lost answer (-want +got):\n%s", diff)
 	}
 }
+
+// What the provider made and nobody could read has a cost that nobody knows.
+func TestWasteOfWhatWasNotRead(t *testing.T) {
+	big := failure(jobs.ClassOversized)
+	for _, tt := range []struct {
+		name   string
+		events []jobs.Event
+	}{
+		{"a create's answer over the cap", []jobs.Event{submit(1), createFailed(1, jobs.ClassOversized)}},
+		{"a response over the cap", []jobs.Event{submit(1), created(1, jobs.StatusQueued), jobs.ResponseLost{ResponseID: responseID(1), Failure: big}}},
+		{"a response that crashed a worker", []jobs.Event{submit(1), created(1, jobs.StatusQueued), jobs.CrashedAlone{Worker: testWorker}}},
+		{"a response that is lost", []jobs.Event{submit(1), created(1, jobs.StatusQueued), jobs.ResponseLost{ResponseID: responseID(1), Failure: failure(jobs.ClassLost)}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			j := apply(t, newJob(t, jobs.Options{}), tt.events...)
+			if diff := cmp.Diff(jobs.Waste{Unknown: []int{1}}, j.Waste()); diff != "" {
+				t.Errorf("waste (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
