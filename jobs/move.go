@@ -61,6 +61,25 @@ func (m *move) stray(ev Created) (*Attempt, error) {
 	return &j.Attempts[len(j.Attempts)-1], nil
 }
 
+// repeated ends an attempt to which a gateway answered with the response of an
+// earlier one: nothing new was made, and there is nothing to give up.
+func (m *move) repeated(a *Attempt, earlier Attempt, delay time.Duration) error {
+	f := Failure{
+		Class: ClassUnavailable, Code: "response_repeated",
+		Message: fmt.Sprintf("the answer was %s, which attempt %d has made", earlier.ResponseID, earlier.Number),
+	}
+	j := &m.job
+	switch {
+	case a.Number == j.Current && (j.State == StateSubmitting || j.State == StateUncertain):
+		m.failed(a, f, delay)
+	case a.Outcome == "" || a.Outcome == OutcomeUncertain:
+		m.conclude(a, f)
+	default:
+		return ErrUnchanged
+	}
+	return nil
+}
+
 // wanted reports whether the job goes on with an attempt that turns out to have
 // been accepted: it does while nothing else is under way, so that the attempt
 // that would replace this one is not made, and not paid for.

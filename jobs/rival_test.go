@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -207,4 +208,40 @@ func TestStrayResponse(t *testing.T) {
 			t.Errorf("attempt %+v", j.Attempts[1])
 		}
 	})
+}
+
+// A gateway answers a later attempt with the response of an earlier one. Nothing new
+// was made: the attempt failed, and the job goes on as after any other failure.
+func TestRepeatedResponse(t *testing.T) {
+	again := created(2, jobs.StatusQueued)
+	again.Reply, again.Delay = created(1, jobs.StatusQueued).Reply, 3*time.Second
+	failedOnce := []jobs.Event{submit(1), created(1, jobs.StatusFailed), submit(2)}
+	for _, tt := range []struct {
+		name    string
+		options jobs.Options
+		events  []jobs.Event
+		state   jobs.State
+	}{
+		{"to the create in flight", jobs.Options{}, failedOnce, jobs.StateWaiting},
+		{"to the last one allowed", jobs.Options{MaxAttempts: 2}, failedOnce, jobs.StateFailed},
+		{
+			"late, to one that is held",
+			jobs.Options{Uncertain: jobs.UncertainHold},
+			append(failedOnce[:3:3], createFailed(2, jobs.ClassAmbiguous)), jobs.StateWaiting,
+		},
+		{
+			"late, to one that was given up",
+			jobs.Options{},
+			append(failedOnce[:3:3], createFailed(2, jobs.ClassAmbiguous), submit(3)), jobs.StateSubmitting,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			j := change(t, apply(t, newJob(t, tt.options), tt.events...), again).Job
+			a := j.Attempts[1]
+			if j.State != tt.state || a.Outcome != jobs.OutcomeFailed || a.ResponseID != "" || a.Failure.Code != "response_repeated" {
+				t.Errorf("%s, attempt 2 is %+v", j.State, a)
+			}
+			unchanged(t, j, again)
+		})
+	}
 }

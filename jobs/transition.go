@@ -103,10 +103,13 @@ func (m *move) created(ev Created) error {
 			return err
 		}
 	}
-	a.ResponseID, a.RequestID, a.Answered = r.ID, ev.Reply.RequestID, m.now
-	if slices.ContainsFunc(m.job.Attempts, func(b Attempt) bool { return b.ResponseID == r.ID && b.Number != a.Number }) {
-		return nil // a gateway gave two attempts the same response: there is nothing to give up
+	a.RequestID, a.Answered = ev.Reply.RequestID, m.now
+	for _, b := range m.job.Attempts {
+		if b.ResponseID == r.ID {
+			return m.repeated(a, b, ev.Delay)
+		}
 	}
+	a.ResponseID = r.ID
 	// The attempt may have been given up for lost while its answer was on the
 	// way: it is taken back.
 	a.Outcome, a.Ended, a.Failure = "", time.Time{}, nil

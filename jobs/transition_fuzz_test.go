@@ -118,7 +118,7 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 	if arg&3 != 0 { // any attempt there is, and one beyond
 		attempt = 1 + int(arg>>2)%(len(j.Attempts)+1)
 	}
-	switch kind & 0x7f % 16 {
+	switch kind & 0x7f % 17 {
 	case 0:
 		ev := submit(j.NextAttempt())
 		ev.UncertainWait = time.Duration(arg>>6) * 3 * time.Second
@@ -131,6 +131,10 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 		return jobs.ReleaseRequested{}
 	case 14:
 		return jobs.FailRequested{Message: "no"}
+	case 16: // a gateway answers with the response of the first attempt
+		ev := created(attempt, status)
+		ev.Reply = created(1, status).Reply
+		return ev
 	case 15:
 		return jobs.AdoptRequested{Attempt: attempt * int(arg&1), ResponseID: responseID(attempt)}
 	case 1:
