@@ -34,9 +34,9 @@ local function audit(set, id)
     return
   end
   local lane, admitted, deadline = head[LANE], head[ADMITTED], head[DEADLINE]
-  -- What is owed at all is owed now: who claims it sees whether that is so.
+  -- What is owed at all is owed now: who claims it sees whether that is so, and puts
+  -- it back for when it is.
   local owed = now
-  if list == 'uncertain' then owed = deadline end
   if list == 'waiting' and admitted ~= '' then
     restore(id, admitted, waiting_key('admitted', lane))
   elseif list == 'waiting' then
