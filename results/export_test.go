@@ -3,7 +3,10 @@ package results
 import "time"
 
 // ShiftClock moves the store's clock, so that tests choose the time.
-func (s *Store) ShiftClock(d time.Duration) { s.offset.Add(int64(d)) }
+func (s *Store) ShiftClock(d time.Duration) {
+	last := s.clock.compared.Load()
+	s.clock.set(last.ours, last.theirs.Add(d))
+}
 
 // Trust has the store ask for nothing that it has not been told of for as long
 // as it listens.

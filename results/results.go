@@ -18,7 +18,6 @@ import (
 	"math"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -107,7 +106,7 @@ type Store struct {
 	log     *slog.Logger
 	shards  int
 	bases   []base
-	offset  atomic.Int64 // Redis' time less ours, in nanoseconds
+	clock   clock
 	nodes   nodes
 	memory  memory
 	audit   audit
@@ -190,7 +189,7 @@ func (s *Store) Shards() int { return s.shards }
 // Now is Redis' time, as far as we know it. Every process that decides about
 // jobs goes by it, so that a clock that is off does no harm.
 func (s *Store) Now() time.Time {
-	return time.Now().Add(time.Duration(s.offset.Load())).UTC()
+	return s.clock.now()
 }
 
 // SyncClock measures the difference between Redis' clock and ours. Of a few
@@ -203,17 +202,17 @@ func (s *Store) SyncClock(ctx context.Context) error {
 		return fmt.Errorf("ask redis for the time: %w", err)
 	}
 	quickest := time.Duration(math.MaxInt64)
-	var offset time.Duration
+	var ours, theirs time.Time
 	for range 3 {
 		before := time.Now()
-		theirs, err := keeper.Time(ctx).Result()
+		said, err := keeper.Time(ctx).Result()
 		if err != nil {
 			return fmt.Errorf("ask redis for the time: %w", err)
 		}
 		if took := time.Since(before); took < quickest {
-			quickest, offset = took, theirs.Sub(before.Add(took/2))
+			quickest, ours, theirs = took, before.Add(took/2), said
 		}
 	}
-	s.offset.Store(int64(offset))
+	s.clock.set(ours, theirs)
 	return nil
 }
