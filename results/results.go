@@ -57,6 +57,10 @@ type Config struct {
 	Timing jobs.Timing
 	// Durability says what must have an intent before its create may leave.
 	Durability Durability
+	// Pulse is a client of the same Redis for what workers say of themselves and
+	// hear of each other, so that one whose connections are all busy does not look
+	// dead; nil for the store's own.
+	Pulse redis.UniversalClient
 	// Embedded says that the server is the one in this process, which need not
 	// be asked what it lacks.
 	Embedded bool
@@ -99,6 +103,7 @@ var ErrNotFound = errors.New("no such job")
 // Store reads and writes the records. It is safe for concurrent use.
 type Store struct {
 	rdb     redis.UniversalClient
+	pulse   redis.UniversalClient // see [Config].Pulse
 	config  Config
 	scripts scripts
 	packer  packer
@@ -132,7 +137,10 @@ func Open(ctx context.Context, rdb redis.UniversalClient, config Config, log *sl
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s := &Store{rdb: rdb, config: config, packer: packer, log: log}
+	s := &Store{rdb: rdb, pulse: rdb, config: config, packer: packer, log: log}
+	if config.Pulse != nil {
+		s.pulse = config.Pulse
+	}
 	s.horizon.init()
 	if err := s.SyncClock(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)

@@ -48,13 +48,13 @@ func (s *Store) ClaimAs(worker string) { s.holder.mark.Store(markOf(worker)) }
 // Redis that was away.
 func (s *Store) TakeOver(ctx context.Context, lease time.Duration) ([]string, error) {
 	now := s.Now()
-	silent, err := s.rdb.ZRangeByScore(ctx, s.workersKey(), &redis.ZRangeBy{Min: "-inf", Max: "(" + score(now)}).Result()
+	silent, err := s.pulse.ZRangeByScore(ctx, s.workersKey(), &redis.ZRangeBy{Min: "-inf", Max: "(" + score(now)}).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read silent workers: %w", err)
 	}
 	var taken []string
 	for _, id := range silent {
-		n, err := s.rdb.ZRem(ctx, s.workersKey(), id).Result()
+		n, err := s.pulse.ZRem(ctx, s.workersKey(), id).Result()
 		if err != nil {
 			return taken, fmt.Errorf("take over from worker %s: %w", id, err)
 		}

@@ -28,7 +28,7 @@ func (s *Store) Beat(ctx context.Context, w Worker, living time.Duration) error 
 		return fmt.Errorf("say that worker %s lives: %w", w.ID, err)
 	}
 	until := s.Now().Add(living)
-	_, err = s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	_, err = s.pulse.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		p.ZAdd(ctx, s.workersKey(), redis.Z{Score: float64(ms(until)), Member: w.ID})
 		p.Set(ctx, s.workerKey(w.ID), raw, 2*living)
 		for _, endpoint := range w.Endpoints {
@@ -44,7 +44,7 @@ func (s *Store) Beat(ctx context.Context, w Worker, living time.Duration) error 
 
 // Leave says that the worker is going and holds nothing any more.
 func (s *Store) Leave(ctx context.Context, id string) error {
-	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := s.pulse.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		p.ZRem(ctx, s.workersKey(), id)
 		p.Del(ctx, s.workerKey(id))
 		return nil
@@ -61,7 +61,7 @@ func (s *Store) Alive(ctx context.Context) (map[string]bool, error) {
 	now := s.Now()
 	key := s.workersKey()
 	var living *redis.StringSliceCmd
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := s.pulse.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.ZRemRangeByScore(ctx, key, "-inf", score(now.Add(-24*time.Hour)))
 		living = p.ZRangeByScore(ctx, key, &redis.ZRangeBy{Min: score(now), Max: "+inf"})
 		return nil
@@ -88,7 +88,7 @@ func (s *Store) Workers(ctx context.Context) ([]Worker, error) {
 		keys = append(keys, s.workerKey(id))
 	}
 	slices.Sort(keys)
-	values, err := s.rdb.MGet(ctx, keys...).Result()
+	values, err := s.pulse.MGet(ctx, keys...).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read living workers: %w", err)
 	}

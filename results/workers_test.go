@@ -1,11 +1,16 @@
 package results_test
 
 import (
+	"context"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
+	"github.com/longhaul-jobs/longhaul/internal/redistest"
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
@@ -83,4 +88,45 @@ func TestWhatAWorkerSaysOfItselfIsNotKeptForEver(t *testing.T) {
 			t.Errorf("it is kept for %v, want up to two minutes", ttl)
 		}
 	})
+}
+
+// A worker whose connections are all busy is no dead worker: heartbeats, and the
+// search for those that are silent, go over a client of their own.
+func TestHeartbeatsPassABusyPool(t *testing.T) {
+	t.Parallel()
+	options, err := redis.ParseURL(redistest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.PoolSize, options.ContextTimeoutEnabled = 1, true
+	busy, pulse := redis.NewClient(options), redis.NewClient(options)
+	t.Cleanup(func() { _, _ = busy.Close(), pulse.Close() })
+	store, err := results.Open(t.Context(), busy, results.Config{Pulse: pulse}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := busy.Conn()
+	t.Cleanup(func() { _ = taken.Close() })
+	if err := taken.Ping(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := store.Beat(ctx, results.Worker{ID: "w"}, time.Minute); err != nil {
+		t.Errorf("Beat: %v", err)
+	}
+	if alive, err := store.Alive(ctx); err != nil || !alive["w"] {
+		t.Errorf("Alive: %v, %v", alive, err)
+	}
+	if silent, err := store.TakeOver(ctx, time.Second); err != nil || len(silent) > 0 {
+		t.Errorf("TakeOver: %v, %v", silent, err)
+	}
+	if err := store.Leave(ctx, "w"); err != nil {
+		t.Errorf("Leave: %v", err)
+	}
+	still, cut := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cut()
+	if _, err := store.Endpoints(still); err == nil {
+		t.Error("the pool was not busy")
+	}
 }

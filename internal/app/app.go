@@ -39,6 +39,7 @@ type App struct {
 	log       *slog.Logger
 	registry  *prometheus.Registry
 	rdb       redis.UniversalClient
+	pulse     redis.UniversalClient // for heartbeats and health, whatever the other is busy with
 	endpoints []endpoint
 	tasks     *queue.Client
 	verifier  *responses.Webhooks // nil when no endpoint has a webhook secret
@@ -60,25 +61,33 @@ func New(ctx context.Context, options Options) (*App, error) {
 	if a.endpoints, err = openEndpoints(cfg, options.Version, a.registry); err != nil {
 		return nil, err
 	}
-	rdb, err := NewRedis(cfg, options.Log)
-	if err != nil {
+	if a.rdb, err = NewRedis(cfg, options.Log); err != nil {
 		return nil, err
 	}
-	a.rdb = rdb
-	a.health.rdb = rdb
+	small := cfg
+	small.Redis.PoolSize = pulsePool
+	if a.pulse, err = NewRedis(small, options.Log); err != nil {
+		return nil, errors.Join(err, a.rdb.Close())
+	}
+	a.health.rdb = a.pulse
 	if a.blobs, err = OpenBlobs(ctx, cfg); err != nil {
-		return nil, errors.Join(err, rdb.Close())
+		return nil, errors.Join(err, a.closeRedis())
 	}
 	// Asynq ends the context of a submit some time after the create should be over.
-	a.tasks = queue.NewClient(rdb, queue.Names{Prefix: cfg.Redis.Prefix}, createTimeout(a.endpoints)+time.Minute)
+	a.tasks = queue.NewClient(a.rdb, queue.Names{Prefix: cfg.Redis.Prefix}, createTimeout(a.endpoints)+time.Minute)
 	if a.verifier, err = newVerifier(a.endpoints); err == nil {
 		err = a.listen(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, rdb.Close())
+		return nil, errors.Join(err, a.closeRedis())
 	}
 	return a, nil
 }
+
+// pulsePool is how many connections the heartbeats and the health have.
+const pulsePool = 2
+
+func (a *App) closeRedis() error { return errors.Join(a.rdb.Close(), a.pulse.Close()) }
 
 // NewRedis returns a client for the configured Redis. It dials nothing.
 func NewRedis(cfg config.Config, log *slog.Logger) (redis.UniversalClient, error) {
@@ -122,8 +131,10 @@ func (a *App) Connect(ctx context.Context) error {
 	if a.store != nil {
 		return nil
 	}
+	config := StoreConfig(a.options.Config, a.blobs, a.options.Embedded)
+	config.Pulse = a.pulse
 	for {
-		store, err := results.Open(ctx, a.rdb, StoreConfig(a.options.Config, a.blobs, a.options.Embedded), a.log, a.registry)
+		store, err := results.Open(ctx, a.rdb, config, a.log, a.registry)
 		if err == nil {
 			a.store = store
 			a.registry.MustRegister(newCollector(store, a.tasks))
@@ -162,7 +173,7 @@ func (a *App) Run(ctx context.Context) error {
 	for _, e := range a.endpoints {
 		e.api.Close()
 	}
-	return errors.Join(err, errors.Join(failures...), a.rdb.Close())
+	return errors.Join(err, errors.Join(failures...), a.closeRedis())
 }
 
 // work runs between the first contact with Redis and the good-bye.

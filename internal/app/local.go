@@ -134,7 +134,7 @@ func startLocal(ctx context.Context, options Options, undo *cleanups) (*Local, e
 		return nil, err
 	}
 	if err := a.Connect(ctx); err != nil {
-		return nil, errors.Join(err, a.rdb.Close())
+		return nil, errors.Join(err, a.closeRedis())
 	}
 	undo.add(inBackground(ctx, a.Run))
 	l := &Local{app: a, stop: sync.OnceValue(undo.run)}

@@ -66,7 +66,7 @@ func keys() []key {
 	return []key{
 		{name: "redis.url", fallback: "redis://127.0.0.1:6379/0", kind: redisURL(), doc: "Address of the Redis that keeps everything: a single server, a Sentinel set or a Cluster."},
 		{name: "redis.prefix", fallback: "longhaul", kind: name(), doc: "Beginning of every Redis key; installations with different prefixes can share a Redis."},
-		{name: "redis.pool_size", fallback: "0", kind: count(0, 100_000), doc: "Most connections of one process to each server, 0 for the default of the client library."},
+		{name: "redis.pool_size", fallback: "0", kind: count(0, 100_000), doc: "Most connections of one process to each server, 0 for the default of the client library; a worker has two more for its heartbeats."},
 		{name: "redis.wait_replicas", fallback: "0", kind: count(0, 100), doc: "How many replicas must have the intent of a create before it is sent."},
 		{name: "redis.wait_disk", fallback: "false", kind: toggle(), doc: "Whether the intent must be on disk before the create is sent, on the server and on those replicas; needs Redis 7.2."},
 		{name: "redis.wait_timeout", fallback: "1s", kind: duration(tiny, time.Minute), doc: "How long that may take; then nothing is sent and the job waits for another attempt."},
