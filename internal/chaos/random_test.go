@@ -60,7 +60,9 @@ func TestRandomKills(t *testing.T) {
 			in := newRandomInstallation(t)
 			environ := quick()
 			if webhooks == "webhooks on" {
-				environ = append(environ, "LONGHAUL_WEBHOOKS_SAFETY_NET=1m", "LONGHAUL_UNCERTAIN_WAIT=1m")
+				// What met no living worker is sent again after 1, 2, 4 … 128 s: the last of these comes well
+				// after the last kill, and before the wait is over.
+				environ = append(environ, "LONGHAUL_WEBHOOKS_SAFETY_NET=1m", "LONGHAUL_UNCERTAIN_WAIT=5m")
 				environ = append(environ, in.Webhooks()...)
 			}
 			a, aside, took := killAtRandom(t, in, environ)
@@ -89,7 +91,7 @@ func killAtRandom(t *testing.T, in *installation.Installation, environ []string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended, aside := goOn(t, in, in.WaitAll(accepted, 8*time.Minute))
+	ended, aside := goOn(t, in, in.WaitAll(accepted, 15*time.Minute))
 	took = time.Since(began)
 	for _, j := range ended {
 		if j.State != jobs.StateSucceeded {
