@@ -126,36 +126,51 @@ func readSkew() (seconds int64) {
 }
 
 // TestSkewedClocks has workers whose clocks are seconds off share the jobs with
-// one whose clock is right, and kills one of them.
+// one whose clock is right, and kills the one that is an hour ahead with creates
+// in flight: those are taken over, and nobody who lives is taken for dead.
 //
 // Guarantees: G1, G3, G6.
 func TestSkewedClocks(t *testing.T) {
 	t.Parallel()
 	const n = 1000
-	r := tell(t, 95, "workers whose clocks are off", fmt.Sprintf("%d jobs; clocks right, 9 s ahead, 9 s behind, an hour ahead", n))
+	r := tell(t, 95, "workers whose clocks are off",
+		fmt.Sprintf("%d jobs; clocks right, 9 s ahead, 9 s behind, an hour ahead; the last of them killed", n))
 	skewed := buildSkewed(t)
 	in := installation.New(t, "--simulator-queued", "200ms", "--simulator-running", "800ms")
+	in.Faults(`{"rules":[{"match":{"op":"create"},"action":{"delay":"500ms"}}]}`)
 	in.SubmitMany(n, question, jobs.Options{Deadline: in.Store.Now().Add(10 * time.Minute)})
 	began := in.Store.Now()
 	in.Worker()
+	var last *installation.Process
 	for _, seconds := range []int{9, -9, 3600} {
-		p := installation.StartFile(t, slices.Concat(in.Environ(), []string{
+		last = installation.StartFile(t, slices.Concat(in.Environ(), []string{
 			fmt.Sprintf("%s=%d", skewVariable, seconds), "LONGHAUL_POLL_FLOOR=200ms", "LONGHAUL_POLL_CEILING=1s",
 		}), skewed, "run")
-		said := p.Find(p.Stderr, `"time":"([^"]+)","level":"INFO","msg":"worker started"`)
+		said := last.Find(last.Stderr, `"time":"([^"]+)","level":"INFO","msg":"worker started"`)
 		clock, err := time.Parse(time.RFC3339Nano, said)
 		if off := time.Until(clock); err != nil || (off-time.Duration(seconds)*time.Second).Abs() > 3*time.Second {
 			t.Fatalf("the clock of the worker is off by %v, want %d s (%v)", off, seconds, err)
 		}
 	}
-	ended, a := settle(t, r, in, n)
-	once(t, ended, a)
+	dead := killAtCreates(t, in, last, 8)
+	ended, _ := settle(t, r, in, n)
 	byWorker := make(map[string]int)
+	again := 0
 	over := in.Store.Now()
 	for _, j := range ended {
 		byWorker[j.Attempts[0].Worker]++
-		for _, at := range []time.Time{j.Attempts[0].Started, j.Attempts[0].Answered, j.Ended} {
-			if at.Before(began.Add(-time.Second)) || at.After(over.Add(time.Second)) {
+		times := []time.Time{j.Ended}
+		for _, attempt := range j.Attempts {
+			times = append(times, attempt.Started, attempt.Answered)
+			if attempt.Outcome == jobs.OutcomeUncertain {
+				again++
+			}
+			if attempt.Outcome == jobs.OutcomeUncertain && attempt.Worker != dead {
+				t.Errorf("%s: attempt %d is uncertain and its worker lives", j.ID, attempt.Number)
+			}
+		}
+		for _, at := range times {
+			if !at.IsZero() && (at.Before(began.Add(-time.Second)) || at.After(over.Add(time.Second))) {
 				t.Errorf("%s has a time by a clock that is off: %v is not between %v and %v", j.ID, at, began, over)
 			}
 		}
@@ -163,7 +178,40 @@ func TestSkewedClocks(t *testing.T) {
 	if len(byWorker) < 4 {
 		t.Errorf("only %d workers submitted", len(byWorker))
 	}
-	r.note = fmt.Sprintf("%d workers submitted, no time on record is off", len(byWorker))
+	if again == 0 || r.account.Resubmissions != again {
+		t.Errorf("%d attempts are uncertain and %d were resubmitted; want as many, and some", again, r.account.Resubmissions)
+	}
+	r.note = fmt.Sprintf("%d workers submitted; the %d creates of the dead one asked again; no time on record is off", len(byWorker), again)
+}
+
+// killAtCreates kills a worker when it has at least n creates in flight, and
+// returns its id.
+func killAtCreates(t *testing.T, in *installation.Installation, p *installation.Process, n int) string {
+	t.Helper()
+	workers, err := in.Store.Workers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(workers, func(w results.Worker) bool { return w.PID == p.PID() })
+	if i < 0 {
+		t.Fatalf("no worker has the process %d: %+v", p.PID(), workers)
+	}
+	id := workers[i].ID
+	for range 1000 {
+		creates := 0
+		for _, j := range in.All(results.Filter{States: []jobs.State{jobs.StateSubmitting}}) {
+			if a, ok := j.CurrentAttempt(); ok && a.Worker == id {
+				creates++
+			}
+		}
+		if creates >= n {
+			p.Kill()
+			return id
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("worker %s never had %d creates in flight", id, n)
+	return ""
 }
 
 // TestNewerSchema leaves a record alone that a newer worker has written.
