@@ -37,7 +37,8 @@ type sweep struct {
 	in  *installation.Installation
 	row *row
 
-	mu sync.Mutex // guards the row's account
+	mu     sync.Mutex // guards the row's account and what follows
+	sprung int        // how many traps have
 }
 
 // trap is where the worker of one run is killed: at a command, or at a byte.
@@ -48,9 +49,14 @@ type trap struct {
 	byte      int
 }
 
+// beyond reports whether a path that passed so much never came to the trap.
+func (at trap) beyond(steps []string, passed map[proxy.Direction]int) bool {
+	return at.command > len(steps) || at.command == 0 && at.byte > passed[at.direction]
+}
+
 // run has one job's worker killed at the trap and another finish. It reports
-// whether the trap was reached before the job had ended, and what passed.
-func (s *sweep) run(t *testing.T, at trap) (sprung bool, steps []string, requests, answers int) {
+// what passed, and fails if the trap did not spring although it was reached.
+func (s *sweep) run(t *testing.T, at trap) (steps []string, passed map[proxy.Direction]int) {
 	t.Helper()
 	in := s.in.Apart(t)
 	id := in.Submit(1, question, jobs.Options{})[0]
@@ -74,7 +80,7 @@ func (s *sweep) run(t *testing.T, at trap) (sprung bool, steps []string, request
 
 	ended := ends(t, in, id, victim.Gone())
 	victim.Kill()
-	sprung = redis.Sprung() || provider.Sprung()
+	sprung := redis.Sprung() || provider.Sprung()
 	if !ended && !sprung {
 		t.Fatal("the worker ended by itself")
 	}
@@ -85,7 +91,17 @@ func (s *sweep) run(t *testing.T, at trap) (sprung bool, steps []string, request
 		}
 	}
 	s.check(t, in, id)
-	return sprung, redis.Steps(), provider.Passed(proxy.Request), provider.Passed(proxy.Answer)
+	steps = redis.Steps()
+	passed = map[proxy.Direction]int{proxy.Request: provider.Passed(proxy.Request), proxy.Answer: provider.Passed(proxy.Answer)}
+	if set := at != (trap{}); set && !sprung && !at.beyond(steps, passed) {
+		t.Errorf("nobody was killed at %+v, and %d commands and %v bytes have passed", at, len(steps), passed)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sprung {
+		s.sprung++
+	}
+	return steps, passed
 }
 
 // ends waits for the end of a job, or of a process, and reports which it was.
@@ -130,8 +146,9 @@ func (s *sweep) check(t *testing.T, in *installation.Installation, id jobs.ID) {
 	}
 }
 
-// all runs every trap of a list side by side, each as a test of its own.
-func (s *sweep) all(t *testing.T, traps []trap, name func(trap) string) {
+// all runs every trap of a list side by side, each as a test of its own, and
+// returns how many sprang. Those are at least so many as the test demands.
+func (s *sweep) all(t *testing.T, traps []trap, atLeast int, name func(trap) string) int {
 	t.Helper()
 	begun := time.Now()
 	t.Run("at", func(t *testing.T) {
@@ -145,6 +162,10 @@ func (s *sweep) all(t *testing.T, traps []trap, name func(trap) string) {
 			})
 		}
 	})
+	if s.sprung < atLeast {
+		t.Errorf("%d of %d traps have sprung; the path has room for %d", s.sprung, len(traps), atLeast)
+	}
+	return s.sprung
 }
 
 // TestSweepCommands kills the worker at every Redis command of one job's path,
@@ -155,7 +176,10 @@ func TestSweepCommands(t *testing.T) {
 	r := tell(t, 10, "`kill -9` at the Nth Redis command", "")
 	s := &sweep{in: newSweepInstallation(t, 250*time.Millisecond), row: r} // the first look brings no end, a later one does
 	s.run(t, trap{})                                                       // the server learns the scripts
-	_, steps, _, _ := s.run(t, trap{})
+	steps, _ := s.run(t, trap{})
+	if len(steps) < shortestPath {
+		t.Fatalf("the path of a job has %d commands, want at least %d: the proxy does not see them", len(steps), shortestPath)
+	}
 	t.Logf("the path of a job has %d commands:\n%s", len(steps), strings.Join(steps, "\n"))
 	var traps []trap
 	for n := range len(steps) + 2 { // and beyond, should a path be longer than the one that was seen
@@ -163,9 +187,16 @@ func TestSweepCommands(t *testing.T) {
 			traps = append(traps, trap{command: n + 1, moment: moment})
 		}
 	}
-	r.done = fmt.Sprintf("each of the %d commands of a path, before it and before its answer: %d kills", len(steps), len(traps))
-	s.all(t, traps, func(at trap) string { return fmt.Sprintf("%d %s", at.command, at.moment) })
+	kills := s.all(t, traps, 2*(len(steps)-looking), func(at trap) string { return fmt.Sprintf("%d %s", at.command, at.moment) })
+	r.done = fmt.Sprintf("each of the %d commands of a path, before it and before its answer: %d kills", len(steps), kills)
 }
+
+// What a path has at least: a job is claimed, submitted, recorded, looked at and
+// ended. A path may have one look fewer than another, which is so many commands.
+const (
+	shortestPath = 8
+	looking      = 2
+)
 
 // stride is how far apart the bytes of the answers are at which a worker is
 // killed: whatever has come of an answer, the worker has not acted on it before
@@ -180,7 +211,11 @@ func TestSweepBytes(t *testing.T) {
 	t.Parallel()
 	r := tell(t, 11, "`kill -9` at the Nth byte to the provider", "")
 	s := &sweep{in: newSweepInstallation(t, 10*time.Millisecond), row: r} // one look
-	_, _, requests, answers := s.run(t, trap{})
+	_, passed := s.run(t, trap{})
+	requests, answers := passed[proxy.Request], passed[proxy.Answer]
+	if requests < 500 || answers < 500 {
+		t.Fatalf("%d bytes sent and %d received: the proxy does not see them", requests, answers)
+	}
 	var traps []trap
 	for n := range requests {
 		traps = append(traps, trap{direction: proxy.Request, byte: n + 1})
@@ -188,8 +223,8 @@ func TestSweepBytes(t *testing.T) {
 	for n := answers; n > 0; n -= stride {
 		traps = append(traps, trap{direction: proxy.Answer, byte: n})
 	}
-	r.done = fmt.Sprintf("each of %d bytes sent, each %dth of %d received: %d kills", requests, stride, answers, len(traps))
-	s.all(t, traps, func(at trap) string { return fmt.Sprintf("%s %d", at.direction, at.byte) })
+	kills := s.all(t, traps, requests+answers/stride-1, func(at trap) string { return fmt.Sprintf("%s %d", at.direction, at.byte) })
+	r.done = fmt.Sprintf("each of %d bytes sent, each %dth of %d received: %d kills", requests, stride, answers, kills)
 }
 
 func newSweepInstallation(t *testing.T, running time.Duration) *installation.Installation {
