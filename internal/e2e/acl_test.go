@@ -43,7 +43,7 @@ func TestUserWithNoMoreThanItNeeds(t *testing.T) {
 	worker := w.Worker("LONGHAUL_WATCHDOG_AUDIT_EVERY=200ms")
 	brief := w.Submit(1, question, jobs.Options{Retention: 100 * time.Millisecond})[0]
 	kept := w.Submit(1, question, jobs.Options{Group: "kept", DedupeKey: "once"})
-	w.Account(w.WaitAll(append(w.Submit(30, question, jobs.Options{Group: "g"}), kept...), time.Minute))
+	w.Account(w.WaitAll(append(w.Submit(30, question, jobs.Options{Group: "g"}), kept...), time.Minute), brief)
 	for range 300 {
 		if _, err := w.Client.Get(t.Context(), brief); errors.Is(err, results.ErrNotFound) {
 			break

@@ -89,7 +89,7 @@ watchdog: {heartbeat: 500ms, dead_after: 3s, audit_every: 2s}
 	}
 	worker("KEY_TWO=sk-two")
 	back := time.Now()
-	w.Account(w.WaitAll(waiting, time.Minute))
+	w.Account(append(ended, w.WaitAll(waiting, time.Minute)...))
 	t.Logf("20 jobs of an endpoint without a worker ended %v after one had come", time.Since(back).Round(time.Millisecond))
 	b.Find(b.Stderr, "endpoint is served again")
 }

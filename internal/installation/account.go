@@ -2,6 +2,7 @@ package installation
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/longhaul-jobs/longhaul/internal/simulator"
@@ -28,13 +29,22 @@ type Account struct {
 }
 
 // Compare holds the ledger against the records. Every accepted create must be an
-// attempt on record, with its id or as uncertain; every attempt on record must
-// have been accepted once, unless it is on record as uncertain or failed; every
-// attempt beyond the first must have its reason on record.
+// attempt on record of one of the jobs, with its id or as uncertain; every attempt
+// on record must have been accepted once, unless it is on record as uncertain or
+// failed; every attempt beyond the first must have its reason on record. So the
+// jobs must be all that the ledger has to do with: take [Installation.LedgerOf]
+// for less.
 func Compare(ended []jobs.Job, ledger map[jobs.ID][]simulator.Entry) Account {
 	a := Account{Jobs: len(ended)}
+	known := make(map[jobs.ID]bool, len(ended))
 	for _, j := range ended {
 		a.add(j, ledger[j.ID])
+		known[j.ID] = true
+	}
+	for _, id := range slices.Sorted(maps.Keys(ledger)) {
+		if entries := ledger[id]; !known[id] && len(entries) > 0 {
+			a.problem("%d creates, the first of them %s, are of job %q, which is none of these %d", len(entries), entries[0].ID, id, len(ended))
+		}
 	}
 	if made := a.Creates + a.NeverArrived; made != a.Jobs+a.Resubmissions {
 		a.problem("%d creates for %d jobs, %d resubmissions and %d attempts that never arrived",
@@ -90,12 +100,16 @@ func (a *Account) add(j jobs.Job, entries []simulator.Entry) {
 	}
 }
 
-// Account is [Compare] with the simulator's ledger; each problem fails the test.
-// It returns the creates, the attempts beyond the first, and those of all that
-// never arrived.
-func (in *Installation) Account(ended []jobs.Job) (creates, resubmissions, neverArrived int) {
+// Account is [Compare] with the simulator's ledger, but for the jobs that are no
+// longer there; each problem fails the test. It returns the creates, the attempts
+// beyond the first, and those of all that never arrived.
+func (in *Installation) Account(ended []jobs.Job, gone ...jobs.ID) (creates, resubmissions, neverArrived int) {
 	in.tb.Helper()
-	a := Compare(ended, in.Ledger())
+	ledger := in.Ledger()
+	for _, id := range gone {
+		delete(ledger, id)
+	}
+	a := Compare(ended, ledger)
 	for _, problem := range a.Problems {
 		in.tb.Error(problem)
 	}

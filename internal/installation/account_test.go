@@ -44,6 +44,26 @@ func TestCompareCounts(t *testing.T) {
 	}
 }
 
+func TestCompareFindsWhatIsOfNoJob(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		of   jobs.ID
+		want string
+	}{
+		"no record":   {"job_2", `resp_9, are of job "job_2"`},
+		"no metadata": {"", `resp_9, are of job ""`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j, entries := once()
+			a := installation.Compare([]jobs.Job{j}, map[jobs.ID][]simulator.Entry{j.ID: entries, tt.of: {{ID: "resp_9", Attempt: 1}}})
+			if len(a.Problems) != 1 || !strings.Contains(a.Problems[0], tt.want) {
+				t.Errorf("problems %q, want one with %q", a.Problems, tt.want)
+			}
+		})
+	}
+}
+
 func TestCompareFindsWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
