@@ -51,6 +51,7 @@ type Entry struct {
 	Status       Status            `json:"status"`
 	Ended        time.Time         `json:"ended,omitzero"` // zero while it has not ended
 	Polls        int               `json:"polls"`
+	LastPoll     time.Time         `json:"last_poll,omitzero"`
 	Cancels      int               `json:"cancels"`
 	Deleted      bool              `json:"deleted"`
 	AnswerLost   bool              `json:"answer_lost"`
@@ -80,6 +81,7 @@ type entry struct {
 	polls        int32
 	cancels      int32
 	webhooks     int32
+	polled       int64 // when it last was; 0 if it never was
 	told         int64 // when a webhook was taken; 0 if none was
 	background   bool
 	deleted      bool
@@ -111,6 +113,9 @@ func (e *entry) export(now int64) Entry {
 		Created: time.Unix(0, e.created).UTC(), Status: e.status(now), Polls: int(e.polls), Cancels: int(e.cancels),
 		Deleted: e.deleted, AnswerLost: e.lost,
 		Webhooks: int(e.webhooks), WebhookWithheld: e.withheld, WebhookForged: e.forged,
+	}
+	if e.polled != 0 {
+		out.LastPoll = time.Unix(0, e.polled).UTC()
 	}
 	if e.told != 0 {
 		out.WebhookTaken = time.Unix(0, e.told).UTC()

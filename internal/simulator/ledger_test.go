@@ -42,7 +42,7 @@ func TestLedgerCountsEverything(t *testing.T) {
 			Entries: []simulator.Entry{
 				{
 					ID: first, Model: "gpt-4.1-2025-04-14", Metadata: map[string]string{"longhaul_attempt": "2", "k": "v"}, Attempt: 2,
-					Background: true, Created: start, Status: simulator.StatusCompleted, Ended: start.Add(time.Second), Polls: 2,
+					Background: true, Created: start, Status: simulator.StatusCompleted, Ended: start.Add(time.Second), Polls: 2, LastPoll: start.Add(time.Second),
 					InputTokens: input, OutputTokens: output,
 				},
 				{

@@ -109,6 +109,7 @@ func (s *store) poll(project, id string, now time.Time) (v view, gets int, ok bo
 	}
 	s.totals.Polls++
 	v.polls++
+	v.polled = now.UnixNano()
 	v.gets++
 	return v, v.gets, true
 }
