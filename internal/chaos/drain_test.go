@@ -261,12 +261,12 @@ func TestRedisKilled(t *testing.T) {
 }
 
 // TestRedisThatForgets has a worker start on a Redis that evicts and keeps
-// nothing on disk: it says so.
+// nothing on disk: it says so, and so does the doctor.
 //
 // Guarantee: G5.
 func TestRedisThatForgets(t *testing.T) {
 	t.Parallel()
-	r := tell(t, 34, "Redis evicts, or keeps nothing on disk", "start-up says so plainly")
+	r := tell(t, 34, "Redis evicts, or keeps nothing on disk", "the doctor and start-up say so plainly")
 	in := installation.New(t, "--simulator-queued", "100ms", "--simulator-running", "100ms")
 	for name, value := range map[string]string{"maxmemory-policy": "allkeys-lru", "appendonly": "no"} {
 		if err := in.RDB.ConfigSet(t.Context(), name, value).Err(); err != nil {
@@ -274,10 +274,17 @@ func TestRedisThatForgets(t *testing.T) {
 		}
 	}
 	worker := in.Worker()
+	doctor := installation.Start(t, in.Environ(), "worker", "doctor")
+	if code := doctor.Wait(); code != 1 {
+		t.Errorf("the doctor's exit code is %d, want 1", code)
+	}
 	for _, said := range []string{"set maxmemory-policy noeviction", "set appendonly yes"} {
 		worker.Find(worker.Stderr, said)
+		if told := doctor.Stdout.String(); !strings.Contains(told, said) {
+			t.Errorf("the doctor does not say %q:\n%s", said, told)
+		}
 	}
 	in.Submit(5, question, jobs.Options{})
 	settle(t, r, in, 5)
-	r.note = "the log names both settings and what to set"
+	r.note = "both name both settings and what to set"
 }
