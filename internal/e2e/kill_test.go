@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/internal/installation"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
@@ -64,10 +65,10 @@ func replaceUnderLoad(t *testing.T, g *ground) {
 	}
 }
 
-// TestRedisRestart stops Redis under load and starts it again on its
-// append-only file.
+// TestRedisRestart stops Redis with creates in flight and starts it again on its
+// append-only file: their answers are recorded then, and nothing is asked twice.
 //
-// Guarantee: G5.
+// Guarantees: G2, G5, G6.
 func TestRedisRestart(t *testing.T) {
 	t.Parallel()
 	onEach(t, redisRestart)
@@ -75,16 +76,22 @@ func TestRedisRestart(t *testing.T) {
 
 func redisRestart(t *testing.T, g *ground) {
 	w := g.open(t, "--simulator-queued", "500ms", "--simulator-running", "1s")
+	w.Faults(`{"rules":[{"match":{"op":"create"},"action":{"delay":"1s","accept":true}}]}`)
 	ids := w.Submit(100, question, jobs.Options{})
 	worker := w.Worker()
 	w.WaitCount(jobs.StateRunning, 10)
+	w.WaitCount(jobs.StateSubmitting, 10)
+	left := w.Store.Now()
 	g.stop()
 	time.Sleep(5 * time.Second) // Redis is away; creates in flight get their answers meanwhile
 	g.restart()
 	ended := w.WaitAll(ids, 2*time.Minute)
 	creates, resubmissions, _ := w.Account(ended)
-	if creates != len(ids)+resubmissions {
-		t.Errorf("%d creates, %d resubmissions for %d jobs", creates, resubmissions, len(ids))
+	if creates != len(ids) || resubmissions != 0 {
+		t.Errorf("%d creates, %d resubmissions for %d jobs; want one for each", creates, resubmissions, len(ids))
+	}
+	if n := installation.InFlight(ended, left); n < 10 {
+		t.Errorf("%d creates were in flight when Redis went, want at least 10", n)
 	}
 	select {
 	case <-worker.Gone():

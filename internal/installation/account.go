@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/longhaul-jobs/longhaul/internal/simulator"
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -98,6 +99,20 @@ func (a *Account) add(j jobs.Job, entries []simulator.Entry) {
 			a.problem("%s: attempt %d has no reason on record", j.ID, t.Number)
 		}
 	}
+}
+
+// InFlight counts the creates that were on their way at the given time, by what
+// is on record of them.
+func InFlight(ended []jobs.Job, at time.Time) int {
+	n := 0
+	for _, j := range ended {
+		for _, t := range j.Attempts {
+			if t.Started.Before(at) && t.Answered.After(at) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // Account is [Compare] with the simulator's ledger, but for the jobs that are no
