@@ -70,7 +70,7 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 
 .PHONY: bench
 bench: deps ## the measurements that the pages under docs/ cite
-	@go test ./internal/bench/... -run='^$$' -bench=. -benchtime=1x -v
+	@go test ./internal/bench -run='^$$' -bench=. -benchtime=1x -timeout=60m -v
 
 .PHONY: image
 image: ## the container image; needs a running Docker engine

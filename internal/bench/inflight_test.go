@@ -13,19 +13,19 @@ import (
 func BenchmarkInFlight(b *testing.B) {
 	const n = 100_000
 	for b.Loop() {
-		in, sim := newInstallation(b), spawnSimulator(b, time.Second, time.Hour)
-		worker := in.spawnWorker(b, sim.url, `LONGHAUL_LANES={"default":{"concurrency":64,"window":512}}`)
-		empty := in.info(b, "memory", "used_memory")
+		g := newGround(b, time.Second, time.Hour)
+		worker := process(g.worker(b, `LONGHAUL_LANES={"default":{"concurrency":64,"window":512}}`).PID())
+		empty := g.info(b, "memory", "used_memory")
 		started := time.Now()
-		in.submit(b, n)
-		in.running(b, n)
+		g.SubmitMany(n, body, jobs.Options{})
+		g.WaitCountFor(jobs.StateRunning, n, patience)
 		reached := time.Since(started)
 		const settled = 20 * time.Second // a few rounds of looks
-		m, before := newMeter(b, worker, in.redis(b)), readLedger(b, sim.url).Totals.Polls
+		m, before := newMeter(b, worker, g.redis(b)), g.Totals().Polls
 		time.Sleep(settled)
-		used, looks := m.used(b), readLedger(b, sim.url).Totals.Polls-before
-		kept := in.info(b, "memory", "used_memory") - empty
-		perJob := kept/n - int64(len(body(n/2)))
+		used, looks := m.used(b), g.Totals().Polls-before
+		kept := g.info(b, "memory", "used_memory") - empty
+		perJob := kept/n - int64(len(fmt.Sprintf(body, n/2)))
 		resident := float64(worker.resident(b)) / (1 << 20)
 		b.ReportMetric(resident, "MiB-worker")
 		b.ReportMetric(float64(perJob), "redis-B/job")
@@ -39,20 +39,9 @@ func BenchmarkInFlight(b *testing.B) {
 		row(w, "  processor of the worker, of Redis",
 			fmt.Sprintf("%.0f %%", 100*used[0].Seconds()/settled.Seconds()), fmt.Sprintf("%.0f %%", 100*used[1].Seconds()/settled.Seconds()))
 		_ = w.Flush()
-	}
-}
-
-// running waits until n jobs are running.
-func (in installation) running(b *testing.B, n int64) {
-	b.Helper()
-	for {
-		counts, err := in.client.Counts(b.Context(), "")
-		if err != nil {
-			b.Fatal(err)
-		}
-		if counts[jobs.StateRunning] == n {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
+		summary.tell(fmt.Sprintf("%d in flight: resident memory of the worker", n), fmt.Sprintf("%.0f MiB", resident), "under 300 MB",
+			fmt.Sprintf("%.0f looks/s", float64(looks)/settled.Seconds()))
+		summary.tell(fmt.Sprintf("%d in flight: Redis for a job, beyond its request", n), fmt.Sprintf("%d B", perJob), "under 2.5 KB",
+			fmt.Sprintf("%.0f MiB in all", float64(kept)/(1<<20)))
 	}
 }

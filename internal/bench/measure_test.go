@@ -84,9 +84,9 @@ func sum(list []time.Duration) time.Duration {
 }
 
 // info is a number that Redis tells of itself.
-func (in installation) info(b *testing.B, section, field string) int64 {
+func (g ground) info(b *testing.B, section, field string) int64 {
 	b.Helper()
-	text, err := in.rdb.Info(b.Context(), section).Result()
+	text, err := g.rdb.Info(b.Context(), section).Result()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	oai "github.com/openai/openai-go/v3/responses"
 
 	"github.com/longhaul-jobs/longhaul/internal/redistest"
+	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
 // quick is a provider that answers a create with "queued" and the first look
@@ -40,6 +41,10 @@ func BenchmarkPath(b *testing.B) {
 			row(w, "  "+r.name, columns...)
 		}
 		_ = w.Flush()
+		for _, r := range []run{path, atOnce} {
+			summary.tell(r.name, fmt.Sprintf("%.0f jobs/s, %.2f of the SDK's", r.rate, r.rate/sdk.rate), "at least 0.50",
+				fmt.Sprintf("%.0f/s of the SDK, %.2f of Asynq's %.0f/s", sdk.rate, r.rate/noop.rate, noop.rate))
+		}
 	}
 }
 
@@ -54,9 +59,9 @@ type run struct {
 
 func bareSDK(b *testing.B, n int) run {
 	b.Helper()
-	sim := spawnSimulator(b, quick, 0)
-	service := oai.NewResponseService(option.WithBaseURL(sim.url), option.WithAPIKey("sk-bench"), option.WithMaxRetries(0))
-	m, started := newMeter(b, sim.process, itself()), time.Now()
+	g := newGround(b, quick, 0)
+	service := oai.NewResponseService(option.WithBaseURL(g.SimulatorURL), option.WithAPIKey("sk-bench"), option.WithMaxRetries(0))
+	m, started := newMeter(b, process(g.Simulator.PID()), itself()), time.Now()
 	parallel(b, concurrency, n, func(i int) error {
 		r, err := service.New(b.Context(), oai.ResponseNewParams{}, option.WithRequestBody("application/json", background(i)))
 		for err == nil && (r.Status == "queued" || r.Status == "in_progress") {
@@ -74,12 +79,12 @@ func background(i int) []byte {
 
 func asynqNoop(b *testing.B, n int) run {
 	b.Helper()
-	in := installation{rdb: redistest.StartWith(b, redistest.Config{TCP: true, AppendDir: b.TempDir()}).Client(b)}
-	c := asynq.NewClientFromRedisClient(in.rdb)
+	g := ground{rdb: redistest.StartWith(b, redistest.Config{TCP: true, AppendDir: b.TempDir()}).Client(b)}
+	c := asynq.NewClientFromRedisClient(g.rdb)
 	var done atomic.Int64
 	all := make(chan struct{})
-	server := asynq.NewServerFromRedisClient(in.rdb, asynq.Config{Concurrency: concurrency, TaskCheckInterval: 50 * time.Millisecond, LogLevel: asynq.ErrorLevel})
-	m, started := newMeter(b, in.redis(b), itself()), time.Now()
+	server := asynq.NewServerFromRedisClient(g.rdb, asynq.Config{Concurrency: concurrency, TaskCheckInterval: 50 * time.Millisecond, LogLevel: asynq.ErrorLevel})
+	m, started := newMeter(b, g.redis(b), itself()), time.Now()
 	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
 		if done.Add(1) == int64(n) {
 			close(all)
@@ -100,12 +105,12 @@ func asynqNoop(b *testing.B, n int) run {
 
 func wholePath(b *testing.B, n int, queued time.Duration) run {
 	b.Helper()
-	in, sim := newInstallation(b), spawnSimulator(b, queued, 0)
-	worker := in.spawnWorker(b, sim.url, "LONGHAUL_POLL_FLOOR=5ms", "LONGHAUL_POLL_CEILING=50ms", "LONGHAUL_POLL_TICK=5ms",
+	g := newGround(b, queued, 0)
+	worker := g.worker(b, "LONGHAUL_POLL_FLOOR=5ms", "LONGHAUL_POLL_CEILING=50ms", "LONGHAUL_POLL_TICK=5ms",
 		`LONGHAUL_LANES={"default":{"concurrency":32,"window":256}}`)
-	m, started := newMeter(b, worker, in.redis(b), sim.process, itself()), time.Now()
-	in.submit(b, n)
-	in.ended(b, n)
+	m, started := newMeter(b, process(worker.PID()), g.redis(b), process(g.Simulator.PID()), itself()), time.Now()
+	g.SubmitMany(n, body, jobs.Options{})
+	g.succeeded(b, n)
 	name := "Longhaul, accepted to stored, with a look"
 	if queued == 0 {
 		name = "Longhaul, the create comes back completed"

@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,45 +18,42 @@ import (
 func BenchmarkTakeover(b *testing.B) {
 	const n = 5000
 	for b.Loop() {
-		in, sim := newInstallation(b), spawnSimulator(b, time.Second, 30*time.Second)
-		victim := in.spawnWorker(b, sim.url)
-		in.spawnWorker(b, sim.url)
+		g := newGround(b, time.Second, 30*time.Second)
+		victim := g.worker(b)
+		g.worker(b)
 		time.Sleep(9 * time.Second) // until they judge each other
-		in.submit(b, n)
-		for in.count(b, jobs.StateRunning) < n/4 {
-			time.Sleep(10 * time.Millisecond)
-		}
-		if err := syscall.Kill(int(victim), syscall.SIGKILL); err != nil {
-			b.Fatal(err)
-		}
+		g.SubmitMany(n, body, jobs.Options{})
+		g.WaitCount(jobs.StateRunning, n/4)
+		victim.Kill()
 		killed := time.Now()
-		looks, debts := in.orphans(b, killed)
+		looks, debts := g.orphans(b, killed)
 		for found := looks + debts; found > 0; {
 			time.Sleep(50 * time.Millisecond)
-			l, d := in.orphans(b, killed)
+			l, d := g.orphans(b, killed)
 			found = l + d
 		}
 		took := time.Since(killed)
-		in.ended(b, n)
+		g.succeeded(b, n)
 		b.ReportMetric(took.Seconds(), "takeover-s")
 		w := table()
 		row(w, "a worker is killed, default settings")
 		row(w, "  looks, submits and intents that were its own or in the queue", strconv.FormatInt(looks+debts, 10))
 		row(w, "  from the kill to the last that moved on", fmt.Sprintf("%.1f s", took.Seconds()))
 		_ = w.Flush()
+		summary.tell("from a kill to the last orphan moved on", fmt.Sprintf("%.1f s", took.Seconds()), "under 20 s", fmt.Sprintf("%d orphans", looks+debts))
 	}
 }
 
 // BenchmarkIdle measures what a worker without work asks of Redis.
 func BenchmarkIdle(b *testing.B) {
 	for b.Loop() {
-		in, sim := newInstallation(b), spawnSimulator(b, time.Second, time.Second)
-		worker := in.spawnWorker(b, sim.url)
+		g := newGround(b, time.Second, time.Second)
+		worker := process(g.worker(b).PID())
 		time.Sleep(5 * time.Second)
 		const watched = 20 * time.Second
-		before, m := in.calls(b), newMeter(b, worker, in.redis(b))
+		before, m := g.calls(b), newMeter(b, worker, g.redis(b))
 		time.Sleep(watched)
-		calls, used := float64(in.calls(b)-before)/watched.Seconds(), m.used(b)
+		calls, used := float64(g.calls(b)-before)/watched.Seconds(), m.used(b)
 		b.ReportMetric(calls, "commands/s")
 		w := table()
 		row(w, "a worker without work")
@@ -65,39 +61,32 @@ func BenchmarkIdle(b *testing.B) {
 		row(w, "  processor of the worker, of Redis", fmt.Sprintf("%.1f %%", 100*used[0].Seconds()/watched.Seconds()),
 			fmt.Sprintf("%.1f %%", 100*used[1].Seconds()/watched.Seconds()))
 		_ = w.Flush()
+		summary.tell("commands of a worker without work", fmt.Sprintf("%.0f/s", calls), "",
+			fmt.Sprintf("%.1f %% of a processor, Redis %.1f %%", 100*used[0].Seconds()/watched.Seconds(), 100*used[1].Seconds()/watched.Seconds()))
 	}
 }
 
 // calls is how many commands clients have sent: those within scripts are not.
-func (in installation) calls(b *testing.B) int64 {
+func (g ground) calls(b *testing.B) int64 {
 	b.Helper()
-	text, err := in.rdb.Info(b.Context(), "commandstats").Result()
+	text, err := g.rdb.Info(b.Context(), "commandstats").Result()
 	if err != nil {
 		b.Fatal(err)
 	}
 	return number(b, strings.ReplaceAll(text, ",", " "), "cmdstat_evalsha:calls=")
 }
 
-func (in installation) count(b *testing.B, state jobs.State) int64 {
-	b.Helper()
-	counts, err := in.client.Counts(b.Context(), "")
-	if err != nil {
-		b.Fatal(err)
-	}
-	return counts[state]
-}
-
 // orphans counts what was in some worker's hand or in a queue at that time and is so
 // still: looks that were claimed, and submits and intents.
-func (in installation) orphans(b *testing.B, at time.Time) (looks, debts int64) {
+func (g ground) orphans(b *testing.B, at time.Time) (looks, debts int64) {
 	b.Helper()
 	const lease = time.Minute // the default
 	kill, until := strconv.FormatInt(at.UnixMilli(), 10), strconv.FormatInt(at.Add(lease).UnixMilli(), 10)
 	var claimed []*redis.ZSliceCmd
 	var counts []*redis.IntCmd
 	var intents []*redis.StringSliceCmd
-	_, err := in.rdb.Pipelined(b.Context(), func(p redis.Pipeliner) error {
-		for shard := range in.store.Shards() {
+	_, err := g.rdb.Pipelined(b.Context(), func(p redis.Pipeliner) error {
+		for shard := range g.Store.Shards() {
 			base := fmt.Sprintf("longhaul:{s%02x}:", shard)
 			claimed = append(claimed, p.ZRangeByScoreWithScores(b.Context(), base+"looks:default", &redis.ZRangeBy{
 				Min: kill, Max: until,
@@ -118,7 +107,7 @@ func (in installation) orphans(b *testing.B, at time.Time) (looks, debts int64) 
 		}
 		debts += counts[i].Val()
 		for _, id := range intents[i].Val() {
-			j, err := in.client.Get(b.Context(), jobs.ID(id))
+			j, err := g.Client.Get(b.Context(), jobs.ID(id))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -259,12 +259,19 @@ func (in *Installation) WaitEnded(n int, patience time.Duration) []jobs.Job {
 // WaitCount waits until at least n jobs are in the state.
 func (in *Installation) WaitCount(state jobs.State, n int64) {
 	in.tb.Helper()
-	for range 1200 {
+	in.WaitCountFor(state, n, 30*time.Second)
+}
+
+// WaitCountFor is [Installation.WaitCount] for what takes longer.
+func (in *Installation) WaitCountFor(state jobs.State, n int64, patience time.Duration) {
+	in.tb.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(25 * time.Millisecond) {
 		counts, err := in.Store.Counts(in.tb.Context(), "")
 		if err == nil && counts[state] >= n {
 			return
 		}
-		time.Sleep(25 * time.Millisecond)
+		if time.Now().After(deadline) {
+			in.tb.Fatalf("there were never %d jobs %s, but %v (%v)", n, state, counts, err)
+		}
 	}
-	in.tb.Fatalf("there were never %d jobs %s", n, state)
 }
