@@ -163,38 +163,43 @@ func status(t *testing.T, addr, path string) int {
 
 // TestRedisAway takes Redis away under two workers with creates in flight, or has
 // it hang with every connection open, and gives it back: they stay up, say so,
-// and go on by themselves.
+// and go on by themselves. What was in flight is recorded then and asked once, also
+// where Redis is away for longer than a create may take.
 //
-// Guarantee: G5.
+// Guarantees: G2, G5, G6.
 func TestRedisAway(t *testing.T) {
 	t.Parallel()
 	stopped := func(in *installation.Installation) (leave, comeBack func()) { return in.Redis.Stop, in.Redis.Restart }
 	hangs := func(in *installation.Installation) (leave, comeBack func()) { return in.Redis.Pause, in.Redis.Resume }
 	for i, tt := range []struct {
-		fault string
-		away  time.Duration
-		how   func(in *installation.Installation) (leave, comeBack func())
+		fault  string
+		away   time.Duration
+		how    func(in *installation.Installation) (leave, comeBack func())
+		create time.Duration // how long one takes
+		limit  time.Duration // openai.create_timeout
 	}{
-		{"Redis stopped and started again", 45 * time.Second, stopped},
-		{"Redis stopped and started again", 5 * time.Minute, stopped},
-		{"Redis hangs, its connections open", 45 * time.Second, hangs},
+		{"Redis stopped and started again", 45 * time.Second, stopped, time.Second, 10 * time.Minute},
+		{"Redis stopped and started again", 5 * time.Minute, stopped, time.Second, 10 * time.Minute},
+		{"Redis hangs, its connections open", 45 * time.Second, hangs, time.Second, 10 * time.Minute},
+		{"Redis away for longer than a create may take", 90 * time.Second, stopped, 3 * time.Second, 5 * time.Second},
 	} {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
 			const n = 500
-			r := tell(t, 30+i, tt.fault, fmt.Sprintf("for %v under two workers, %d jobs", tt.away, n))
+			r := tell(t, 30+i, tt.fault, fmt.Sprintf("for %v under two workers, %d jobs, openai.create_timeout %v", tt.away, n, tt.limit))
 			in := installation.New(t, "--simulator-queued", "500ms", "--simulator-running", "2s")
-			in.Faults(`{"rules":[{"match":{"op":"create"},"action":{"delay":"1s","accept":true}}]}`)
+			in.Faults(fmt.Sprintf(`{"rules":[{"match":{"op":"create"},"action":{"delay":%q,"accept":true}}]}`, tt.create))
 			in.SubmitMany(n, question, jobs.Options{})
 			var addrs []string
 			var workers []*installation.Process
 			for range 2 {
 				addrs = append(addrs, installation.FreeAddr(t))
-				workers = append(workers, in.Worker("LONGHAUL_HTTP_ADDR="+addrs[len(addrs)-1]))
+				workers = append(workers, in.Worker("LONGHAUL_HTTP_ADDR="+addrs[len(addrs)-1], "LONGHAUL_OPENAI_CREATE_TIMEOUT="+tt.limit.String()))
 			}
 			in.WaitCount(jobs.StateSucceeded, 20)
 			in.WaitCount(jobs.StateSubmitting, 10)
 			leave, comeBack := tt.how(in)
+			left := in.Store.Now()
 			leave()
 			back := time.Now().Add(tt.away)
 			for _, addr := range addrs {
@@ -212,12 +217,16 @@ func TestRedisAway(t *testing.T) {
 			}
 			ended, a := settle(t, r, in, n)
 			once(t, ended, a)
+			inFlight := installation.InFlight(ended, left)
+			if inFlight < 10 {
+				t.Errorf("%d creates were in flight when Redis went, want at least 10", inFlight)
+			}
 			for _, w := range workers {
 				if code := w.Terminate(); code != 0 {
 					t.Errorf("exit code %d, want 0", code)
 				}
 			}
-			r.note = "both workers stayed up, said so, and went on by themselves"
+			r.note = fmt.Sprintf("both workers stayed up, said so, and went on by themselves; %d creates were in flight", inFlight)
 		})
 	}
 }
@@ -242,7 +251,7 @@ func health(t *testing.T, addr string, want int) {
 func TestRedisKilled(t *testing.T) {
 	t.Parallel()
 	const n = 500
-	r := tell(t, 33, "Redis killed (SIGKILL) and started again", fmt.Sprintf("3 times, %d jobs", n))
+	r := tell(t, 35, "Redis killed (SIGKILL) and started again", fmt.Sprintf("3 times, %d jobs", n))
 	in := installation.New(t, "--simulator-queued", "500ms", "--simulator-running", "2s")
 	in.Faults(slowProvider)
 	in.SubmitMany(n, question, jobs.Options{})
@@ -266,7 +275,7 @@ func TestRedisKilled(t *testing.T) {
 // Guarantee: G5.
 func TestRedisThatForgets(t *testing.T) {
 	t.Parallel()
-	r := tell(t, 34, "Redis evicts, or keeps nothing on disk", "the doctor and start-up say so plainly")
+	r := tell(t, 39, "Redis evicts, or keeps nothing on disk", "the doctor and start-up say so plainly")
 	in := installation.New(t, "--simulator-queued", "100ms", "--simulator-running", "100ms")
 	for name, value := range map[string]string{"maxmemory-policy": "allkeys-lru", "appendonly": "no"} {
 		if err := in.RDB.ConfigSet(t.Context(), name, value).Err(); err != nil {
