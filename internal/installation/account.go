@@ -23,6 +23,9 @@ type Account struct {
 	// Unknown are the accepted creates whose attempt is on record as uncertain
 	// without their id: waste that nobody saw.
 	Unknown int
+	// Unrecorded are the accepted creates whose id is in no attempt: those that are
+	// unknown, and those that contradict the records.
+	Unrecorded int
 	// PaidTwice are the jobs with more than one accepted create.
 	PaidTwice int
 	// Problems are contradictions between ledger and records, each in a sentence.
@@ -73,6 +76,9 @@ func (a *Account) add(j jobs.Job, entries []simulator.Entry) {
 	arrived := make(map[int]int)
 	for _, e := range entries {
 		arrived[e.Attempt]++
+		if !slices.ContainsFunc(j.Attempts, func(t jobs.Attempt) bool { return t.ResponseID == e.ID }) {
+			a.Unrecorded++
+		}
 		i := slices.IndexFunc(j.Attempts, func(t jobs.Attempt) bool { return t.Number == e.Attempt })
 		switch {
 		case i < 0:
