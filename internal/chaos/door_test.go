@@ -149,7 +149,7 @@ func TestMalformedInput(t *testing.T) {
 	worker := in.Worker("LONGHAUL_HTTP_ADDR=" + addr)
 	for _, path := range []string{"/nowhere", "/v1/responses", "/livez/../../etc/passwd", "/%00"} {
 		doors++
-		if got := status(t, addr, path); got < http.StatusBadRequest || got >= http.StatusInternalServerError {
+		if got := installation.Status(t, addr, path); got < http.StatusBadRequest || got >= http.StatusInternalServerError {
 			t.Errorf("GET %s answers %d, want a 4xx", path, got)
 		}
 	}

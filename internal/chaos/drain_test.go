@@ -95,15 +95,7 @@ func TestLeasesAreGivenBack(t *testing.T) {
 	worker := in.Worker("LONGHAUL_HTTP_ADDR=" + addr)
 	in.WaitCount(jobs.StateRunning, n/4)
 	worker.Signal(syscall.SIGTERM)
-	for range 200 {
-		if status(t, addr, "/readyz") == http.StatusServiceUnavailable {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	if got := status(t, addr, "/readyz"); got != http.StatusServiceUnavailable {
-		t.Errorf("/readyz answers %d while the worker drains", got)
-	}
+	installation.WaitStatus(t, addr, "/readyz", http.StatusServiceUnavailable)
 	asked := in.Store.Now()
 	if code := worker.Wait(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
@@ -144,21 +136,6 @@ func keys(t *testing.T, in *installation.Installation, pattern string) []string 
 		t.Fatal(err)
 	}
 	return keys
-}
-
-// status is what a worker's HTTP side answers, 0 if it does not.
-func status(t *testing.T, addr, path string) int {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0
-	}
-	_ = answer.Body.Close()
-	return answer.StatusCode
 }
 
 // TestRedisAway takes Redis away under two workers with creates in flight, or has
@@ -203,17 +180,17 @@ func TestRedisAway(t *testing.T) {
 			leave()
 			back := time.Now().Add(tt.away)
 			for _, addr := range addrs {
-				health(t, addr, http.StatusServiceUnavailable)
+				installation.WaitStatus(t, addr, "/readyz", http.StatusServiceUnavailable)
 			}
 			time.Sleep(time.Until(back))
 			for _, addr := range addrs {
-				if got := status(t, addr, "/livez"); got != http.StatusOK {
+				if got := installation.Status(t, addr, "/livez"); got != http.StatusOK {
 					t.Errorf("/livez answers %d while Redis is away; a restart would not help", got)
 				}
 			}
 			comeBack()
 			for _, addr := range addrs {
-				health(t, addr, http.StatusOK)
+				installation.WaitStatus(t, addr, "/readyz", http.StatusOK)
 			}
 			ended, a := settle(t, r, in, n)
 			once(t, ended, a)
@@ -229,19 +206,6 @@ func TestRedisAway(t *testing.T) {
 			r.note = fmt.Sprintf("both workers stayed up, said so, and went on by themselves; %d creates were in flight", inFlight)
 		})
 	}
-}
-
-// health waits until a worker says whether it is ready.
-func health(t *testing.T, addr string, want int) {
-	t.Helper()
-	got := 0
-	for range 600 {
-		if got = status(t, addr, "/readyz"); got == want {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatalf("/readyz answers %d, want %d", got, want)
 }
 
 // TestRedisKilled kills Redis under load. Its append-only file has what was

@@ -14,7 +14,7 @@ import (
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
-const question = `{"input":"Document %d. The harbour was rebuilt after the storm. Trade came back within a year."}`
+const question = installation.Question
 
 // sweepBound is how long one sweep may take before it is a failure.
 const sweepBound = 8 * time.Minute

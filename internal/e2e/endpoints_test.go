@@ -1,8 +1,6 @@
 package e2e_test
 
 import (
-	"bufio"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,10 +63,10 @@ watchdog: {heartbeat: 500ms, dead_after: 3s, audit_every: 2s}
 		others   []jobs.ID
 	}{{b, statsOfB, "default", second}, {c, statsOfC, "two", first}} {
 		requests := `longhaul_responses_requests_total{endpoint="` + of.endpoint + `",op="look",outcome=`
-		if n := metric(t, of.stats, requests+`"lost"}`); n != "0" {
-			t.Errorf("the worker of endpoint %s has looked at %s responses with the wrong key", of.endpoint, n)
+		if n := installation.Metric(t, of.stats, requests+`"lost"}`); n != 0 {
+			t.Errorf("the worker of endpoint %s has looked at %.0f responses with the wrong key", of.endpoint, n)
 		}
-		if n := metric(t, of.stats, requests+`"ok"}`); n == "0" {
+		if n := installation.Metric(t, of.stats, requests+`"ok"}`); n == 0 {
 			t.Errorf("the worker of endpoint %s has looked at nothing", of.endpoint)
 		}
 		for line := range strings.Lines(of.worker.Stderr.String()) {
@@ -84,34 +82,12 @@ watchdog: {heartbeat: 500ms, dead_after: 3s, audit_every: 2s}
 	w.WaitCount(jobs.StateRunning, int64(len(waiting)))
 	c.Kill()
 	b.Find(b.Stderr, "endpoint is served by no worker")
-	if n := metric(t, statsOfB, `longhaul_unserved_jobs{debt="look",endpoint="two"}`); n != "20" {
-		t.Errorf("the metric counts %s jobs, want 20", n)
+	if n := installation.Metric(t, statsOfB, `longhaul_unserved_jobs{debt="look",endpoint="two"}`); n != 20 {
+		t.Errorf("the metric counts %.0f jobs, want 20", n)
 	}
 	worker("KEY_TWO=sk-two")
 	back := time.Now()
 	w.Account(append(ended, w.WaitAll(waiting, time.Minute)...))
 	t.Logf("20 jobs of an endpoint without a worker ended %v after one had come", time.Since(back).Round(time.Millisecond))
 	b.Find(b.Stderr, "endpoint is served again")
-}
-
-// metric reads a metric of a worker, its labels as they are written.
-func metric(t *testing.T, addr, name string) string {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = answer.Body.Close() }()
-	lines := bufio.NewScanner(answer.Body)
-	for lines.Scan() {
-		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
-			return value
-		}
-	}
-	t.Fatalf("no metric %s: %v", name, lines.Err())
-	return ""
 }

@@ -56,19 +56,11 @@ func TestNodeThatHangs(t *testing.T) {
 	hung.Resume()
 	cluster.Wait()
 	ended := w.WaitAll(ids, 2*time.Minute)
-	for _, j := range ended {
-		if j.State != jobs.StateSucceeded {
-			t.Errorf("%s ended as %s: %v", j.ID, j.State, j.Failure)
-		}
-	}
+	w.Succeeded(ended)
 	creates, resubmissions, _ := w.Account(ended)
 	if creates != len(ids)+resubmissions {
 		t.Errorf("%d creates and %d resubmissions for %d jobs", creates, resubmissions, len(ids))
 	}
 	t.Logf("%d jobs of the node ended %v after the pause; %d creates for %d jobs", len(there), time.Since(paused).Round(time.Millisecond), creates, len(ids))
-	select {
-	case <-worker.Gone():
-		t.Error("the worker did not stay up")
-	default:
-	}
+	worker.StaysUp()
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
-const question = `{"input":"Document %d. The harbour was rebuilt after the storm. Trade came back within a year."}`
+const question = installation.Question
 
 // TestKillNine kills a worker with 200 jobs in flight and starts another.
 //
@@ -28,11 +28,7 @@ func killNine(t *testing.T, g *ground) {
 	w.Worker()
 	ended := w.WaitAll(ids, 2*time.Minute)
 	creates, resubmissions, neverArrived := w.Account(ended)
-	for _, j := range ended {
-		if j.State != jobs.StateSucceeded {
-			t.Errorf("%s ended as %s: %v", j.ID, j.State, j.Failure)
-		}
-	}
+	w.Succeeded(ended)
 	t.Logf("200 jobs ended %v after the kill: %d creates, %d resubmissions on record, %d of their first tries never arrived",
 		time.Since(killed).Round(time.Millisecond), creates, resubmissions, neverArrived)
 }
@@ -93,9 +89,5 @@ func redisRestart(t *testing.T, g *ground) {
 	if n := installation.InFlight(ended, left); n < 10 {
 		t.Errorf("%d creates were in flight when Redis went, want at least 10", n)
 	}
-	select {
-	case <-worker.Gone():
-		t.Error("the worker did not stay up")
-	default:
-	}
+	worker.StaysUp()
 }

@@ -96,11 +96,7 @@ func lostAnswersAreResubmittedOnRecord(t *testing.T, g *ground) {
 	if neverArrived != 0 || creates != len(ids)+resubmissions || resubmissions == 0 {
 		t.Errorf("%d creates, %d resubmissions, %d never arrived for %d jobs", creates, resubmissions, neverArrived, len(ids))
 	}
-	for _, j := range ended {
-		if j.State != jobs.StateSucceeded {
-			t.Errorf("%s ended as %s: %v", j.ID, j.State, j.Failure)
-		}
-	}
+	w.Succeeded(ended)
 }
 
 // TestRevokedKeyBurnsNothing takes the key away while jobs wait: they keep their
@@ -162,39 +158,17 @@ func healthFollowsRedis(t *testing.T, g *ground) {
 	w := g.open(t)
 	addr := installation.FreeAddr(t)
 	worker := w.Worker("LONGHAUL_HTTP_ADDR=" + addr)
-	status := func(path string) int {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return 0
-		}
-		_ = answer.Body.Close()
-		return answer.StatusCode
-	}
-	until := func(path string, want int) {
-		t.Helper()
-		for range 300 {
-			if status(path) == want {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		t.Fatalf("%s never answered %d", path, want)
-	}
-	until("/readyz", http.StatusOK)
+	installation.WaitStatus(t, addr, "/readyz", http.StatusOK)
 	g.stop()
-	until("/readyz", http.StatusServiceUnavailable)
-	if got := status("/livez"); got != http.StatusOK {
+	installation.WaitStatus(t, addr, "/readyz", http.StatusServiceUnavailable)
+	if got := installation.Status(t, addr, "/livez"); got != http.StatusOK {
 		t.Errorf("/livez answers %d while Redis is away; a restart would not help", got)
 	}
-	if got := status("/metrics"); got != http.StatusOK {
+	if got := installation.Status(t, addr, "/metrics"); got != http.StatusOK {
 		t.Errorf("/metrics answers %d while Redis is away", got)
 	}
 	g.restart()
-	until("/readyz", http.StatusOK)
+	installation.WaitStatus(t, addr, "/readyz", http.StatusOK)
 	if code := worker.Terminate(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}

@@ -121,6 +121,16 @@ func InFlight(ended []jobs.Job, at time.Time) int {
 	return n
 }
 
+// Succeeded fails the test for each job that has not.
+func (in *Installation) Succeeded(ended []jobs.Job) {
+	in.tb.Helper()
+	for _, j := range ended {
+		if j.State != jobs.StateSucceeded {
+			in.tb.Errorf("%s ended as %s: %+v", j.ID, j.State, j.Failure)
+		}
+	}
+}
+
 // Account is [Compare] with the simulator's ledger, but for the jobs that are no
 // longer there; each problem fails the test. It returns the creates, the attempts
 // beyond the first, and those of all that never arrived.

@@ -169,6 +169,9 @@ func (in *Installation) Environ() []string {
 	}
 }
 
+// Question is a request whose answer nobody minds, with the number of its job.
+const Question = `{"input":"Document %d. The harbour was rebuilt after the storm. Trade came back within a year."}`
+
 // Submit accepts n jobs and returns their ids. The body is a format with one %d
 // for the job's number.
 func (in *Installation) Submit(n int, body string, options jobs.Options) []jobs.ID {

@@ -38,6 +38,34 @@ func Metric(tb testing.TB, addr, series string) float64 {
 	return 0
 }
 
+// Status is what a worker's HTTP side answers on a path, 0 if it does not.
+func Status(tb testing.TB, addr, path string) int {
+	tb.Helper()
+	request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, "http://"+addr+path, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0
+	}
+	_ = answer.Body.Close()
+	return answer.StatusCode
+}
+
+// WaitStatus waits until a worker's HTTP side answers so.
+func WaitStatus(tb testing.TB, addr, path string, want int) {
+	tb.Helper()
+	got := 0
+	for range 600 {
+		if got = Status(tb, addr, path); got == want {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	tb.Fatalf("%s answers %d, want %d", path, got, want)
+}
+
 // WaitMetric waits until a series of a worker has the value.
 func (in *Installation) WaitMetric(addr, series string, want float64) {
 	in.tb.Helper()

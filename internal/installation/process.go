@@ -82,6 +82,16 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Gone is closed when the process has ended.
 func (p *Process) Gone() <-chan struct{} { return p.gone }
 
+// StaysUp fails the test if the process has ended.
+func (p *Process) StaysUp() {
+	p.tb.Helper()
+	select {
+	case <-p.gone:
+		p.tb.Error("the process did not stay up")
+	default:
+	}
+}
+
 // Kill is kill -9; it returns when the process has ended. It may be called from
 // any goroutine.
 func (p *Process) Kill() {
