@@ -36,11 +36,12 @@ func TestTakeover(t *testing.T) {
 			environ := []string{"LONGHAUL_LOG_LEVEL=error"}
 			if while == "submitting" {
 				in = installation.New(t, "--simulator-queued", "1s", "--simulator-running", "4s")
+				in.Faults(`{"rules":[{"match":{"op":"create"},"action":{"delay":"50ms","accept":true}}]}`)
 				r.done += ", webhooks on, uncertain.wait 30s"
 				environ = append(environ, "LONGHAUL_UNCERTAIN_WAIT=30s")
 				environ = append(environ, in.Webhooks()...)
 			} else {
-				in = installation.New(t, "--simulator-queued", "5s", "--simulator-running", "55s")
+				in = installation.New(t, "--simulator-queued", "5s", "--simulator-running", "115s") // so that most are running when all are submitted
 			}
 			environ = append(in.Environ(), environ...)
 			in.SubmitMany(takeoverJobs, question, jobs.Options{})
@@ -53,6 +54,10 @@ func TestTakeover(t *testing.T) {
 			first.Kill()
 			killed := in.Store.Now()
 			orphans := held(t, in, killed)
+			if while == "watching" && len(orphans["looks"]) == 0 || while == "submitting" && len(orphans["submitting"]) == 0 {
+				t.Errorf("nothing was in the dead worker's hands while %s: %d creates, %d tasks, %d looks",
+					while, len(orphans["submitting"]), len(orphans["fetched"]), len(orphans["looks"]))
+			}
 			installation.Start(t, environ, "worker", "run")
 			slowest := follow(t, in, killed, orphans)
 			a := installation.Compare(in.WaitEnded(takeoverJobs, 5*time.Minute), in.Ledger())
@@ -83,7 +88,7 @@ func TestTakeover(t *testing.T) {
 // submitted waits until every job has its response.
 func submitted(t *testing.T, in *installation.Installation) {
 	t.Helper()
-	for range 1800 {
+	for range 3000 {
 		counts, err := in.Store.Counts(t.Context(), "")
 		if err == nil && counts[jobs.StateWaiting]+counts[jobs.StateSubmitting] == 0 {
 			return
