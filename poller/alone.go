@@ -36,7 +36,13 @@ func (p *Poller) enter(ctx context.Context, log *slog.Logger, j jobs.Job) (leave
 	}
 	current, err := p.records.LookAlone(ctx, j, p.config.Worker)
 	if err != nil || !current {
-		leave() // without the note on record a crash would go unnoticed; the lease runs out
+		// Without the note on record a crash would go unnoticed. It may be there all the
+		// same; who puts the job back takes it off again.
+		leave()
+		if err != nil {
+			log.WarnContext(ctx, "look alone not recorded", slog.Any("err", err))
+		}
+		p.again(j, j.Looks)
 		return nil, false
 	}
 	log.InfoContext(ctx, "look alone: the job was there when workers crashed", slog.Int("lapsed", j.Lapsed))

@@ -80,6 +80,15 @@ func leave(now time.Time, j jobs.Job, s Schedule) decision {
 	return d
 }
 
+// unrecorded decides about a job of which a step could not be written: it is looked
+// at again as after a look that brought no status.
+func unrecorded(now time.Time, j jobs.Job, looks jobs.Looks, s Schedule, random float64) decision {
+	a, _ := j.CurrentAttempt()
+	looks.Failed++
+	looks.Next = now.Add(wait(j, answer{failure: &jobs.Failure{}}, looks, s, false, max(now.Sub(a.Answered), 0), random))
+	return decision{due: looks.Next, looks: looks}
+}
+
 // count keeps the numbers of looks in a row that brought no status, or did not
 // find the response.
 func count(looks jobs.Looks, got answer) jobs.Looks {

@@ -148,7 +148,8 @@ func (p *Poller) handle(ctx context.Context, j jobs.Job) {
 		next, err := p.records.Advance(ctx, j, jobs.StopRequested{Reason: jobs.StopDeadline})
 		if err != nil && !errors.Is(err, jobs.ErrUnchanged) {
 			log.WarnContext(ctx, "deadline not recorded", slog.Any("err", err))
-			return // the lease runs out and the deadline is found again
+			p.again(j, j.Looks) // which finds the deadline again
+			return
 		}
 		if j = next; j.State != jobs.StateRunning {
 			return
@@ -220,12 +221,12 @@ func (p *Poller) act(ctx context.Context, log *slog.Logger, j jobs.Job, d decisi
 		return
 	}
 	after, err := p.records.Advance(ctx, j, d.event)
-	switch {
-	case errors.Is(err, jobs.ErrUnchanged):
-		return
-	case err != nil:
-		// Nothing is lost: the lease runs out and the response is looked at again.
-		log.ErrorContext(ctx, "outcome of look not recorded", slog.String("event", d.event.Name()), slog.Any("err", err))
+	if err != nil {
+		if !errors.Is(err, jobs.ErrUnchanged) {
+			// Nothing is lost: the response is looked at again.
+			log.ErrorContext(ctx, "outcome of look not recorded", slog.String("event", d.event.Name()), slog.Any("err", err))
+		}
+		p.again(j, d.looks)
 		return
 	}
 	attrs := []slog.Attr{slog.String("state", string(after.State)), slog.Int("looks", j.Looks.Count+1)}
@@ -239,6 +240,14 @@ func (p *Poller) act(ctx context.Context, log *slog.Logger, j jobs.Job, d decisi
 	if len(after.Outbox) > 0 {
 		p.enqueueEffects(ctx, log, after)
 	}
+}
+
+// again puts a job back whose step was not recorded: only what a worker has taken
+// along when it died may be left to its lease, for that is how it is known. A job
+// that has moved on meanwhile stays as it is.
+func (p *Poller) again(j jobs.Job, looks jobs.Looks) {
+	d := unrecorded(p.records.Now(), j, looks, p.config.Schedule, rand.Float64())
+	p.back <- PutBack{Job: j, Due: d.due, Looks: d.looks}
 }
 
 func (p *Poller) enqueueEffects(ctx context.Context, log *slog.Logger, j jobs.Job) {
