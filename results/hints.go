@@ -26,7 +26,8 @@ type Hint struct {
 
 // hints is where the keys of hints begin: due:ENDPOINT, a zset of response ids
 // by when to look at them, tries:ENDPOINT, a hash of how often that was tried,
-// and seen, a zset of the ids of webhooks by when they came.
+// lapses:ENDPOINT, a hash of how many claims in a row were neither settled nor
+// given back, and seen, a zset of the ids of webhooks by when they came.
 func (s *Store) hints() base { return base(s.config.Prefix + ":{hints}:") }
 
 // Hint keeps a webhook's word and reports whether it is new: a webhook that was

@@ -88,3 +88,58 @@ func TestHintMadeDueMeanwhileStays(t *testing.T) {
 		}
 	})
 }
+
+// A hint that was there when two workers in a row died is dropped; what was tried
+// and given back in good order before, or between the two, counts for nothing.
+//
+// Guarantees: G16, G17.
+func TestHintsAreDroppedAfterTwoLapsesInARow(t *testing.T) {
+	t.Parallel()
+	const dies, retries = true, false
+	for _, tt := range []struct {
+		name   string
+		before []bool // what became of the claims so far
+		tries  int    // of the next claim, 0 if the hint is gone
+	}{
+		{"a worker died", []bool{dies}, 2},
+		{"two died in a row", []bool{dies, dies}, 0},
+		{"many tries, and then one died", []bool{retries, retries, retries, dies}, 5},
+		{"many tries, and then two died", []bool{retries, retries, retries, dies, dies}, 0},
+		{"one died, one tried, one died", []bool{dies, retries, dies}, 4},
+		{"and another one", []bool{dies, retries, dies, dies}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			onEach(t, results.Config{}, func(t *testing.T, h *harness) {
+				h.hint("wh_1", "default", "resp_1")
+				for _, died := range tt.before {
+					claimed := h.claimHints("default", time.Minute)
+					if len(claimed) != 1 {
+						t.Fatalf("claimed %+v, want the hint", claimed)
+					}
+					if !died {
+						if err := h.SettleHint(t.Context(), claimed[0], h.Now()); err != nil {
+							t.Fatal(err)
+						}
+					}
+					h.ShiftClock(2 * time.Minute)
+				}
+				var want []results.Hint
+				if tt.tries > 0 {
+					want = []results.Hint{{Endpoint: "default", ResponseID: "resp_1", Tries: tt.tries}}
+				}
+				claimed := h.claimHints("default", time.Minute)
+				wantHints(t, claimed, want...)
+				for _, hint := range claimed {
+					if err := h.SettleHint(t.Context(), hint, time.Time{}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				left, err := h.rdb.Keys(t.Context(), "*{hints}:*s:*").Result()
+				if err != nil || len(left) != 0 {
+					t.Errorf("left of it in Redis: %v, %v", left, err)
+				}
+			})
+		})
+	}
+}

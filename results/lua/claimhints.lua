@@ -5,18 +5,19 @@
 -- ARGV: endpoint, now, leased until, limit
 -- Returns two values for each: the response, and how often it has been claimed.
 local endpoint, now, lease, limit = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local due, tries = base .. 'due:' .. endpoint, base .. 'tries:' .. endpoint
+local due, tries, lapses = base .. 'due:' .. endpoint, base .. 'tries:' .. endpoint, base .. 'lapses:' .. endpoint
 local out = {}
 local hints = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
 for i = 1, #hints, 2 do
-  local response, n = hints[i], redis.call('HINCRBY', tries, hints[i], 1)
-  if tonumber(hints[i + 1]) % 2 == 1 and n > 2 then
+  local response, lapsed = hints[i], tonumber(hints[i + 1]) % 2 == 1
+  if lapsed and redis.call('HINCRBY', lapses, response, 1) >= 2 then
     redis.call('ZREM', due, response)
     redis.call('HDEL', tries, response)
+    redis.call('HDEL', lapses, response)
   else
-    redis.call('ZADD', due, lease, response)
     out[#out + 1] = response
-    out[#out + 1] = n
+    out[#out + 1] = redis.call('HINCRBY', tries, response, 1)
+    redis.call('ZADD', due, lease, response)
   end
 end
 return out
