@@ -22,3 +22,14 @@ func (s *Store) Heard() bool {
 	defer s.horizon.mu.Unlock()
 	return s.horizon.listening && s.horizon.noticed
 }
+
+// Expects returns when the next job of a lane is due, in milliseconds, as far as the
+// store knows of its first shard.
+func (s *Store) Expects(lane string) int64 {
+	s.horizon.mu.Lock()
+	defer s.horizon.mu.Unlock()
+	if sight := s.horizon.sets[s.base(0).later(lane)]; sight != nil {
+		return sight.next
+	}
+	return 0
+}

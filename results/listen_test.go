@@ -105,6 +105,76 @@ func TestListenerIsToldWhatOthersMakeDue(t *testing.T) {
 	})
 }
 
+// TestListenerIsToldOfAJobThatComesFirst has planned jobs in the lane, which are all
+// that the listener knows of, and jobs that come before them.
+func TestListenerIsToldOfAJobThatComesFirst(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{Shards: 1}, func(t *testing.T, h *harness) {
+		l := h.listener()
+		planned := h.accept(jobs.Options{NotBefore: h.Now().Add(2 * time.Hour)})
+		eventually(t, "the lane is asked", func() bool { l.admit(); return l.Expects(jobs.DefaultLane) == planned.NotBefore.UnixMilli() })
+		sooner := h.accept(jobs.Options{NotBefore: h.Now().Add(time.Hour)})
+		eventually(t, "one that is planned for an earlier time is known", func() bool { l.admit(); return l.Expects(jobs.DefaultLane) == sooner.NotBefore.UnixMilli() })
+		now := h.accept(jobs.Options{})
+		eventually(t, "one that need not wait is admitted", func() bool {
+			got := l.admit()
+			return len(got) == 1 && got[0].Job == now.ID
+		})
+	})
+}
+
+// TestOnlyTheFirstJobIsTold publishes nothing for jobs whose lane is asked in time
+// anyway.
+func TestOnlyTheFirstJobIsTold(t *testing.T) {
+	t.Parallel()
+	h := onURL(t, redistest.Start(t).URL(), results.Config{Shards: 1})
+	channel := h.prefix() + ":pokes"
+	sub := h.rdb.Subscribe(t.Context(), channel)
+	t.Cleanup(func() { _ = sub.Close() })
+	// told counts what was published since it was called last.
+	told := func() (n int) {
+		if err := h.rdb.Publish(t.Context(), channel, "end").Err(); err != nil {
+			t.Fatal(err)
+		}
+		for ; ; n++ {
+			message, err := sub.ReceiveMessage(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if message.Payload == "end" {
+				return n
+			}
+		}
+	}
+	if _, err := sub.Receive(t.Context()); err != nil { // that it is subscribed
+		t.Fatal(err)
+	}
+	in := func(d time.Duration) jobs.Options { return jobs.Options{NotBefore: h.Now().Add(d)} }
+	for _, step := range []struct {
+		name    string
+		options jobs.Options
+		want    int
+	}{
+		{"the first of all", in(time.Hour), 1},
+		{"a later one", in(2 * time.Hour), 0},
+		{"an earlier one", in(time.Minute), 1},
+		{"one for now", jobs.Options{}, 1},
+		{"another one for now", jobs.Options{}, 0},
+	} {
+		h.accept(step.options)
+		if got := told(); got != step.want {
+			t.Errorf("%s: told %d times, want %d", step.name, got, step.want)
+		}
+	}
+	if _, err := h.Admit(t.Context(), jobs.DefaultLane, 1); err != nil { // the other one for now is ready
+		t.Fatal(err)
+	}
+	h.accept(jobs.Options{})
+	if got := told(); got != 0 {
+		t.Errorf("told %d times of a job behind others that wait for room, want 0", got)
+	}
+}
+
 // TestListenerKnowsWhatItHasWritten needs nobody to tell it.
 func TestListenerKnowsWhatItHasWritten(t *testing.T) {
 	t.Parallel()

@@ -28,8 +28,10 @@ redis.call('SADD', base .. 'streams', stream_of(head))
 set_state(id, head, nil, 'waiting')
 put(base .. 'due', deadline, id)
 local later, ready = waiting_key('later', lane), waiting_key('ready', lane)
-local idle = redis.call('EXISTS', later, ready) == 0
+local first = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]
 redis.call('ZADD', later, not_before, id)
--- Where others wait, the lane is asked for them.
-if idle then poke(later) end
+-- The lane is asked when its first job's time comes, and for what is ready: this one
+-- is told of only where it comes before all that.
+local known = redis.call('EXISTS', ready) == 1 or first and tonumber(first) <= tonumber(not_before)
+if not known then poke(later) end
 return { 'accepted', id }
