@@ -39,7 +39,7 @@ func TestRollingReplacement(t *testing.T) {
 	in := installation.New(t, "--simulator-queued", "500ms", "--simulator-running", "2s")
 	in.Faults(slowProvider)
 	start := func() *installation.Process {
-		return in.Worker("LONGHAUL_POLL_LEASE="+lease.String(), "LONGHAUL_OPENAI_LOOK_TIMEOUT=4s", "LONGHAUL_POLL_CEILING="+ceiling.String())
+		return in.Worker("LONGHAUL_POLL_LEASE="+lease.String(), "LONGHAUL_OPENAI_LOOK_TIMEOUT=2s", "LONGHAUL_POLL_CEILING="+ceiling.String())
 	}
 	workers := []*installation.Process{start(), start()}
 	in.SubmitMany(n, question, jobs.Options{})

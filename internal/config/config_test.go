@@ -89,7 +89,7 @@ func TestLoadWithoutSourcesReturnsTheDefaults(t *testing.T) {
 		Lanes:     map[string]config.Lane{jobs.DefaultLane: {Concurrency: 32, Window: 128, Endpoint: "default"}},
 		Poll: config.Poll{
 			Floor: 2 * time.Second, Ceiling: 30 * time.Second, Concurrency: 256, Tick: 50 * time.Millisecond,
-			Lease: time.Minute, NotFoundGrace: 2 * time.Minute, StopGrace: 5 * time.Minute,
+			Lease: 90 * time.Second, NotFoundGrace: 2 * time.Minute, StopGrace: 5 * time.Minute,
 		},
 		Jobs:  config.Jobs{MaxRequestBytes: 32 << 20, MaxResponseBytes: 64 << 20, CompressBytes: 64 << 10, MaxInlineBytes: 8 << 20},
 		Blobs: config.Blobs{Over: 64 << 10, Timeout: 30 * time.Second},

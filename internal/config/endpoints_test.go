@@ -126,7 +126,7 @@ func TestEndpointsRefused(t *testing.T) {
 		{"a secret that is cut", `{"eu":{"webhook_secrets":["fine","whsec_s3cret"]}}`, []string{"endpoints.eu.webhook_secrets: [redacted] " + from + "is cut or misspelt: what follows whsec_ is no Base64; copy the whole secret"}},
 		{"a list of numbers", `{"eu":{"webhook_secrets":[1]}}`, []string{"endpoints.eu.webhook_secrets " + from + "has something in its list that is not a string; put each into quotes"}},
 		{"a list of keys", `{"eu":{"api_key":["a"]}}`, []string{"endpoints.eu.api_key " + from + "is a list or a section; give a single value"}},
-		{"a timeout above the lease", `{"eu":{"look_timeout":"2m"}}`, []string{`poll.lease: "1m" (default) is not above endpoints.eu.look_timeout "2m" (environment LONGHAUL_ENDPOINTS): another worker would repeat a look that is still under way; raise the lease or lower the timeout`}},
+		{"a timeout of half the lease", `{"eu":{"look_timeout":"45s"}}`, []string{`poll.lease: "1m30s" (default) is not above twice endpoints.eu.look_timeout "45s" (environment LONGHAUL_ENDPOINTS): a stop is a cancel and a look, and another worker would repeat what is still under way; raise the lease or lower the timeout`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -89,7 +89,7 @@ func keys() []key {
 		{name: "poll.ceiling", fallback: "30s", kind: duration(tiny, day), doc: "Longest wait between two looks at a response."},
 		{name: "poll.concurrency", fallback: "256", kind: count(1, 100_000), doc: "How many looks one worker makes at once at each endpoint."},
 		{name: "poll.tick", fallback: "50ms", kind: duration(tiny, time.Minute), doc: "How often a worker checks whether looks are due; it asks Redis only when some may be."},
-		{name: "poll.lease", fallback: "1m", kind: duration(tiny, day), doc: "How long a look belongs to the worker that claimed it."},
+		{name: "poll.lease", fallback: "1m30s", kind: duration(tiny, day), doc: "How long a look belongs to the worker that claimed it."},
 		{name: "poll.not_found_grace", fallback: "2m", kind: duration(tiny, day), doc: "How long the provider may not know a response before it counts as lost."},
 		{name: "poll.stop_grace", fallback: "5m", kind: duration(tiny, day), doc: "How long a cancelled or late job waits for its response to end."},
 

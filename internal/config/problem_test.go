@@ -258,11 +258,11 @@ func TestRulesBetweenKeys(t *testing.T) {
 		},
 		{"tick at floor", []string{"LONGHAUL_POLL_TICK=2s"}, nil},
 		{
-			"lease at look timeout",
-			[]string{"LONGHAUL_OPENAI_LOOK_TIMEOUT=1m"},
-			[]string{`poll.lease: "1m" (default) is not above openai.look_timeout "1m" (environment LONGHAUL_OPENAI_LOOK_TIMEOUT): another worker would repeat a look that is still under way; raise the lease or lower the timeout`},
+			"lease at twice the look timeout",
+			[]string{"LONGHAUL_OPENAI_LOOK_TIMEOUT=45s"},
+			[]string{`poll.lease: "1m30s" (default) is not above twice openai.look_timeout "45s" (environment LONGHAUL_OPENAI_LOOK_TIMEOUT): a stop is a cancel and a look, and another worker would repeat what is still under way; raise the lease or lower the timeout`},
 		},
-		{"lease above look timeout", []string{"LONGHAUL_OPENAI_LOOK_TIMEOUT=59s"}, nil},
+		{"lease above twice the look timeout", []string{"LONGHAUL_OPENAI_LOOK_TIMEOUT=44999ms"}, nil},
 		{
 			"grace below floor",
 			[]string{"LONGHAUL_POLL_NOT_FOUND_GRACE=1s", "LONGHAUL_POLL_STOP_GRACE=1999ms"},

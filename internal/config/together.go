@@ -15,6 +15,14 @@ type rule struct {
 	why    string // what it would lead to, and the way out
 }
 
+// callsInLook is how many calls, each with a timeout of its own, a look makes at
+// most: a response that is to stop is cancelled and then looked at.
+const (
+	callsInLook = 2
+	leaseIs     = "is not above twice"
+	leaseWhy    = "a stop is a cancel and a look, and another worker would repeat what is still under way; raise the lease or lower the timeout"
+)
+
 // rules returns the rules between the settings of c.
 func rules(c Config) []rule {
 	all := []rule{
@@ -27,8 +35,8 @@ func rules(c Config) []rule {
 			why: "looks would come later than the floor asks for; lower the tick or raise the floor",
 		},
 		{
-			broken: c.Poll.Lease <= c.OpenAI.LookTimeout, key: "poll.lease", is: "is not above", other: "openai.look_timeout",
-			why: "another worker would repeat a look that is still under way; raise the lease or lower the timeout",
+			broken: c.Poll.Lease <= callsInLook*c.OpenAI.LookTimeout, key: "poll.lease", is: leaseIs, other: "openai.look_timeout",
+			why: leaseWhy,
 		},
 		{
 			broken: c.Poll.NotFoundGrace < c.Poll.Floor, key: "poll.not_found_grace", is: "is below", other: "poll.floor",
@@ -48,9 +56,9 @@ func rules(c Config) []rule {
 			continue // and said already
 		}
 		all = append(all, rule{
-			broken: c.Poll.Lease <= c.Endpoints[name].LookTimeout,
-			key:    "poll.lease", is: "is not above", other: endpointsKey + "." + name + ".look_timeout",
-			why: "another worker would repeat a look that is still under way; raise the lease or lower the timeout",
+			broken: c.Poll.Lease <= callsInLook*c.Endpoints[name].LookTimeout,
+			key:    "poll.lease", is: leaseIs, other: endpointsKey + "." + name + ".look_timeout",
+			why: leaseWhy,
 		})
 	}
 	return all

@@ -47,7 +47,7 @@ func TestNodeThatHangs(t *testing.T) {
 	}
 	// What the node was asked for while it hung it does when it goes on, for
 	// nobody: the leases that it gave have to run out.
-	worker := w.Worker("LONGHAUL_POLL_LEASE=5s", "LONGHAUL_OPENAI_LOOK_TIMEOUT=3s")
+	worker := w.Worker("LONGHAUL_POLL_LEASE=5s", "LONGHAUL_OPENAI_LOOK_TIMEOUT=2s")
 	w.WaitCount(jobs.StateRunning, 10)
 	hung.Pause()
 	paused := time.Now()
