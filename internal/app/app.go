@@ -48,6 +48,7 @@ type App struct {
 	health    health
 	store     *results.Store
 	blobs     results.Blobs // nil for none
+	gate      *gate
 
 	httpAddr, webhooksAddr string
 }
@@ -56,7 +57,7 @@ type App struct {
 // address is bound, so that a port in use is known at once.
 func New(ctx context.Context, options Options) (*App, error) {
 	cfg := options.Config
-	a := &App{options: options, log: options.Log, registry: newRegistry(options.Version)}
+	a := &App{options: options, log: options.Log, registry: newRegistry(options.Version), gate: newGate()}
 	var err error
 	if a.endpoints, err = openEndpoints(cfg, options.Version, a.registry); err != nil {
 		return nil, err

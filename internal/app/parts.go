@@ -78,9 +78,9 @@ func (a *App) assemble() parts {
 		Floor: cfg.Poll.Floor, Ceiling: cfg.Poll.Ceiling,
 		NotFoundGrace: cfg.Poll.NotFoundGrace, StopGrace: cfg.Poll.StopGrace, SafetyNet: cfg.Webhooks.SafetyNet,
 	}
-	told, gate := announcements(a.endpoints), newGate()
+	told := announcements(a.endpoints)
 	looks := poller.New(pollerRecords{store}, byName(a.endpoints, func(c *responses.Client) poller.API { return c }), dog, tasks, poller.Config{
-		Worker: worker.ID, Enter: gate.Enter, Schedule: schedule, Announcements: told, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
+		Worker: worker.ID, Enter: a.gate.Enter, Schedule: schedule, Announcements: told, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
 		Sweep: cfg.Watchdog.AuditEvery,
 	}, a.registry, a.log)
 	metrics := queue.NewMetrics(a.registry)
@@ -90,10 +90,10 @@ func (a *App) assemble() parts {
 	}
 	for _, e := range a.endpoints {
 		p.submits[e.Name] = submit.New(store, e.api, tasks, submit.Config{
-			Worker: worker.ID, Endpoint: e.Name, Enter: gate.Enter, UncertainWait: uncertainWait(cfg, told[e.Name]),
+			Worker: worker.ID, Endpoint: e.Name, Enter: a.gate.Enter, UncertainWait: uncertainWait(cfg, told[e.Name]),
 			FirstLook: func(wish time.Duration) time.Duration { return schedule.First(wish, told[e.Name].Expected()) },
 		}, a.log)
-		p.loops["effects of "+e.Name] = queue.NewEffectsServer(a.rdb, names, e.Name, effects.New(store, e.Name, e.api, a.log), queue.Config{
+		p.loops["effects of "+e.Name] = queue.NewEffectsServer(a.rdb, names, e.Name, effects.New(store, e.api, effects.Config{Endpoint: e.Name, Enter: a.gate.Enter}, a.log), queue.Config{
 			Concurrency: cfg.Effects.Concurrency, Grace: cfg.Shutdown.Grace,
 		}, metrics, a.log).Run
 	}

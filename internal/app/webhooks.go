@@ -117,6 +117,6 @@ func (a *App) newReceiver(schedule poller.Schedule, told map[string]*poller.Anno
 		}
 	}
 	return webhooks.New(a.verifier, a.store, taken, a.tasks, webhooks.Config{
-		Concurrency: cfg.Poll.Concurrency, Tick: hintTick, Lease: cfg.Poll.Lease,
+		Concurrency: cfg.Poll.Concurrency, Tick: hintTick, Lease: cfg.Poll.Lease, Enter: a.gate.Enter,
 	}, a.registry, a.log)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/internal/app"
 	"github.com/longhaul-jobs/longhaul/internal/simulator"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
@@ -167,4 +168,38 @@ func TestWhereWebhooksAreTaken(t *testing.T) {
 	w.tell("http://" + apart.WebhooksAddr() + "/webhooks/openai")
 	w.wait(w.submit(question, jobs.Options{}))
 	eventually(t, "its webhook is taken", func() bool { return apart.metric("longhaul_webhooks_received_total", "outcome", "taken") > 0 })
+}
+
+// While a job is alone nothing else is asked of the provider: neither a look that
+// a webhook asks for nor an effect. Both are made up for afterwards.
+//
+// Guarantee: G18.
+func TestAloneIsAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Config{Queued: 100 * time.Millisecond, Running: time.Second})
+	r := w.workTold()
+	ended := w.submit(question, jobs.Options{})
+	w.wait(ended)
+	running := w.submit(question, jobs.Options{})
+	eventually(t, "the second job runs", func() bool { return w.load(running).State == jobs.StateRunning })
+	leave, err := app.EnterAlone(t.Context(), r.App)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := w.sim.Ledger().Totals
+	if err := w.client.Delete(t.Context(), ended, true); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "there is something to do", func() bool {
+		return r.metric("longhaul_webhooks_received_total", "outcome", "taken") == 2 && strings.Contains(r.log.String(), "deletion enqueued")
+	})
+	time.Sleep(500 * time.Millisecond) // who does not wait would have asked by now
+	if after := w.sim.Ledger().Totals; after.Polls != before.Polls || after.Deletes != before.Deletes {
+		t.Errorf("%d looks and %d deletions while a job was alone", after.Polls-before.Polls, after.Deletes-before.Deletes)
+	}
+	leave()
+	if j := w.wait(running); j.State != jobs.StateSucceeded {
+		t.Errorf("ended as %s: %v", j.State, j.Failure)
+	}
+	eventually(t, "the response is deleted", func() bool { return w.sim.Ledger().Totals.Deletes == before.Deletes+1 })
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
@@ -27,17 +28,25 @@ type API interface {
 	Delete(ctx context.Context, responseID string) error
 }
 
-// Runner carries out effects at one endpoint. It is safe for concurrent use.
-type Runner struct {
-	records  Records
-	endpoint string
-	api      API
-	log      *slog.Logger
+// Config says where effects are carried out, and beside what.
+type Config struct {
+	Endpoint string
+	// Enter lets the effects of a job in beside others, or alone; it blocks until
+	// then, or gives up. Nil lets everybody in.
+	Enter func(ctx context.Context, alone bool) (leave func(), err error)
 }
 
-// New returns a runner for the endpoint of that name.
-func New(records Records, endpoint string, api API, log *slog.Logger) *Runner {
-	return &Runner{records: records, endpoint: endpoint, api: api, log: log}
+// Runner carries out effects at one endpoint. It is safe for concurrent use.
+type Runner struct {
+	records Records
+	api     API
+	config  Config
+	log     *slog.Logger
+}
+
+// New returns a runner for the endpoint of the config, whose API it is given.
+func New(records Records, api API, config Config, log *slog.Logger) *Runner {
+	return &Runner{records: records, api: api, config: config, log: log}
 }
 
 // Effect carries out what is in the outbox of a job for the runner's endpoint. An
@@ -50,11 +59,19 @@ func (r *Runner) Effect(ctx context.Context, id jobs.ID) error {
 	case err != nil:
 		return err
 	}
+	// What is for another endpoint has a task in the queue of its own.
+	elsewhere := func(e jobs.Effect) bool { return e.Endpoint != r.config.Endpoint }
+	outbox := slices.DeleteFunc(slices.Clone(j.Outbox), elsewhere)
+	if len(outbox) == 0 {
+		return nil
+	}
+	leave, err := r.enter(ctx, j)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	var left error
-	for _, effect := range j.Outbox {
-		if effect.Endpoint != r.endpoint {
-			continue // it has a task in the queue of its own
-		}
+	for _, effect := range outbox {
 		reply, err := r.carryOut(ctx, effect, j.Include)
 		if err != nil {
 			left = errors.Join(left, fmt.Errorf("%s %s: %w", effect.Kind, effect.ResponseID, err))
@@ -71,6 +88,15 @@ func (r *Runner) Effect(ctx context.Context, id jobs.ID) error {
 			slog.String("effect", string(effect.Kind)), slog.String("response_id", effect.ResponseID))
 	}
 	return left
+}
+
+// enter waits until the effects of a job may begin: alone if it was present at
+// repeated crashes, for what a cancel or a look brings is the same response.
+func (r *Runner) enter(ctx context.Context, j jobs.Job) (leave func(), err error) {
+	if r.config.Enter == nil {
+		return func() {}, nil
+	}
+	return r.config.Enter(ctx, j.Alone)
 }
 
 // carryOut does one effect. For a cancel it returns the response as it is

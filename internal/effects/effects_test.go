@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,7 +106,7 @@ func deleteOf(id int, response string) jobs.Effect {
 
 func newRunner(records *fakeRecords, api *fakeAPI) (*effects.Runner, *bytes.Buffer) {
 	log := new(bytes.Buffer)
-	return effects.New(records, endpoint, api, slog.New(slog.NewTextHandler(log, nil))), log
+	return effects.New(records, api, effects.Config{Endpoint: endpoint}, slog.New(slog.NewTextHandler(log, nil))), log
 }
 
 func TestEffect(t *testing.T) {
@@ -319,7 +320,7 @@ func TestTwiceDoesNoHarm(t *testing.T) {
 	records := &fakeRecords{job: owing(cancelOf(1))}
 	stale := records.job
 	runner, _ := newRunner(records, api)
-	second := effects.New(&staleRecords{fakeRecords: records, seen: stale}, endpoint, api, slog.New(slog.DiscardHandler))
+	second := effects.New(&staleRecords{fakeRecords: records, seen: stale}, api, effects.Config{Endpoint: endpoint}, slog.New(slog.DiscardHandler))
 	for _, r := range []*effects.Runner{runner, second, runner} {
 		if err := r.Effect(t.Context(), stale.ID); err != nil {
 			t.Errorf("Effect: %v", err)
@@ -386,6 +387,51 @@ func TestWhatTheStoreSays(t *testing.T) {
 			}
 			if len(api.calls) != tt.calls {
 				t.Errorf("calls %v, want %d", api.calls, tt.calls)
+			}
+		})
+	}
+}
+
+// What a job owes is done beside other work, or alone if the job was present at
+// repeated crashes; a runner that is not let in does nothing, and what is for
+// another endpoint needs no turn.
+//
+// Guarantee: G18.
+func TestEffectsAwaitTheirTurn(t *testing.T) {
+	t.Parallel()
+	elsewhere := cancelOf(1)
+	elsewhere.Endpoint = "elsewhere"
+	for _, tt := range []struct {
+		name   string
+		effect jobs.Effect
+		alone  bool // the job is to be
+		full   bool // nobody is let in
+		asked  []bool
+		calls  int
+		left   bool // something is
+	}{
+		{"beside others", cancelOf(1), false, false, []bool{false}, 1, false},
+		{"alone", cancelOf(1), true, false, []bool{true}, 1, false},
+		{"not let in", cancelOf(1), true, true, []bool{true}, 0, true},
+		{"none of ours", elsewhere, true, true, nil, 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			api := &fakeAPI{cancels: map[string]jobs.Reply{"resp_1": reply("resp_1", "cancelled")}}
+			records := &fakeRecords{job: owing(tt.effect)}
+			records.job.Alone = tt.alone
+			var asked []bool
+			inside := 0
+			runner := effects.New(records, api, effects.Config{Endpoint: endpoint, Enter: func(_ context.Context, alone bool) (func(), error) {
+				if asked = append(asked, alone); tt.full {
+					return nil, errors.New("others are in the way")
+				}
+				inside++
+				return func() { inside-- }, nil
+			}}, slog.New(slog.DiscardHandler))
+			err := runner.Effect(t.Context(), records.job.ID)
+			if !slices.Equal(asked, tt.asked) || len(api.calls) != tt.calls || (err != nil) != tt.left || inside != 0 {
+				t.Errorf("asked %v, called %v, err %v, %d still inside; want to ask %v and call %d times", asked, api.calls, err, inside, tt.asked, tt.calls)
 			}
 		})
 	}

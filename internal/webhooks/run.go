@@ -65,7 +65,14 @@ func (r *Receiver) rest(ctx context.Context) {
 // brings nothing new.
 func (r *Receiver) follow(ctx context.Context, h results.Hint) {
 	log := r.log.With(slog.String("response_id", h.ResponseID), slog.String("endpoint", h.Endpoint))
+	leave, err := r.enter(ctx)
+	if err != nil {
+		log.WarnContext(ctx, "look that a webhook asked for put off", slog.Any("err", err))
+		r.settle(ctx, log, h, r.records.Now().Add(time.Second+rand.N(time.Second)))
+		return
+	}
 	result, err := r.look(ctx, log, h)
+	leave()
 	r.metrics.looks.WithLabelValues(result).Inc()
 	again := time.Time{}
 	if wait, worth := patience(result, err, h.Tries); worth {
@@ -74,6 +81,21 @@ func (r *Receiver) follow(ctx context.Context, h results.Hint) {
 		r.metrics.given.Inc()
 		log.ErrorContext(ctx, "response of a webhook could not be looked at", slog.Int("tries", h.Tries), slog.Any("err", err))
 	}
+	r.settle(ctx, log, h, again)
+}
+
+// enter waits until a look may begin. Which job it is for only the look can tell, so
+// none asks to be alone: those at which two workers died are given up, and the
+// poller looks alone at what their jobs have.
+func (r *Receiver) enter(ctx context.Context) (leave func(), err error) {
+	if r.config.Enter == nil {
+		return func() {}, nil
+	}
+	return r.config.Enter(ctx, false)
+}
+
+// settle drops a hint or, with a time, has it followed again then.
+func (r *Receiver) settle(ctx context.Context, log *slog.Logger, h results.Hint, again time.Time) {
 	if err := r.records.SettleHint(ctx, h, again); err != nil {
 		// Its lease runs out, and it is looked at once more.
 		log.WarnContext(ctx, "hint of a webhook not settled", slog.Any("err", err))

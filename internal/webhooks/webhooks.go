@@ -58,7 +58,7 @@ type Endpoint struct {
 	FirstLook func() time.Duration
 }
 
-// Config says how hints are worked off. All fields must be set.
+// Config says how hints are worked off. All fields but Enter must be set.
 type Config struct {
 	// Concurrency bounds the looks in flight.
 	Concurrency int
@@ -67,6 +67,9 @@ type Config struct {
 	Tick time.Duration
 	// Lease is how long a claimed hint is left to its claimer.
 	Lease time.Duration
+	// Enter lets a look in beside others, or alone; it blocks until then, or gives
+	// up. Nil lets everybody in.
+	Enter func(ctx context.Context, alone bool) (leave func(), err error)
 }
 
 // Receiver takes webhooks and looks at what they tell of. It is safe for

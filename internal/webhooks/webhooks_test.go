@@ -1,6 +1,7 @@
 package webhooks_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -237,6 +238,48 @@ func TestRedisAway(t *testing.T) {
 		synctest.Wait()
 		if got := r.store.job(j.ID).State; got != jobs.StateSucceeded {
 			t.Errorf("%s", got)
+		}
+	})
+}
+
+// A look that a webhook asks for waits while another job is alone, and one that is
+// not let in is tried again, however often: it has not failed.
+//
+// Guarantees: G16, G18.
+func TestFollowsInTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var j jobs.Job
+		inside, asked := 0, 0
+		r := newRig(func(int) (jobs.Reply, error) {
+			if inside != 1 {
+				t.Errorf("looked with %d inside, want one", inside)
+			}
+			return response(t, "resp_1", j.ID, 1, jobs.StatusCompleted), nil
+		})
+		r.enter = func(_ context.Context, alone bool) (func(), error) {
+			if asked++; alone {
+				t.Error("asked to be alone with a response of which nobody knows whose it is")
+			}
+			if asked < 100 {
+				time.Sleep(time.Minute - time.Second)
+				return nil, errors.New("others are in the way")
+			}
+			inside++
+			return func() { inside-- }, nil
+		}
+		j = r.put(t, jobs.Options{}, question, running(t)...)
+		r.run(t)
+		if err := r.post(t, "wh_1", "resp_1"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		if got := r.store.job(j.ID).State; got != jobs.StateSucceeded || r.store.left() != 0 || r.api.count() != 1 || inside != 0 {
+			t.Errorf("%s after %d looks, %d hints left, %d inside; want it ended by one look in its turn", got, r.api.count(), r.store.left(), inside)
+		}
+		if n := r.metric(t, "longhaul_webhooks_looks_total", "result", "failed"); n != 0 {
+			t.Errorf("%v looks failed", n)
 		}
 	})
 }
