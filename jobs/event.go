@@ -43,6 +43,13 @@ type CreateFailed struct {
 	Delay   time.Duration // before a next attempt, if there is one
 }
 
+// RequestUnusable says that the request of a job that is to be submitted certainly
+// cannot be had any more, or cannot be sent as it is. No attempt was made.
+type RequestUnusable struct {
+	Attempt int // the one that was due
+	Failure Failure
+}
+
 // WorkerLost says that the worker that recorded an intent is gone, and with it
 // whatever the POST would have brought.
 type WorkerLost struct {
@@ -130,6 +137,9 @@ func (Created) Name() string { return "created" }
 
 // Name implements [Event].
 func (CreateFailed) Name() string { return "create_failed" }
+
+// Name implements [Event].
+func (RequestUnusable) Name() string { return "request_unusable" }
 
 // Name implements [Event].
 func (WorkerLost) Name() string { return "worker_lost" }

@@ -43,6 +43,8 @@ func Transition(j Job, ev Event, now time.Time) (Change, error) {
 		err = m.created(ev)
 	case CreateFailed:
 		err = m.createFailed(ev)
+	case RequestUnusable:
+		err = m.requestUnusable(ev)
 	case WorkerLost:
 		err = m.workerLost(ev)
 	case Looked:
@@ -154,6 +156,14 @@ func (m *move) createFailed(ev CreateFailed) error {
 		return nil
 	}
 	m.conclude(a, ev.Failure)
+	return nil
+}
+
+func (m *move) requestUnusable(ev RequestUnusable) error {
+	if m.job.State != StateWaiting || ev.Attempt != m.job.NextAttempt() {
+		return ErrUnchanged // it has gone on
+	}
+	m.fail(ev.Failure)
 	return nil
 }
 

@@ -118,11 +118,13 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 	if arg&3 != 0 { // any attempt there is, and one beyond
 		attempt = 1 + int(arg>>2)%(len(j.Attempts)+1)
 	}
-	switch kind & 0x7f % 17 {
+	switch kind & 0x7f % 18 {
 	case 0:
 		ev := submit(j.NextAttempt())
 		ev.UncertainWait = time.Duration(arg>>6) * 3 * time.Second
 		return ev
+	case 17:
+		return jobs.RequestUnusable{Attempt: j.NextAttempt() - int(arg&1), Failure: failure(class)}
 	case 11:
 		return jobs.WaitOver{Delay: time.Second}
 	case 12:

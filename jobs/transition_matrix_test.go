@@ -167,6 +167,15 @@ func matrix() []matrixRow {
 		{"CreateFailed for no attempt", fixed(createFailed(9, jobs.ClassInvalid)), `
 		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 
+		{"RequestUnusable", func(j jobs.Job) jobs.Event {
+			return jobs.RequestUnusable{Attempt: j.NextAttempt(), Failure: failure(jobs.ClassInternal)}
+		}, `
+		                                            fail   fail   .      .      .      .      .      .      .      .      .      .      .      .`},
+		{"RequestUnusable, of an attempt that is over", func(j jobs.Job) jobs.Event {
+			return jobs.RequestUnusable{Attempt: j.NextAttempt() - 1, Failure: failure(jobs.ClassInternal)}
+		}, `
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
+
 		{"WorkerLost now", func(j jobs.Job) jobs.Event { return jobs.WorkerLost{Attempt: j.Current, Worker: testWorker} }, `
 		                                            .      .      wait   canc   .      .      .      .      .      .      .      .      .      .`},
 		{"WorkerLost, another worker", func(j jobs.Job) jobs.Event { return jobs.WorkerLost{Attempt: j.Current, Worker: "worker-b"} }, `

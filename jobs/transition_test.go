@@ -449,3 +449,28 @@ func TestTransitionOfDamagedJobs(t *testing.T) {
 		}
 	}
 }
+
+// A job whose request cannot be had fails without an attempt, and can be tried
+// again by hand; an answer that was cut off before is still its result.
+func TestRequestUnusable(t *testing.T) {
+	unusable := func(attempt int) jobs.RequestUnusable {
+		return jobs.RequestUnusable{Attempt: attempt, Failure: jobs.Failure{Class: jobs.ClassInternal, Code: "request_missing"}}
+	}
+	j := apply(t, newJob(t, jobs.Options{}), unusable(1))
+	if j.State != jobs.StateFailed || len(j.Attempts) != 0 || j.Failure.Code != "request_missing" {
+		t.Fatalf("%s for %+v after %d attempts, want it failed without one", j.State, j.Failure, len(j.Attempts))
+	}
+	if j = apply(t, j, jobs.RetryRequested{}, submit(1)); j.State != jobs.StateSubmitting || j.Failure != nil {
+		t.Errorf("retried by hand: %s, %+v", j.State, j.Failure)
+	}
+
+	cut := newJob(t, jobs.Options{})
+	cut.OutputCap, cut.GrowOutputTo = 100, 400
+	cut = apply(t, cut, submit(1), created(1, jobs.StatusQueued), cutOff(1))
+	if cut.State != jobs.StateWaiting {
+		t.Fatalf("%s, want the test to begin with a job that asks for more", cut.State)
+	}
+	if cut = apply(t, cut, unusable(2)); cut.State != jobs.StateIncomplete || cut.Result == nil || cut.Current != 1 {
+		t.Errorf("%s with result %+v of attempt %d, want what there is", cut.State, cut.Result, cut.Current)
+	}
+}

@@ -43,6 +43,10 @@ const (
 // or is not what it was: somebody else has removed or altered it.
 var ErrBlobMissing = errors.New("is not in the blob store as it was written")
 
+// ErrUnreadable says that a stored value, or what stands for it, is not what this
+// package writes: somebody else has altered it.
+var ErrUnreadable = errors.New("is not as it was written")
+
 // The keys of blobs are
 //
 //	PREFIX/FOLDER/sXX/JOB/request
@@ -94,7 +98,7 @@ func (s *Store) stow(ctx context.Context, id jobs.ID, name string, packed []byte
 func (s *Store) fetch(ctx context.Context, id jobs.ID, stored []byte) ([]byte, error) {
 	ref, err := parseReference(stored)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w, which %w", err, ErrUnreadable)
 	}
 	if s.config.Blobs == nil {
 		return nil, jobs.Invalid("blobs.url", "is not set, and it is kept in a blob store; configure the one that the workers have")
@@ -104,6 +108,12 @@ func (s *Store) fetch(ctx context.Context, id jobs.ID, stored []byte) ([]byte, e
 		return nil, err
 	}
 	packed, err := s.metered().Get(ctx, jobFolder(folder, id)+"/"+ref.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		// Or nothing is there at all, because the share is no longer mounted.
+		if err := s.confirmFolder(ctx, folder); err != nil {
+			return nil, err
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !ref.fits(packed) {
 		return nil, fmt.Errorf("blob %s of %d bytes %w", jobFolder(folder, id)+"/"+ref.name, ref.size, ErrBlobMissing)
 	}
@@ -203,19 +213,29 @@ func (s *Store) blobFolder(ctx context.Context) (string, error) {
 		return "", err
 	}
 	folder = s.config.Prefix + "/" + name
-	_, err = s.metered().Get(ctx, folder+"/"+installationBlob)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", jobs.Invalid("blobs.url",
+	if err := s.confirmFolder(ctx, folder); err != nil {
+		return "", err
+	}
+	return folder, nil
+}
+
+// confirmFolder finds out whether the blobs of the installation are in this store,
+// and remembers it.
+func (s *Store) confirmFolder(ctx context.Context, folder string) error {
+	_, err := s.metered().Get(ctx, folder+"/"+installationBlob)
+	known := folder
+	if errors.Is(err, fs.ErrNotExist) {
+		known = ""
+		err = jobs.Invalid("blobs.url",
 			"does not hold the blobs of this installation (%s is missing); is the share mounted, is it the same bucket and prefix as everywhere else?",
 			folder+"/"+installationBlob)
-	case err != nil:
-		return "", err
+	} else if err != nil {
+		return err
 	}
 	s.vault.mu.Lock()
 	defer s.vault.mu.Unlock()
-	s.vault.folder = folder
-	return folder, nil
+	s.vault.folder = known
+	return err
 }
 
 // installationBlob says that a folder is an installation's.

@@ -3,6 +3,7 @@ package results_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -242,6 +243,34 @@ func TestFolderOfBlobsIsNamedOnce(t *testing.T) {
 		all.Wait()
 		if len(s.values) != 1 {
 			t.Errorf("%d folders, want one", len(s.values))
+		}
+	})
+}
+
+// A share that is no longer mounted is at fault with the place, and not with the
+// blobs: nobody may take them for lost.
+func TestBlobsAreNotMissingWhereNoneIs(t *testing.T) {
+	t.Parallel()
+	onEachShelf(t, results.Config{}, func(t *testing.T, h *harness, s *shelf) {
+		j := h.in(jobs.StateSucceeded, jobs.Options{})
+		mounted := s.values
+		s.set(func(s *shelf) { s.values = map[string][]byte{} })
+		_, err := h.Request(t.Context(), j)
+		_, failure := h.Body(t.Context(), j.ID)
+		for _, err := range []error{err, failure} {
+			if f := jobs.FailureOf(err); errors.Is(err, results.ErrBlobMissing) || f.Param != "blobs.url" || !strings.Contains(err.Error(), "mounted") {
+				t.Errorf("err %v, want the place named and no blob called missing", err)
+			}
+		}
+		if _, _, err := h.Accept(t.Context(), request(t, "hello"), jobs.Options{}); jobs.FailureOf(err).Param != "blobs.url" {
+			t.Errorf("Accept while it is not mounted: %v", err)
+		}
+		s.set(func(s *shelf) { s.values = mounted })
+		if _, err := h.Request(t.Context(), j); err != nil {
+			t.Errorf("Request when it is mounted again: %v", err)
+		}
+		if _, _, err := h.Accept(t.Context(), request(t, "hello"), jobs.Options{}); err != nil {
+			t.Errorf("Accept when it is mounted again: %v", err)
 		}
 	})
 }

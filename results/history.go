@@ -28,7 +28,7 @@ func unwrap(j jobs.Job, value []byte) (jobs.Request, error) {
 	length, rest, ok := bytes.Cut(value, []byte("\n"))
 	n, err := strconv.Atoi(string(length))
 	if !ok || err != nil || n < 0 || n > len(rest) {
-		return jobs.Request{}, fmt.Errorf("request of %s: it is not stored with its history, as its record says", j.ID)
+		return jobs.Request{}, fmt.Errorf("request of %s, which its record says has a history with it, %w", j.ID, ErrUnreadable)
 	}
 	return jobs.Request{Raw: rest[:n], Model: j.Model, History: rest[n:]}, nil
 }

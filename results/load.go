@@ -32,7 +32,9 @@ func (s *Store) Load(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 
 // Request returns the request of a job, with the history that it carries. It
 // comes from the blob store if it is there; a blob that is not is
-// [ErrBlobMissing].
+// [ErrBlobMissing], and what is stored otherwise than it was written
+// [ErrUnreadable]. An error of the blob store, or of its configuration, is a
+// [*jobs.Error]; any other is Redis'.
 func (s *Store) Request(ctx context.Context, j jobs.Job) (jobs.Request, error) {
 	raw, err := s.value(ctx, j.ID, "request")
 	if err != nil {
@@ -87,7 +89,7 @@ func (s *Store) value(ctx context.Context, id jobs.ID, field string) ([]byte, er
 	}
 	value, err := s.packer.unpack(stored)
 	if err != nil {
-		return nil, fmt.Errorf("load %s of %s: %w", field, id, err)
+		return nil, fmt.Errorf("load %s of %s: %w: it %w", field, id, err, ErrUnreadable)
 	}
 	return value, nil
 }

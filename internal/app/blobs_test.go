@@ -164,3 +164,49 @@ func TestDevKeepsNothingInTheBlobStore(t *testing.T) {
 		t.Errorf("the folder has %v, err %v", entries, err)
 	}
 }
+
+// A job whose request somebody has removed from the blob store fails without an
+// attempt once that is certain; until then one task is enqueued at a time.
+//
+// Guarantees: G6, G9.
+func TestJobWhoseRequestIsGoneFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick())
+	dir := t.TempDir()
+	store, err := blobs.Open(t.Context(), blobs.Config{URL: "file://" + dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.Open(t.Context(), client.Config{RedisURL: w.redisURL, Blobs: store, BlobsOver: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	s, err := c.Submit(t.Context(), []byte(`{"input":"`+noise(3000)+`"}`), jobs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var key string
+	if err := store.Walk(t.Context(), "longhaul", "", func(k string, _ time.Time) bool {
+		if strings.Contains(k, string(s.Job.ID)) {
+			key = k
+		}
+		return true
+	}); err != nil || key == "" {
+		t.Fatalf("the blob of the request: %q, %v", key, err)
+	}
+	if err := store.Delete(t.Context(), key[:strings.LastIndex(key, "/")]); err != nil {
+		t.Fatal(err)
+	}
+	r := w.work("LONGHAUL_BLOBS_URL=file://"+dir, "LONGHAUL_WATCHDOG_SUBMIT_AFTER=100ms")
+	j := w.wait(s.Job.ID)
+	if j.State != jobs.StateFailed || j.Failure.Code != "request_missing" || len(j.Attempts) != 0 {
+		t.Errorf("%s for %+v after %d attempts", j.State, j.Failure, len(j.Attempts))
+	}
+	if n := len(w.creates(s.Job.ID)); n != 0 {
+		t.Errorf("%d creates", n)
+	}
+	if n := strings.Count(r.log.String(), "request of a job not read"); n != 10 {
+		t.Errorf("tried in vain %d times, want 10", n)
+	}
+}

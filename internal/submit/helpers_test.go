@@ -38,6 +38,8 @@ type fakeRecords struct {
 	body    map[jobs.ID][]byte
 	newer   map[jobs.ID]bool
 	away    bool
+	// requestErr is why a request cannot be had.
+	requestErr error
 	// loseAnswer has the next event applied and its answer lost.
 	loseAnswer bool
 	history    []string // the events that changed something
@@ -75,7 +77,7 @@ func (r *fakeRecords) Request(_ context.Context, j jobs.Job) (jobs.Request, erro
 	if r.away {
 		return jobs.Request{}, errAway
 	}
-	return r.request[j.ID], nil
+	return r.request[j.ID], r.requestErr
 }
 
 func (r *fakeRecords) Advance(_ context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error) {

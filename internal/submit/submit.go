@@ -78,7 +78,8 @@ func New(records Records, api API, effects Effects, config Config, log *slog.Log
 
 // Submit makes the given attempt of a job, if that is what the job is waiting
 // for; a task of an attempt that is over does nothing. The error is Redis': no
-// intent could be recorded, and nothing was sent.
+// intent could be recorded, and nothing was sent. What is at fault with the request
+// or the blob store is no error: the watchdog enqueues the job anew, with patience.
 //
 // A crash before the intent leaves an admitted job whose task comes back. A
 // crash after it leaves a submitting record, which becomes uncertain when the
@@ -137,11 +138,11 @@ func (s *Submitter) submit(ctx context.Context, t jobs.Try) error {
 	}
 	request, err := s.records.Request(ctx, j)
 	if err != nil {
-		return err
+		return s.withoutRequest(ctx, j, attempt, err)
 	}
 	body, err := request.Body(id, attempt, j.Adjust)
 	if err != nil {
-		return err
+		return s.unusable(ctx, j, attempt, "request_invalid", err)
 	}
 	leave, err := s.enter(ctx, j)
 	if err != nil {
