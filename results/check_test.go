@@ -159,7 +159,7 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 		put("expire", member, anyScore)
 	}
 	if len(j.Outbox) > 0 || j.Deleting {
-		put("owing", member, "0")
+		put("owing", member, anyScore)
 	}
 	if j.State == jobs.StateRunning {
 		head[headLooks] = got[headLooks]
@@ -299,7 +299,7 @@ func reader(h *harness, p redis.Pipeliner, key, kind string) func() map[string]s
 // lease, a settlement, a delay.
 func loose(key string) bool {
 	_, rest, _ := strings.Cut(key, "}:")
-	return rest == "due" || strings.HasPrefix(rest, "looks:") || rest == "expire" || strings.HasPrefix(rest, "later:")
+	return rest == "due" || strings.HasPrefix(rest, "looks:") || rest == "expire" || rest == "owing" || strings.HasPrefix(rest, "later:")
 }
 
 func (h *harness) pipelined(queue func(p redis.Pipeliner)) {

@@ -3,6 +3,7 @@ package results
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -223,24 +224,49 @@ func (t Settlement) args() []any {
 	return []any{string(t.Job.ID), t.Job.Version, dueScore(t.Due), looks, nudge}
 }
 
-// keptForDebts is how long an ended job that still owes an effect is kept beyond
-// its retention before it is looked at again.
-const keptForDebts = time.Hour
+// An ended job that still owes an effect is kept beyond its retention: keptForDebts
+// until it is looked at again, and lastDebts in all. Nobody may come any more for
+// what it owes, as at an endpoint that is no longer used.
+const (
+	keptForDebts = time.Hour
+	lastDebts    = 7 * 24 * time.Hour
+)
 
 // Expire forgets ended jobs whose retention is over, up to limit in each shard,
 // with their requests, their results and their places in every set, and returns
-// how many. One that still owes an effect is kept until it has paid.
+// how many. One that still owes an effect is kept until it has paid, for a week at
+// most; what it then owes is told in the log.
 func (s *Store) Expire(ctx context.Context, limit int) (int, error) {
 	total := 0
 	now := s.Now()
-	args := []any{ms(now), limit, ms(now.Add(keptForDebts))}
+	args := []any{ms(now), limit, ms(now.Add(keptForDebts)), ms(now.Add(lastDebts))}
 	err := s.everywhere(ctx, s.scripts.expire, args, func(answer *redis.Cmd) error {
-		n, err := answer.Int()
-		total += n
-		return err
+		flat, err := answer.Slice()
+		if err != nil || len(flat) == 0 {
+			return err
+		}
+		n, _ := flat[0].(int64)
+		total += int(n)
+		for flat = flat[1:]; len(flat) >= 2; flat = flat[2:] {
+			id, _ := flat[0].(string)
+			s.tellDebts(ctx, jobs.ID(id), flat[1])
+		}
+		return nil
 	})
 	if err != nil {
 		return total, fmt.Errorf("expire ended jobs: %w", err)
 	}
 	return total, nil
+}
+
+// tellDebts says what was owed for a job that is gone.
+func (s *Store) tellDebts(ctx context.Context, id jobs.ID, record any) {
+	j, err := s.decode(ctx, id, []any{record, ""})
+	if err != nil {
+		s.log.WarnContext(ctx, "debts of a job given up with it", slog.String("job_id", string(id)), slog.Any("err", err))
+	}
+	for _, e := range j.Outbox {
+		s.log.WarnContext(ctx, "debt given up with its job", slog.String("job_id", string(id)), slog.String("effect", string(e.Kind)),
+			slog.String("endpoint", e.Endpoint), slog.String("response_id", e.ResponseID))
+	}
 }

@@ -3,6 +3,7 @@ package results_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +76,54 @@ func TestJobThatOwesAnEffectIsKeptUntilItHasPaid(t *testing.T) {
 		}
 		h.empty()
 	})
+}
+
+// What a job owes at an endpoint for which nobody comes any more is given up a week
+// after its retention, and told; its deletion, which waited for that, is done.
+//
+// Guarantee: G14.
+func TestDebtsEndAWeekAfterRetention(t *testing.T) {
+	t.Parallel()
+	for name, owe := range map[string]func(h *harness) jobs.Job{
+		"a cancel": func(h *harness) jobs.Job {
+			j := h.in(jobs.StateRunning, jobs.Options{Retention: time.Hour, Group: "g", DedupeKey: "k"})
+			h.step(j.ID, jobs.StopRequested{Reason: jobs.StopCancel})
+			return h.step(j.ID, jobs.StopGivenUp{ResponseID: "resp_" + string(j.ID)})
+		},
+		"a deletion": func(h *harness) jobs.Job {
+			j := h.in(jobs.StateSucceeded, jobs.Options{Retention: time.Hour})
+			return h.step(j.ID, jobs.DeleteRequested{Remote: true})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onEach(t, results.Config{}, func(t *testing.T, h *harness) {
+				j := owe(h)
+				h.ShiftClock(time.Hour + time.Minute)
+				for range 6 * 24 {
+					if got := h.expire(); got != 0 {
+						t.Fatalf("%d jobs forgotten within a week that owe an effect", got)
+					}
+					h.ShiftClock(61 * time.Minute)
+				}
+				h.check()
+				if n := h.audit(); n != 0 {
+					t.Errorf("Audit repaired %d entries", n)
+				}
+				h.ShiftClock(24 * time.Hour)
+				if got := h.expire(); got != 1 {
+					t.Fatalf("%d jobs forgotten after a week, want it", got)
+				}
+				h.empty()
+				log := h.log.String()
+				for _, want := range []string{"debt given up", string(j.ID), j.Outbox[0].Endpoint, j.Outbox[0].ResponseID, string(j.Outbox[0].Kind)} {
+					if !strings.Contains(log, want) {
+						t.Errorf("the log does not tell of %s:\n%s", want, log)
+					}
+				}
+			})
+		})
+	}
 }
 
 func TestRetriedJobDoesNotExpire(t *testing.T) {

@@ -22,11 +22,11 @@ import (
 //	looks:ENDPOINT         zset    running jobs of an endpoint by their next look; a claim moves them behind its lease
 //	due                    zset    all other jobs that want attention, by when; likewise
 //	expire                 zset    ended jobs by the end of their retention
-//	owing                  zset    jobs with effects to carry out, or a removal
+//	owing                  zset    jobs with effects to carry out, or a removal; past its retention, by when that is given up
 //	gone                   zset    jobs that are gone while their blobs may be there, by when to delete them
 //	fence                  string  the last write before replicas were waited for; for a minute, see replicas.go
 //
-// The members of the lists have the score 0, so that Redis keeps them in the
+// The members of the lists, and of owing before that, have the score 0, so that Redis keeps them in the
 // order of their ids, which is the order of time: a listing is exact to the job,
 // and not to the millisecond. A job is in one list, or two if it has a group, and
 // what selects more of them merges several: an entry costs more than a hundred
