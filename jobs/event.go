@@ -36,6 +36,13 @@ type Created struct {
 	Delay time.Duration
 }
 
+// Postponed sends an admitted job back to its lane, because the lane is paused. No
+// attempt was begun, and the job keeps its place among those that wait.
+type Postponed struct {
+	Attempt  int       // the one that was due
+	Admitted time.Time // the admission that it takes back
+}
+
 // CreateFailed is a create call that was refused, or whose answer was lost.
 type CreateFailed struct {
 	Attempt int
@@ -134,6 +141,9 @@ func (SubmitStarted) Name() string { return "submit_started" }
 
 // Name implements [Event].
 func (Created) Name() string { return "created" }
+
+// Name implements [Event].
+func (Postponed) Name() string { return "postponed" }
 
 // Name implements [Event].
 func (CreateFailed) Name() string { return "create_failed" }

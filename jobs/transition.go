@@ -41,6 +41,8 @@ func Transition(j Job, ev Event, now time.Time) (Change, error) {
 		err = m.submitStarted(ev)
 	case Created:
 		err = m.created(ev)
+	case Postponed:
+		err = m.postponed(ev)
 	case CreateFailed:
 		err = m.createFailed(ev)
 	case RequestUnusable:
@@ -131,6 +133,19 @@ func (m *move) created(ev Created) error {
 	if j.Stop != nil {
 		j.LookAt = m.now
 	}
+	return nil
+}
+
+func (m *move) postponed(ev Postponed) error {
+	j := &m.job
+	if j.State != StateWaiting || j.Admitted.IsZero() || !j.Admitted.Equal(ev.Admitted) || ev.Attempt != j.NextAttempt() {
+		return ErrUnchanged // it has gone on, or gone back already
+	}
+	if j.Late(m.now) {
+		m.end(StateExpired)
+		return nil
+	}
+	j.Admitted = time.Time{} // what it waits for, since when and why stays
 	return nil
 }
 

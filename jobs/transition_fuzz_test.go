@@ -118,13 +118,15 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 	if arg&3 != 0 { // any attempt there is, and one beyond
 		attempt = 1 + int(arg>>2)%(len(j.Attempts)+1)
 	}
-	switch kind & 0x7f % 18 {
+	switch kind & 0x7f % 19 {
 	case 0:
 		ev := submit(j.NextAttempt())
 		ev.UncertainWait = time.Duration(arg>>6) * 3 * time.Second
 		return ev
 	case 17:
 		return jobs.RequestUnusable{Attempt: j.NextAttempt() - int(arg&1), Failure: failure(class)}
+	case 18:
+		return jobs.Postponed{Attempt: j.NextAttempt() - int(arg&1), Admitted: j.Admitted}
 	case 11:
 		return jobs.WaitOver{Delay: time.Second}
 	case 12:

@@ -123,6 +123,19 @@ func matrix() []matrixRow {
 		{"SubmitStarted ahead", func(j jobs.Job) jobs.Event { return submit(j.NextAttempt() + 1) }, `
 		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 
+		{"Postponed next", func(j jobs.Job) jobs.Event {
+			return jobs.Postponed{Attempt: j.NextAttempt(), Admitted: j.Admitted}
+		}, `
+		                                            wait   wait   .      .      .      .      .      .      .      .      .      .      .      .`},
+		{"Postponed over", func(j jobs.Job) jobs.Event {
+			return jobs.Postponed{Attempt: j.NextAttempt() - 1, Admitted: j.Admitted}
+		}, `
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		{"Postponed, of another admission", func(j jobs.Job) jobs.Event {
+			return jobs.Postponed{Attempt: j.NextAttempt(), Admitted: j.Admitted.Add(-time.Second)}
+		}, `
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
+
 		{"Created late, queued", fixed(created(1, jobs.StatusQueued)), `
 		                                            !      run    subm+c subm+c run+c  run+c  run+c  run    run    succ+c inc+c  fail+c canc+c exp+c`},
 		{"Created late, completed", fixed(created(1, jobs.StatusCompleted)), `

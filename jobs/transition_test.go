@@ -190,6 +190,26 @@ func TestAccountTroubleKeepsTheBudget(t *testing.T) {
 	}
 }
 
+// A job whose lane is paused goes back as it came: without an attempt, and with its
+// age, its time and its reason. Whether its deadline has passed is asked all the same.
+func TestPostponed(t *testing.T) {
+	j := admitted(apply(t, newJob(t, jobs.Options{MaxAttempts: 1}), submit(1), createFailed(1, jobs.ClassQuota)), at(9))
+	back := change(t, j, jobs.Postponed{Attempt: 2, Admitted: at(9)}).Job
+	want := j
+	want.Admitted, want.Updated = time.Time{}, back.Updated
+	if diff := cmp.Diff(want, back, equalJobs); diff != "" {
+		t.Errorf("postponed (-want +got):\n%s", diff)
+	}
+	unchanged(t, admitted(back, at(10)), jobs.Postponed{Attempt: 2, Admitted: at(9)})
+	if again := apply(t, back, submit(2)); again.State != jobs.StateSubmitting || again.Attempts[len(again.Attempts)-1].Reason != string(jobs.ClassQuota) {
+		t.Errorf("afterwards it is %s with %+v", again.State, again.Attempts)
+	}
+	late := newJob(t, jobs.Options{Deadline: at(1)})
+	if late = change(t, late, jobs.Postponed{Attempt: 1, Admitted: late.Admitted}).Job; late.State != jobs.StateExpired {
+		t.Errorf("past its deadline it is %s", late.State)
+	}
+}
+
 // A response that failed is an attempt that failed: the same table decides.
 func TestFailedResponse(t *testing.T) {
 	j := apply(t, newJob(t, jobs.Options{MaxAttempts: 2}), submit(1), created(1, jobs.StatusQueued))

@@ -265,3 +265,28 @@ func TestAdmittedJobIsDueWhenItsSubmitIsOverdueOrAtItsDeadline(t *testing.T) {
 		}
 	})
 }
+
+// A job that goes back to its lane keeps its place, and leaves nothing behind.
+func TestPostponedKeepsItsPlace(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{Shards: 1}, func(t *testing.T, h *harness) {
+		first := h.accept(jobs.Options{})
+		h.ShiftClock(time.Millisecond)
+		second := h.accept(jobs.Options{})
+		h.admit()
+		first = h.load(first.ID)
+		back := h.step(first.ID, jobs.Postponed{Attempt: 1, Admitted: first.Admitted})
+		if !back.Admitted.IsZero() || len(back.Attempts) != 0 || back.Version != first.Version+1 {
+			t.Errorf("back in its lane: %+v", back)
+		}
+		h.check()
+		h.step(second.ID, jobs.Postponed{Attempt: 1, Admitted: h.load(second.ID).Admitted})
+		if diff := cmp.Diff([]jobs.ID{first.ID, second.ID}, admittedIDs(h.admit())); diff != "" {
+			t.Errorf("admitted again (-want +got):\n%s", diff)
+		}
+		h.check()
+		if _, err := h.Step(t.Context(), first.ID, jobs.Postponed{Attempt: 1, Admitted: first.Admitted.Add(-1)}); !results.Unchanged(err) {
+			t.Errorf("a postponement of an admission that is over: %v", err)
+		}
+	})
+}
