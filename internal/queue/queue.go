@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -75,16 +76,15 @@ func (c *Client) Submit(ctx context.Context, j jobs.ID, lane string, attempt, nu
 
 // SubmitTogether enqueues the submits of some attempts as one task, which costs
 // what the task of one costs. They are made side by side like any others; what they
-// share is that they go to the same worker.
+// share is that they go to the same worker. Each call makes a task of its own: a job
+// that went back to its lane may be admitted again while the task that it came with is
+// still at others, and the same id would be taken for the same task.
 func (c *Client) SubmitTogether(ctx context.Context, lane string, tries []jobs.Try) error {
 	if len(tries) == 0 {
 		return nil
 	}
 	first := tries[0]
-	id := fmt.Sprintf("submit:%s:%d:0", first.Job, first.Attempt)
-	if len(tries) > 1 {
-		id = fmt.Sprintf("%s+%d", id, len(tries)-1)
-	}
+	id := fmt.Sprintf("submit:%s:%d:0+%d:%x", first.Job, first.Attempt, len(tries)-1, rand.Uint64())
 	// They may wait for one another's places.
 	timeout := c.timeout * time.Duration(len(tries))
 	return c.enqueue(ctx, typeSubmit, payload{Try: first, More: tries[1:]}, c.names.Submit(lane), id, timeout)

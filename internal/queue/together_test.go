@@ -51,7 +51,6 @@ func TestTogetherIsOneTaskAndTheLanesPlaces(t *testing.T) {
 	first, firstCalls := tries(8)
 	second, secondCalls := tries(3)
 	w.together(first)
-	w.together(first) // the same again is the same task
 	w.together(second)
 	w.together(nil)
 	if n := w.left(w.names.Submit(lane)); n != 2 {
@@ -155,4 +154,27 @@ func TestWhatWasNotBegunGoesToAnotherWorker(t *testing.T) {
 	if strings.Contains(w.log.String(), "task failed") {
 		t.Errorf("a drain is told as a failure: %s", w.log)
 	}
+}
+
+// TestJobIsAdmittedAgainWhileItsTaskGoesOn has a job go back to its lane and come
+// again, while the task that it came with is still at another job.
+func TestJobIsAdmittedAgainWhileItsTaskGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	list, _ := tries(2)
+	gate := make(chan struct{})
+	h := &handler{do: func(_ context.Context, id jobs.ID, _ int) error {
+		if id == list[1].Job {
+			<-gate
+		}
+		return nil
+	}}
+	w.serveSubmits(h, w.config())
+	w.together(list)
+	eventually(t, "both are begun", func() bool { return h.count() == 2 })
+	w.together(list[:1])
+	w.together(list)
+	eventually(t, "the first comes again, twice", func() bool { return h.count() >= 4 })
+	close(gate)
+	w.done()
 }
