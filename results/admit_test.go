@@ -3,6 +3,7 @@ package results_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -287,6 +288,32 @@ func TestPostponedKeepsItsPlace(t *testing.T) {
 		h.check()
 		if _, err := h.Step(t.Context(), first.ID, jobs.Postponed{Attempt: 1, Admitted: first.Admitted.Add(-1)}); !results.Unchanged(err) {
 			t.Errorf("a postponement of an admission that is over: %v", err)
+		}
+	})
+}
+
+// One job of the lane is admitted, from any shard, until there is none.
+func TestAdmitOne(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
+		const n = 5
+		for i := range n {
+			h.accept(jobs.Options{DedupeKey: strconv.Itoa(i)})
+		}
+		seen := make(map[jobs.ID]bool)
+		for range n * 2 {
+			admitted, err := h.AdmitOne(t.Context(), jobs.DefaultLane)
+			if err != nil || len(admitted) > 1 {
+				t.Fatalf("admitted %v, %v", admitted, err)
+			}
+			for _, a := range admitted {
+				seen[a.Job] = true
+				h.step(a.Job, jobs.SubmitStarted{Attempt: a.Attempt})
+			}
+			h.check()
+		}
+		if len(seen) != n {
+			t.Errorf("%d of %d jobs were admitted", len(seen), n)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"time"
@@ -53,6 +54,32 @@ func (s *Store) Admit(ctx context.Context, lane string, window int) ([]Admission
 		return admitted, fmt.Errorf("admit jobs of lane %s: %w", lane, err)
 	}
 	return admitted, nil
+}
+
+// AdmitOne takes one job of a lane whose time has come, from a shard that has one and
+// none admitted, whichever comes first: a lane that is paused has no more to do with it
+// than to find out whether it need be.
+func (s *Store) AdmitOne(ctx context.Context, lane string) ([]Admission, error) {
+	now := s.Now()
+	args := []any{lane, ms(now), 1, ms(now.Add(s.config.Timing.Submit)), jobs.Schema, ms(now.Add(time.Minute))}
+	for _, shard := range rand.Perm(s.shards) {
+		key := s.base(shard).later(lane)
+		if !s.horizon.due([]string{key}, now) {
+			continue
+		}
+		flat, err := s.run(ctx, s.scripts.admit, s.base(shard), args...).StringSlice()
+		if err != nil {
+			return nil, fmt.Errorf("admit a job of lane %s: %w", lane, err)
+		}
+		s.metrics.newer.Add(float64(parseInt(flat[1])))
+		if flat[0] != "full" { // it may be so only for want of more than one place
+			s.horizon.learn(key, nextDue(flat[0]))
+		}
+		if len(flat) > 3 {
+			return []Admission{{Job: jobs.ID(flat[2]), Attempt: int(parseInt(flat[3]))}}, nil
+		}
+	}
+	return nil, nil
 }
 
 // ClaimDue takes up to limit jobs that are due, and not for a look, from each

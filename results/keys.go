@@ -64,7 +64,16 @@ import (
 // PREFIX:{workers}:worker:ID, a string with what a worker says of itself, and
 // PREFIX:{workers}:endpoints, a zset of the names of all endpoints that there
 // ever were by the time until which somebody serves them. What webhooks have
-// told is under PREFIX:{hints}:, see hints.go.
+// told is under PREFIX:{hints}:, see hints.go. A lane that was ever paused has a hash
+// PREFIX:{breaker:LANE} with these fields, or with nothing but resumed, when it went
+// on, after it has:
+//
+//	class, message, since, by    why it is paused, since when, and what told of it: a create or a response
+//	probes, failed, probe_at     how many probes were sent, how many in a row failed, and when the next may be
+//	probe, lease                 the try that is out as the last probe, and until when it is waited for
+//	probe:TRY                    1 for each probe of which nothing is known yet
+//	teller, news                 who opened or changed it, and what the answer was
+//
 // On the channel PREFIX:pokes scripts name the sets in which something is due at
 // once.
 type base string

@@ -143,3 +143,8 @@ local function remove(id)
   redis.call('UNLINK', job_key(id))
   return true
 end
+
+-- pause_and returns a verdict and what a paused lane's hash holds; base is that.
+local function pause_and(verdict)
+  return { verdict, redis.call('HMGET', base, 'class', 'message', 'since', 'by', 'probes', 'probe_at', 'probe', 'lease') }
+end
