@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
 )
 
 // Why says in one line what a job that has not ended is waiting for, and "" of
@@ -26,6 +27,22 @@ func (c *Client) Why(ctx context.Context, j jobs.Job) (string, error) {
 	case jobs.StateSucceeded, jobs.StateIncomplete, jobs.StateFailed, jobs.StateCancelled, jobs.StateExpired:
 	}
 	return "", nil
+}
+
+// whyPaused says why a lane stands still, and how it will go on.
+func whyPaused(lane string, p results.Pause, now time.Time) string {
+	next := "its next job to be submitted finds out whether the account works again"
+	switch {
+	case p.Probe != "" && p.Lease.After(now):
+		next = "a job was submitted to find out whether the account works again, and is waited for"
+	case p.ProbeAt.After(now):
+		next = "the next job finds out at " + p.ProbeAt.Format(time.RFC3339) + " whether the account works again"
+	}
+	why := fmt.Sprintf("its lane %s, which is paused since %s: %s", lane, p.Since.Format(time.RFC3339), p.Class)
+	if p.Message != "" {
+		why += ": " + p.Message
+	}
+	return why + "; " + next
 }
 
 func (c *Client) whyRunning(ctx context.Context, j jobs.Job) (string, error) {
@@ -58,7 +75,20 @@ func whyUncertain(j jobs.Job) string {
 	return lost + "it is held for a person, who releases it, fails it, or gives it the response"
 }
 
+// soon is how long a job may still have to wait that is told to wait for its lane:
+// what was refused with the account is ready again after seconds.
+const soon = 5 * time.Second
+
 func (c *Client) whyWaiting(ctx context.Context, j jobs.Job, now time.Time) (string, error) {
+	if !j.NotBefore.After(now.Add(soon)) {
+		pauses, err := c.store.Pauses(ctx, j.Lane)
+		if err != nil {
+			return "", err
+		}
+		if pauses[0].On() {
+			return whyPaused(j.Lane, pauses[0], now), nil
+		}
+	}
 	if j.NotBefore.After(now) {
 		why := "its time: not before " + j.NotBefore.Format(time.RFC3339)
 		if j.Failure != nil {

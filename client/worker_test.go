@@ -15,6 +15,7 @@ import (
 type worker struct {
 	t     *testing.T
 	store *results.Store
+	rdb   *redis.Client
 }
 
 func newWorker(t *testing.T, url string) *worker {
@@ -29,7 +30,7 @@ func newWorker(t *testing.T, url string) *worker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &worker{t: t, store: store}
+	return &worker{t: t, store: store, rdb: rdb}
 }
 
 func (w *worker) beat(lanes ...string) {
@@ -40,6 +41,26 @@ func (w *worker) beat(lanes ...string) {
 func (w *worker) serve(what results.Worker) {
 	w.t.Helper()
 	if err := w.store.Beat(w.t.Context(), what, time.Minute); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// pause pauses a lane as a worker does that is refused for its account.
+func (w *worker) pause(lane string) {
+	w.t.Helper()
+	_, _, err := w.store.TripLane(w.t.Context(), lane, results.Evidence{
+		Try: jobs.Try{Job: jobs.NewID(w.store.Now(), 0), Attempt: 1}, Began: w.store.Now(), By: results.PausedByCreate,
+		Failure: &jobs.Failure{Class: jobs.ClassQuota, Message: "You exceeded your current quota"},
+	}, results.ProbeWaits{First: time.Minute, Most: time.Minute})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// resume has the lane go on.
+func (w *worker) resume(lane string) {
+	w.t.Helper()
+	if err := w.rdb.Del(w.t.Context(), "longhaul:{breaker:"+lane+"}").Err(); err != nil {
 		w.t.Fatal(err)
 	}
 }
