@@ -76,6 +76,9 @@ type Verdict struct {
 	Action Action
 	// Alert asks for a person: the log line is an error, not a warning.
 	Alert bool
+	// Pause says that the account is at fault: the lane is paused, one line tells of
+	// it for all of its jobs, and single requests find out when it works again.
+	Pause bool
 	// Meaning is the row's sentence in docs/guarantees.md.
 	Meaning string
 }
@@ -90,9 +93,9 @@ func (c Class) Verdict() Verdict {
 	case ClassRejected:
 		return Verdict{Action: ActionFail, Meaning: "refused by policy or content filter"}
 	case ClassUnauthorized:
-		return Verdict{Action: ActionWait, Alert: true, Meaning: "the key is bad or lacks permission; jobs wait and keep their attempts"}
+		return Verdict{Action: ActionWait, Alert: true, Pause: true, Meaning: "the key is bad or lacks permission; the lane pauses until it works again, and jobs keep their attempts"}
 	case ClassQuota:
-		return Verdict{Action: ActionWait, Alert: true, Meaning: "the account's quota is used up; jobs wait and keep their attempts"}
+		return Verdict{Action: ActionWait, Alert: true, Pause: true, Meaning: "the account's quota is used up; the lane pauses until there is some again, and jobs keep their attempts"}
 	case ClassRateLimited:
 		return Verdict{Action: ActionWait, Meaning: "sent too fast; tried again after the server's own delay"}
 	case ClassCapacity:

@@ -30,23 +30,24 @@ func TestVerdicts(t *testing.T) {
 	type verdict struct {
 		action jobs.Action
 		alert  bool
+		pause  bool
 	}
 	want := map[jobs.Class]verdict{
-		jobs.ClassInternal:     {jobs.ActionRetry, true},
-		jobs.ClassInvalid:      {jobs.ActionFail, false},
-		jobs.ClassRejected:     {jobs.ActionFail, false},
-		jobs.ClassUnauthorized: {jobs.ActionWait, true},
-		jobs.ClassRateLimited:  {jobs.ActionWait, false},
-		jobs.ClassQuota:        {jobs.ActionWait, true},
-		jobs.ClassUnreachable:  {jobs.ActionWait, false},
-		jobs.ClassUnavailable:  {jobs.ActionRetry, false},
-		jobs.ClassAmbiguous:    {jobs.ActionUncertain, false},
-		jobs.ClassConflict:     {jobs.ActionRetry, false},
-		jobs.ClassLost:         {jobs.ActionFail, true},
-		jobs.ClassOversized:    {jobs.ActionFail, true},
-		jobs.ClassExpired:      {jobs.ActionFail, false},
-		jobs.ClassCapacity:     {jobs.ActionWait, false},
-		jobs.ClassPoison:       {jobs.ActionFail, true},
+		jobs.ClassInternal:     {jobs.ActionRetry, true, false},
+		jobs.ClassInvalid:      {jobs.ActionFail, false, false},
+		jobs.ClassRejected:     {jobs.ActionFail, false, false},
+		jobs.ClassUnauthorized: {jobs.ActionWait, true, true},
+		jobs.ClassRateLimited:  {jobs.ActionWait, false, false},
+		jobs.ClassQuota:        {jobs.ActionWait, true, true},
+		jobs.ClassUnreachable:  {jobs.ActionWait, false, false},
+		jobs.ClassUnavailable:  {jobs.ActionRetry, false, false},
+		jobs.ClassAmbiguous:    {jobs.ActionUncertain, false, false},
+		jobs.ClassConflict:     {jobs.ActionRetry, false, false},
+		jobs.ClassLost:         {jobs.ActionFail, true, false},
+		jobs.ClassOversized:    {jobs.ActionFail, true, false},
+		jobs.ClassExpired:      {jobs.ActionFail, false, false},
+		jobs.ClassCapacity:     {jobs.ActionWait, false, false},
+		jobs.ClassPoison:       {jobs.ActionFail, true, false},
 	}
 	meanings := make(map[string]jobs.Class)
 	for _, c := range jobs.Classes() {
@@ -56,8 +57,11 @@ func TestVerdicts(t *testing.T) {
 			continue
 		}
 		v := c.Verdict()
-		if v.Action != w.action || v.Alert != w.alert {
-			t.Errorf("%s: action %s, alert %t; want %s, %t", c, v.Action, v.Alert, w.action, w.alert)
+		if v.Action != w.action || v.Alert != w.alert || v.Pause != w.pause {
+			t.Errorf("%s: action %s, alert %t, pause %t; want %+v", c, v.Action, v.Alert, v.Pause, w)
+		}
+		if v.Pause && (v.Action != jobs.ActionWait || !v.Alert) {
+			t.Errorf("%s: pauses the lane, yet costs an attempt or tells nobody", c)
 		}
 		if v.Meaning == "" || strings.ContainsAny(v.Meaning, "|\n") {
 			t.Errorf("%s: meaning %q cannot stand in the table of docs/guarantees.md", c, v.Meaning)
@@ -168,13 +172,16 @@ func TestErrorTableOfGuarantees(t *testing.T) {
 // errorTable renders the verdicts of all classes.
 func errorTable() string {
 	var b strings.Builder
-	b.WriteString("| class | what happened | the job | a person is asked |\n| --- | --- | --- | --- |\n")
+	b.WriteString("| class | what happened | the job | its lane | a person is asked |\n| --- | --- | --- | --- | --- |\n")
 	for _, c := range jobs.Classes() {
-		v, alert := c.Verdict(), "no"
+		v, lane, alert := c.Verdict(), "goes on", "no"
+		if v.Pause {
+			lane = "pauses"
+		}
 		if v.Alert {
 			alert = "yes"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", c, v.Meaning, actionText(v.Action), alert)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", c, v.Meaning, actionText(v.Action), lane, alert)
 	}
 	return b.String()
 }

@@ -66,7 +66,7 @@ type Effects interface {
 	Effects(ctx context.Context, j jobs.Job) error
 }
 
-// Config says how a poller works. All fields must be set.
+// Config says how a poller works. All fields but the functions must be set.
 type Config struct {
 	Schedule Schedule
 	// Announcements are those of the endpoints that tell the ends of their
@@ -83,6 +83,9 @@ type Config struct {
 	// Enter lets a look in beside others, or alone; it blocks until then, or gives
 	// up. Nil lets everybody in.
 	Enter func(ctx context.Context, alone bool) (leave func(), err error)
+	// Ended is told how the response of an attempt has ended, which says whether the
+	// account works; nil tells nobody.
+	Ended func(ctx context.Context, j jobs.Job, a jobs.Attempt, r jobs.Response)
 	// Sweep is the pause between two searches for what has to end at endpoints
 	// that nobody serves.
 	Sweep time.Duration
@@ -221,6 +224,10 @@ func (p *Poller) act(ctx context.Context, log *slog.Logger, j jobs.Job, d decisi
 		return
 	}
 	after, err := p.records.Advance(ctx, j, d.event)
+	if looked, ended := d.event.(jobs.Looked); ended && err == nil && p.config.Ended != nil {
+		a, _ := j.CurrentAttempt()
+		p.config.Ended(ctx, j, a, looked.Reply.Response)
+	}
 	if err != nil {
 		if !errors.Is(err, jobs.ErrUnchanged) {
 			// Nothing is lost: the response is looked at again.

@@ -3,6 +3,7 @@ package poller
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -199,6 +200,31 @@ func run(t *testing.T, records *fakeRecords, endpoints map[string]API, others Ot
 		t.Errorf("run: %v", err)
 	}
 	return log.String()
+}
+
+// TestEndsAreTold wants each end told once, with the attempt that it is of, when it is
+// on record.
+func TestEndsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := runningJob()
+		records := newFakeRecords(j)
+		api := &fakeAPI{answers: []answer{response("queued"), response("failed")}, start: time.Now()}
+		var told []string
+		p := New(records, map[string]API{"default": api}, &fakeOthers{}, noEffects{}, Config{
+			Schedule: steady, Concurrency: 4, Tick: 10 * time.Millisecond, Lease: time.Minute, Sweep: 5 * time.Second,
+			Ended: func(_ context.Context, j jobs.Job, a jobs.Attempt, r jobs.Response) {
+				told = append(told, fmt.Sprintf("attempt %d of a job in lane %q %s, now %s", a.Number, j.Lane, r.Status, records.job(j.ID).State))
+			},
+		}, prometheus.NewPedanticRegistry(), slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := p.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if want := `attempt 1 of a job in lane "" failed, now waiting`; len(told) != 1 || told[0] != want {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
 }
 
 func runningJob() jobs.Job {

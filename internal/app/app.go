@@ -195,6 +195,10 @@ func (a *App) work(ctx context.Context) error {
 	ready := make(chan struct{})
 	watch.Go(func() { _ = parts.watchdog.Run(watchCtx, func() { close(ready) }) })
 	<-ready
+	// A worker that starts while a lane is paused must not find out by itself.
+	if err := parts.breaker.Refresh(ctx); err != nil {
+		a.log.WarnContext(ctx, "not known which lanes are paused", slog.Any("err", err))
+	}
 
 	var running sync.WaitGroup
 	failed := make(chan error, len(parts.loops))

@@ -334,19 +334,21 @@ func TestRetryByHand(t *testing.T) {
 func TestAccountAtFaultBurnsNoAttempts(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name   string
-		action simulator.FaultAction
-		class  jobs.Class
+		name    string
+		action  simulator.FaultAction
+		class   jobs.Class
+		refused int
+		paused  int // lines about it
 	}{
-		{"a key that is refused", simulator.FaultAction{Status: 401}, jobs.ClassUnauthorized},
-		{"an empty account", simulator.FaultAction{Status: 429, Code: "insufficient_quota"}, jobs.ClassQuota},
-		{"too fast", simulator.FaultAction{Status: 429}, jobs.ClassRateLimited},
+		{"a key that is refused", simulator.FaultAction{Status: 401}, jobs.ClassUnauthorized, 1, 1},
+		{"an empty account", simulator.FaultAction{Status: 429, Code: "insufficient_quota"}, jobs.ClassQuota, 1, 1},
+		{"too fast", simulator.FaultAction{Status: 429}, jobs.ClassRateLimited, 2, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, quick())
-			tt.action.Headers = map[string]string{"Retry-After": "1"} // not to wait a minute for each
-			const refused = 2
+			tt.action.Headers = map[string]string{"Retry-After": "1"}
+			refused := tt.refused
 			w.faults(simulator.FaultRule{Match: simulator.FaultMatch{Op: "create", First: refused}, Action: tt.action})
 			r := w.work()
 			id := w.submit(question, jobs.Options{MaxAttempts: 1})
@@ -361,8 +363,17 @@ func TestAccountAtFaultBurnsNoAttempts(t *testing.T) {
 			if n := len(w.creates(id)); n != 1 {
 				t.Errorf("%d creates, want one", n)
 			}
-			if n := r.metric("longhaul_results_attempt_failures_total", "class", string(tt.class)); n != refused {
+			if n := r.metric("longhaul_results_attempt_failures_total", "class", string(tt.class)); n != float64(refused) {
 				t.Errorf("the metric counts %v, want %d", n, refused)
+			}
+			text := r.log.String()
+			for _, line := range []string{`level=ERROR msg="lane paused"`, `msg="lane resumes"`, `level=ERROR`} {
+				if n := strings.Count(text, line); n != tt.paused {
+					t.Errorf("%d lines with %s, want %d", n, line, tt.paused)
+				}
+			}
+			if n := r.metric("longhaul_limits_probes_total", "lane", jobs.DefaultLane); n != float64(tt.paused) {
+				t.Errorf("%v probes, want %d", n, tt.paused)
 			}
 		})
 	}

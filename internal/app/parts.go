@@ -2,12 +2,15 @@ package app
 
 import (
 	"context"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/internal/config"
 	"github.com/longhaul-jobs/longhaul/internal/dispatch"
 	"github.com/longhaul-jobs/longhaul/internal/effects"
+	"github.com/longhaul-jobs/longhaul/internal/limits"
 	"github.com/longhaul-jobs/longhaul/internal/queue"
 	"github.com/longhaul-jobs/longhaul/internal/responses"
 	"github.com/longhaul-jobs/longhaul/internal/submit"
@@ -27,6 +30,8 @@ var (
 	_ effects.Records = (*results.Store)(nil)
 	_ watchdog.Store  = (*results.Store)(nil)
 	_ dispatch.Store  = (*results.Store)(nil)
+	_ limits.Store    = (*results.Store)(nil)
+	_ submit.Breaker  = (*limits.Breaker)(nil)
 	_ poller.Records  = pollerRecords{}
 	_ watchdog.Queue  = (*queue.Client)(nil)
 	_ dispatch.Queue  = (*queue.Client)(nil)
@@ -47,6 +52,7 @@ const dispatchTick = 50 * time.Millisecond
 type parts struct {
 	worker   results.Worker
 	watchdog *watchdog.Watchdog
+	breaker  *limits.Breaker
 	submits  map[string]*submit.Submitter // by endpoint
 	// loops run until their context is done and then finish what they have begun.
 	loops map[string]func(context.Context) error
@@ -79,18 +85,22 @@ func (a *App) assemble() parts {
 		NotFoundGrace: cfg.Poll.NotFoundGrace, StopGrace: cfg.Poll.StopGrace, SafetyNet: cfg.Webhooks.SafetyNet,
 	}
 	told := announcements(a.endpoints)
+	breaker := limits.NewBreaker(store, slices.Sorted(maps.Keys(cfg.Lanes)), a.registry, a.log)
+	ended := func(ctx context.Context, j jobs.Job, attempt jobs.Attempt, r jobs.Response) {
+		breaker.Ended(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt.Number}, attempt.Started, r)
+	}
 	looks := poller.New(pollerRecords{store}, byName(a.endpoints, func(c *responses.Client) poller.API { return c }), dog, tasks, poller.Config{
-		Worker: worker.ID, Enter: a.gate.Enter, Schedule: schedule, Announcements: told, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
+		Worker: worker.ID, Enter: a.gate.Enter, Ended: ended, Schedule: schedule, Announcements: told, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
 		Sweep: cfg.Watchdog.AuditEvery,
 	}, a.registry, a.log)
 	metrics := queue.NewMetrics(a.registry)
 	p := parts{
-		worker: worker, watchdog: dog, submits: submits,
-		loops: map[string]func(context.Context) error{"poller": looks.Run, "listener": store.Listen},
+		worker: worker, watchdog: dog, breaker: breaker, submits: submits,
+		loops: map[string]func(context.Context) error{"poller": looks.Run, "listener": store.Listen, "breaker": breaker.Run},
 	}
 	for _, e := range a.endpoints {
 		p.submits[e.Name] = submit.New(store, e.api, tasks, submit.Config{
-			Worker: worker.ID, Endpoint: e.Name, Enter: a.gate.Enter, UncertainWait: uncertainWait(cfg, told[e.Name]),
+			Worker: worker.ID, Endpoint: e.Name, Enter: a.gate.Enter, Breaker: breaker, UncertainWait: uncertainWait(cfg, told[e.Name]),
 			FirstLook: func(wish time.Duration) time.Duration { return schedule.First(wish, told[e.Name].Expected()) },
 		}, a.log)
 		p.loops["effects of "+e.Name] = queue.NewEffectsServer(a.rdb, names, e.Name, effects.New(store, e.api, effects.Config{Endpoint: e.Name, Enter: a.gate.Enter}, a.log), queue.Config{
@@ -100,12 +110,14 @@ func (a *App) assemble() parts {
 	lanes := make([]dispatch.Lane, 0, len(worker.Lanes))
 	for _, name := range worker.Lanes {
 		lane := cfg.Lanes[name]
-		lanes = append(lanes, dispatch.Lane{Name: name, Window: lane.Window})
+		lanes = append(lanes, dispatch.Lane{
+			Name: name, Window: lane.Window, Paused: func() (paused, due bool) { return breaker.Paused(name) },
+		})
 		p.loops["lane "+name] = queue.NewSubmitServer(a.rdb, names, name, p.submits[lane.Endpoint], queue.Config{
 			Concurrency: lane.Concurrency, Grace: cfg.Shutdown.Grace,
 		}, metrics, a.log).Run
 	}
-	receiver := a.newReceiver(schedule, told) // its metrics are there, at zero, without webhooks as well
+	receiver := a.newReceiver(schedule, told, ended) // its metrics are there, at zero, without webhooks as well
 	if a.verifier != nil {
 		p.loops["webhooks"] = receiver.Run
 		a.doorbell.receiver.Store(receiver)
@@ -113,6 +125,9 @@ func (a *App) assemble() parts {
 	p.loops["dispatcher"] = dispatch.New(store, tasks, lanes, dispatchTick, a.registry, a.log).Run
 	return p
 }
+
+// ending is told how the response of an attempt has ended.
+type ending = func(ctx context.Context, j jobs.Job, a jobs.Attempt, r jobs.Response)
 
 // uncertainWait is how long the provider's word is waited for at an endpoint.
 func uncertainWait(cfg config.Config, told *poller.Announcements) time.Duration {

@@ -105,7 +105,7 @@ const hintTick = time.Second
 
 // newReceiver builds what takes webhooks, for the endpoints that tell the ends of
 // their responses.
-func (a *App) newReceiver(schedule poller.Schedule, told map[string]*poller.Announcements) *webhooks.Receiver {
+func (a *App) newReceiver(schedule poller.Schedule, told map[string]*poller.Announcements, ended ending) *webhooks.Receiver {
 	cfg := a.options.Config
 	taken := make(map[string]webhooks.Endpoint, len(told))
 	for _, e := range a.endpoints {
@@ -117,6 +117,6 @@ func (a *App) newReceiver(schedule poller.Schedule, told map[string]*poller.Anno
 		}
 	}
 	return webhooks.New(a.verifier, a.store, taken, a.tasks, webhooks.Config{
-		Concurrency: cfg.Poll.Concurrency, Tick: hintTick, Lease: cfg.Poll.Lease, Enter: a.gate.Enter,
+		Concurrency: cfg.Poll.Concurrency, Tick: hintTick, Lease: cfg.Poll.Lease, Enter: a.gate.Enter, Ended: ended,
 	}, a.registry, a.log)
 }

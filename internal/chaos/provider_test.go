@@ -180,46 +180,6 @@ func TestBadCreates(t *testing.T) {
 	}
 }
 
-// TestAccountAtFault takes the key away while jobs wait and gives it back: they
-// keep their attempts, and go on by themselves.
-//
-// Guarantee: G6.
-func TestAccountAtFault(t *testing.T) {
-	t.Parallel()
-	const n = 100
-	r := tell(t, 50, "provider answers 401, then insufficient_quota, then works again", fmt.Sprintf("%d jobs with one attempt each", n))
-	in := installation.New(t, "--simulator-queued", "100ms", "--simulator-running", "300ms")
-	in.Faults(`{"rules":[{"match":{"op":"create"},"action":{"status":401}}]}`)
-	in.SubmitMany(n, question, jobs.Options{MaxAttempts: 1})
-	worker := in.Worker()
-	in.WaitAttempts(n, 1)
-	in.Faults(`{"rules":[{"match":{"op":"create"},"action":{"status":429,"code":"insufficient_quota"}}]}`)
-	in.WaitAttempts(n, 2)
-	in.Faults(`{}`)
-	ended, a := settle(t, r, in, n)
-	for _, j := range ended {
-		if j.Counted() != 1 {
-			t.Errorf("%s used %d attempts up", j.ID, j.Counted())
-		}
-	}
-	if a.Creates != n {
-		t.Errorf("%d creates for %d jobs", a.Creates, n)
-	}
-	r.note = fmt.Sprintf("%d error lines for %d refusals", strings.Count(worker.Stderr.String(), `"level":"ERROR"`), refusals(ended))
-}
-
-// refusals are the attempts that were refused.
-func refusals(ended []jobs.Job) (n int) {
-	for _, j := range ended {
-		for _, attempt := range j.Attempts {
-			if attempt.Outcome == jobs.OutcomeFailed {
-				n += 1 + attempt.Repeats
-			}
-		}
-	}
-	return n
-}
-
 // TestNeverEnds has jobs whose responses never end: at their deadline they are
 // cancelled, looked at a last time, and expire.
 //

@@ -18,9 +18,10 @@ import (
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
-// Store admits jobs; see [results.Store.Admit].
+// Store admits jobs; see [results.Store].
 type Store interface {
 	Admit(ctx context.Context, lane string, window int) ([]results.Admission, error)
+	AdmitOne(ctx context.Context, lane string) ([]results.Admission, error)
 }
 
 // Queue takes admitted jobs.
@@ -33,7 +34,14 @@ type Lane struct {
 	Name string
 	// Window is how many of its jobs may be admitted at once.
 	Window int
+	// Paused reports whether the lane is paused, and if so, whether one of its jobs
+	// is to find out whether it need be. Nil is never paused.
+	Paused func() (paused, due bool)
 }
+
+// probePause is how long a lane that is paused is left alone after one of its jobs
+// was admitted: by then it is known whether that, or another worker's, is the probe.
+const probePause = time.Second
 
 // Dispatcher admits the jobs of some lanes.
 type Dispatcher struct {
@@ -80,12 +88,23 @@ func (d *Dispatcher) runLane(ctx context.Context, lane Lane) {
 	for ctx.Err() == nil {
 		// A pass that has begun is finished: a job that was admitted and not put
 		// into the queue would wait for the watchdog.
-		n, err := d.admit(context.WithoutCancel(ctx), lane)
+		paused, due := lane.Paused != nil, false
+		if paused {
+			paused, due = lane.Paused()
+		}
+		n, err := 0, error(nil)
+		if !paused || due {
+			n, err = d.admit(context.WithoutCancel(ctx), lane, paused)
+		}
 		switch {
 		case err != nil:
 			// What was admitted and not enqueued is overdue soon, and nudged.
 			log.WarnContext(ctx, "jobs not admitted", slog.Any("err", err))
 			pause = time.Second
+		case paused && n > 0:
+			pause = probePause
+		case paused:
+			pause = d.tick
 		case n > 0:
 			pause = d.tick / 10
 		default:
@@ -112,8 +131,16 @@ const (
 // together is how many of n admitted jobs go into one task.
 func together(n int) int { return min(max(1, n/leastTasks), mostTogether) }
 
-func (d *Dispatcher) admit(ctx context.Context, lane Lane) (int, error) {
-	admissions, err := d.store.Admit(ctx, lane.Name, lane.Window)
+// admit takes jobs out of a lane and enqueues them: as many as its window allows, or
+// one, if the lane is paused.
+func (d *Dispatcher) admit(ctx context.Context, lane Lane, paused bool) (int, error) {
+	var admissions []results.Admission
+	var err error
+	if paused {
+		admissions, err = d.store.AdmitOne(ctx, lane.Name)
+	} else {
+		admissions, err = d.store.Admit(ctx, lane.Name, lane.Window)
+	}
 	if len(admissions) == 0 {
 		return 0, err
 	}

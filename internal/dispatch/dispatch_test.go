@@ -96,6 +96,11 @@ func (s *fakeStore) Admit(ctx context.Context, lane string, window int) ([]resul
 	return out, s.err[lane]
 }
 
+// AdmitOne admits as the store does that has one shard.
+func (s *fakeStore) AdmitOne(ctx context.Context, lane string) ([]results.Admission, error) {
+	return s.Admit(ctx, lane, 1)
+}
+
 // fakeQueue remembers what was enqueued.
 type fakeQueue struct {
 	mu    sync.Mutex

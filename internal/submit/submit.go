@@ -35,6 +35,18 @@ type Effects interface {
 	Effects(ctx context.Context, j jobs.Job) error
 }
 
+// Breaker pauses lanes whose account is at fault.
+type Breaker interface {
+	// Pass reports whether a job may be submitted: its lane is not paused, or it is
+	// the one job that finds out whether that need be.
+	Pass(ctx context.Context, lane string, t jobs.Try) bool
+	// Created and Ended note what a create, and a response, came to; Unused that a
+	// job that was let pass was not submitted. They never fail and never take long.
+	Created(ctx context.Context, lane string, t jobs.Try, began time.Time, failure *jobs.Failure)
+	Ended(ctx context.Context, lane string, t jobs.Try, began time.Time, r jobs.Response)
+	Unused(ctx context.Context, lane string, t jobs.Try)
+}
+
 // Config names who submits, and where to.
 type Config struct {
 	Worker   string
@@ -48,6 +60,8 @@ type Config struct {
 	// Enter lets a create in beside others, or alone; it blocks until then, or
 	// gives up. Nil lets everybody in.
 	Enter func(ctx context.Context, alone bool) (leave func(), err error)
+	// Breaker pauses lanes; nil pauses none.
+	Breaker Breaker
 }
 
 // Submitter makes create calls. It is safe for concurrent use.
@@ -77,9 +91,10 @@ func New(records Records, api API, effects Effects, config Config, log *slog.Log
 }
 
 // Submit makes the given attempt of a job, if that is what the job is waiting
-// for; a task of an attempt that is over does nothing. The error is Redis': no
-// intent could be recorded, and nothing was sent. What is at fault with the request
-// or the blob store is no error: the watchdog enqueues the job anew, with patience.
+// for; a task of an attempt that is over does nothing. A job whose lane is paused
+// goes back to it. The error is Redis': no intent could be recorded, and nothing was
+// sent. What is at fault with the request or the blob store is no error: the watchdog
+// enqueues the job anew, with patience.
 //
 // A crash before the intent leaves an admitted job whose task comes back. A
 // crash after it leaves a submitting record, which becomes uncertain when the
@@ -130,38 +145,97 @@ func (s *Submitter) submit(ctx context.Context, t jobs.Try) error {
 		return nil // deleted, or not ours to touch
 	case err != nil:
 		return err
-	case j.State != jobs.StateWaiting || j.NextAttempt() != attempt:
+	case j.State != jobs.StateWaiting || j.Admitted.IsZero() || j.NextAttempt() != attempt:
 		return nil
 	}
 	if made, err := s.recall(ctx, j, t); made || err != nil {
 		return err
 	}
+	if !s.pass(ctx, j, t) {
+		return s.postpone(ctx, j, attempt)
+	}
+	sent, err := s.send(ctx, j, attempt)
+	if !sent && s.config.Breaker != nil {
+		s.config.Breaker.Unused(ctx, j.Lane, t)
+	}
+	return err
+}
+
+// pass reports whether the lane of a job lets it go.
+func (s *Submitter) pass(ctx context.Context, j jobs.Job, t jobs.Try) bool {
+	return s.config.Breaker == nil || s.config.Breaker.Pass(ctx, j.Lane, t)
+}
+
+// postpone sends a job back to its lane, which is paused, before anything of the
+// attempt is on record. A crash before it leaves an admitted job whose task comes
+// back.
+func (s *Submitter) postpone(ctx context.Context, j jobs.Job, attempt int) error {
+	_, err := s.records.Advance(ctx, j, jobs.Postponed{Attempt: attempt, Admitted: j.Admitted})
+	if !known(err) {
+		return err
+	}
+	s.log.DebugContext(ctx, "job goes back to its lane, which is paused", slog.String("job_id", string(j.ID)), slog.String("lane", j.Lane))
+	return nil
+}
+
+// send makes an attempt of a job that its lane has let go, and reports whether it was
+// sent.
+func (s *Submitter) send(ctx context.Context, j jobs.Job, attempt int) (sent bool, err error) {
 	request, err := s.records.Request(ctx, j)
 	if err != nil {
-		return s.withoutRequest(ctx, j, attempt, err)
+		return false, s.withoutRequest(ctx, j, attempt, err)
 	}
-	body, err := request.Body(id, attempt, j.Adjust)
+	body, err := request.Body(j.ID, attempt, j.Adjust)
 	if err != nil {
-		return s.unusable(ctx, j, attempt, "request_invalid", err)
+		return false, s.unusable(ctx, j, attempt, "request_invalid", err)
 	}
 	leave, err := s.enter(ctx, j)
 	if err != nil {
 		// Something else takes its time. The watchdog enqueues the job anew.
-		s.log.WarnContext(ctx, "create put off", slog.String("job_id", string(id)), slog.Bool("alone", j.Alone), slog.Any("err", err))
-		return nil
+		s.log.WarnContext(ctx, "create put off", slog.String("job_id", string(j.ID)), slog.Bool("alone", j.Alone), slog.Any("err", err))
+		return false, nil
 	}
 	defer leave()
-	requestID := fmt.Sprintf("%s-%d", id, attempt)
+	requestID := fmt.Sprintf("%s-%d", j.ID, attempt)
 	j, intended, err := s.intend(ctx, j, jobs.SubmitStarted{
 		Attempt: attempt, Worker: s.config.Worker, Endpoint: s.config.Endpoint, ClientRequestID: requestID,
 		UncertainWait: s.config.UncertainWait,
 	})
 	if err != nil || !intended {
-		return err
+		return false, err
 	}
 	reply, err := s.create(ctx, body, requestID)
-	s.record(ctx, j, attempt, reply, err)
-	return nil
+	s.settle(ctx, j, attempt, reply, err)
+	return true, nil
+}
+
+// settle takes up what came of the POST. That the account is at fault is told before
+// the job is back in its lane, so that it does not go again at once; what was paid
+// for is recorded before anything is told of it.
+func (s *Submitter) settle(ctx context.Context, j jobs.Job, attempt int, reply jobs.Reply, failure error) {
+	if failure != nil {
+		s.tell(ctx, j, attempt, reply, failure)
+		s.record(ctx, j, attempt, reply, failure)
+		return
+	}
+	s.record(ctx, j, attempt, reply, nil)
+	s.tell(ctx, j, attempt, reply, nil)
+}
+
+// tell has the breaker know what a create tells of the account.
+func (s *Submitter) tell(ctx context.Context, j jobs.Job, attempt int, reply jobs.Reply, failure error) {
+	a, _ := j.CurrentAttempt()
+	t := jobs.Try{Job: j.ID, Attempt: attempt}
+	switch breaker := s.config.Breaker; {
+	case breaker == nil:
+	case failure != nil:
+		f := jobs.FailureOf(failure)
+		breaker.Created(ctx, j.Lane, t, a.Started, &f)
+	case reply.Response.Terminal():
+		breaker.Ended(ctx, j.Lane, t, a.Started, reply.Response)
+	default:
+		breaker.Created(ctx, j.Lane, t, a.Started, nil)
+	}
 }
 
 // enter waits until the job may go on: alone if it was present at repeated crashes.
@@ -295,7 +369,10 @@ func (s *Submitter) recorded(ctx context.Context, log *slog.Logger, j jobs.Job, 
 	} else {
 		f := jobs.FailureOf(failure)
 		level := slog.LevelWarn
-		if f.Class.Verdict().Alert {
+		switch verdict := f.Class.Verdict(); {
+		case verdict.Pause:
+			level = slog.LevelInfo // the breaker has told of it, once for all jobs of the lane
+		case verdict.Alert:
 			level = slog.LevelError
 		}
 		log.LogAttrs(ctx, level, "create failed", slog.String("class", string(f.Class)),

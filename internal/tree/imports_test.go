@@ -44,6 +44,7 @@ func directions() []direction {
 		{"client", []string{module + "/jobs", module + "/jobs/...", module + "/results"}, "what other programs import must bring along as little as possible"},
 		{"internal/queue", []string{module + "/jobs", redisClient + "/...", prometheus + "/...", "github.com/hibiken/asynq"}, "the only speaker of Asynq; " + adapter},
 		{"internal/dispatch", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
+		{"internal/limits", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
 		{"internal/submit", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
 		{"internal/watchdog", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
 		{"internal/effects", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},

@@ -176,18 +176,25 @@ type rig struct {
 	heard   int
 	// enter is who lets looks in, nil for everybody.
 	enter func(ctx context.Context, alone bool) (func(), error)
+	ended []string // response and attempt of the ends that were told
 }
 
 func newRig(answer func(n int) (jobs.Reply, error)) *rig {
 	r := &rig{store: newFakeStore(), api: &fakeAPI{answer: answer}, effects: &fakeEffects{}, reg: prometheus.NewPedanticRegistry()}
 	r.Receiver = webhooks.New(fakeVerifier{}, r.store, map[string]webhooks.Endpoint{"default": {
 		API: r.api, Heard: func() { r.heard++ }, FirstLook: func() time.Duration { return 5 * time.Minute },
-	}}, r.effects, webhooks.Config{Concurrency: 4, Tick: time.Second, Lease: time.Minute, Enter: func(ctx context.Context, alone bool) (func(), error) {
-		if r.enter == nil {
-			return func() {}, nil
-		}
-		return r.enter(ctx, alone)
-	}}, r.reg, slog.New(slog.DiscardHandler))
+	}}, r.effects, webhooks.Config{
+		Concurrency: 4, Tick: time.Second, Lease: time.Minute,
+		Enter: func(ctx context.Context, alone bool) (func(), error) {
+			if r.enter == nil {
+				return func() {}, nil
+			}
+			return r.enter(ctx, alone)
+		},
+		Ended: func(_ context.Context, _ jobs.Job, a jobs.Attempt, response jobs.Response) {
+			r.ended = append(r.ended, fmt.Sprint(response.ID, " of ", a.Number))
+		},
+	}, r.reg, slog.New(slog.DiscardHandler))
 	return r
 }
 

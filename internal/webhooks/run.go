@@ -164,6 +164,7 @@ func (r *Receiver) look(ctx context.Context, log *slog.Logger, h results.Hint) (
 	case err != nil:
 		return lookFailed, err
 	}
+	r.ended(ctx, next, reply.Response)
 	log.InfoContext(ctx, "webhook followed", slog.String("result", result), slog.String("state", string(next.State)))
 	if len(next.Outbox) > 0 {
 		if err := r.effects.Effects(ctx, next); err != nil {
@@ -171,6 +172,16 @@ func (r *Receiver) look(ctx context.Context, log *slog.Logger, h results.Hint) (
 		}
 	}
 	return result, nil
+}
+
+// ended passes on how a response has ended that is on record now.
+func (r *Receiver) ended(ctx context.Context, j jobs.Job, response jobs.Response) {
+	if r.config.Ended == nil || !response.Terminal() {
+		return
+	}
+	if i := slices.IndexFunc(j.Attempts, func(a jobs.Attempt) bool { return a.ResponseID == response.ID }); i >= 0 {
+		r.config.Ended(ctx, j, j.Attempts[i], response)
+	}
 }
 
 // decide returns what a response means for its job, nil for nothing new.

@@ -58,7 +58,7 @@ type Endpoint struct {
 	FirstLook func() time.Duration
 }
 
-// Config says how hints are worked off. All fields but Enter must be set.
+// Config says how hints are worked off. All fields but Enter and Ended must be set.
 type Config struct {
 	// Concurrency bounds the looks in flight.
 	Concurrency int
@@ -70,6 +70,9 @@ type Config struct {
 	// Enter lets a look in beside others, or alone; it blocks until then, or gives
 	// up. Nil lets everybody in.
 	Enter func(ctx context.Context, alone bool) (leave func(), err error)
+	// Ended is told how the response of an attempt has ended, which says whether the
+	// account works; nil tells nobody.
+	Ended func(ctx context.Context, j jobs.Job, a jobs.Attempt, r jobs.Response)
 }
 
 // Receiver takes webhooks and looks at what they tell of. It is safe for

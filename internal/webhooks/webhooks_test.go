@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -88,6 +89,10 @@ func TestFollow(t *testing.T) {
 				}
 				if last := r.api.looks[len(r.api.looks)-1]; tt.looks == 2 && !strings.Contains(last, "web_search_call.results") {
 					t.Errorf("the last look asked for %s", last)
+				}
+				news := tt.status == jobs.StatusCompleted && tt.result != "known"
+				if told := slices.Equal(r.ended, []string{"resp_1 of 1"}); told != news || !news && r.ended != nil {
+					t.Errorf("told of the ends %q", r.ended)
 				}
 				lint(t, r)
 			})
