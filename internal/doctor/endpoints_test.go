@@ -88,12 +88,19 @@ func TestWebhooks(t *testing.T) {
 type store struct {
 	workers []results.Worker
 	counts  results.Counts
+	paused  results.Pause // the second lane
 	err     error
 }
 
 func (s store) Workers(context.Context) ([]results.Worker, error) { return s.workers, s.err }
 
 func (s store) Counts(context.Context, string) (results.Counts, error) { return s.counts, s.err }
+
+func (s store) Pauses(_ context.Context, lanes ...string) ([]results.Pause, error) {
+	pauses := make([]results.Pause, len(lanes))
+	pauses[1] = s.paused
+	return pauses, s.err
+}
 
 func (s store) CheckBlobs(context.Context) error { return s.err }
 
@@ -113,6 +120,8 @@ func TestInstallation(t *testing.T) {
 		"none":            {store{}, "workers", doctor.Warn, "worker run"},
 		"older ones":      {store{workers: []results.Worker{worker("1.1.0", "default", "nightly"), worker("1.2.0")}}, "workers", doctor.Warn, "1 of 1.1.0, 1 of 1.2.0"},
 		"a lane unserved": {store{workers: []results.Worker{worker("1.2.0", "default")}}, "workers", doctor.Warn, "nightly"},
+		"no pause":        {store{}, "lanes", doctor.OK, "none is paused"},
+		"a lane paused":   {store{paused: results.Pause{Class: jobs.ClassQuota, Message: "no credit"}}, "lanes", doctor.Warn, "nightly is paused since"},
 		"no jobs":         {store{}, "jobs", doctor.OK, "none"},
 		"jobs":            {store{counts: results.Counts{jobs.StateWaiting: 2, jobs.StateFailed: 1}}, "jobs", doctor.OK, "2 waiting, 1 failed"},
 		"uncertain ones":  {store{counts: results.Counts{jobs.StateUncertain: 2}}, "jobs", doctor.Warn, "enqueue list"},

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
@@ -15,6 +16,7 @@ import (
 type Store interface {
 	Workers(ctx context.Context) ([]results.Worker, error)
 	Counts(ctx context.Context, group string) (results.Counts, error)
+	Pauses(ctx context.Context, lanes ...string) ([]results.Pause, error)
 	CheckBlobs(ctx context.Context) error
 }
 
@@ -28,11 +30,12 @@ type Installation struct {
 	Lanes []string
 }
 
-// Inspect looks at the workers that live, at the jobs, and at the blob store.
+// Inspect looks at the workers that live, at the lanes and the jobs, and at the blob
+// store.
 func (i Installation) Inspect(ctx context.Context, store Store) Report {
 	ctx, cancel := context.WithTimeout(ctx, 3*patience)
 	defer cancel()
-	report := Report{i.workers(ctx, store), i.jobs(ctx, store)}
+	report := Report{i.workers(ctx, store), i.lanes(ctx, store), i.jobs(ctx, store)}
 	return append(report, i.blobs(ctx, store))
 }
 
@@ -67,6 +70,24 @@ func (i Installation) workers(ctx context.Context, store Store) Finding {
 		return found.advise(Warn, "no worker that lives serves %s", strings.Join(unserved, ", "))
 	}
 	return found
+}
+
+func (i Installation) lanes(ctx context.Context, store Store) Finding {
+	const check = "lanes"
+	pauses, err := store.Pauses(ctx, i.Lanes...)
+	if err != nil {
+		return ok(check, "%v", err).advise(Fail, "see the findings about Redis")
+	}
+	var paused []string
+	for n, p := range pauses {
+		if p.On() {
+			paused = append(paused, fmt.Sprintf("%s is paused since %s: %s: %s", i.Lanes[n], p.Since.Format(time.RFC3339), p.Class, p.Message))
+		}
+	}
+	if len(paused) > 0 {
+		return ok(check, "%s", strings.Join(paused, "; ")).advise(Warn, "mend the key or the bill: the lane resumes by itself with its next job")
+	}
+	return ok(check, "none is paused")
 }
 
 func (i Installation) jobs(ctx context.Context, store Store) Finding {
