@@ -114,26 +114,35 @@ func TestResumeOfABusyCall(t *testing.T) {
 }
 
 // A worker that is to make an attempt anew, because Redis has forgotten that it was
-// made, puts the response on record that it still knows, and sends nothing.
+// made, puts the response on record that it still knows, and sends nothing. Redis may
+// have forgotten the admission as well.
 //
 // Guarantee: G5.
 func TestForgottenCreateIsNotSentAgain(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench()
-		fresh := b.job(t, jobs.Options{})
-		b.api.create = answer(response("resp_1", jobs.StatusQueued))
-		b.submit(t, fresh.ID, 1)
-		b.records.change(fresh.ID, func(j *jobs.Job) {
-			version := j.Version
-			*j = fresh
-			j.Version = version
+	for name, admitted := range map[string]bool{"admitted": true, "its admission forgotten, too": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench()
+				fresh := b.job(t, jobs.Options{})
+				b.api.create = answer(response("resp_1", jobs.StatusQueued))
+				b.submit(t, fresh.ID, 1)
+				b.records.change(fresh.ID, func(j *jobs.Job) {
+					version := j.Version
+					*j = fresh
+					j.Version = version
+					if !admitted {
+						j.Admitted = time.Time{}
+					}
+				})
+				b.api.create = answer(response("resp_2", jobs.StatusQueued))
+				b.submit(t, fresh.ID, 1)
+				got := b.records.job(t, fresh.ID)
+				if a, _ := got.CurrentAttempt(); got.State != jobs.StateRunning || a.ResponseID != "resp_1" || b.api.creates() != 1 {
+					t.Errorf("%s with %+v after %d creates", got.State, a, b.api.creates())
+				}
+			})
 		})
-		b.api.create = answer(response("resp_2", jobs.StatusQueued))
-		b.submit(t, fresh.ID, 1)
-		got := b.records.job(t, fresh.ID)
-		if a, _ := got.CurrentAttempt(); got.State != jobs.StateRunning || a.ResponseID != "resp_1" || b.api.creates() != 1 {
-			t.Errorf("%s with %+v after %d creates", got.State, a, b.api.creates())
-		}
-	})
+	}
 }

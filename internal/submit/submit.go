@@ -145,11 +145,14 @@ func (s *Submitter) submit(ctx context.Context, t jobs.Try) error {
 		return nil // deleted, or not ours to touch
 	case err != nil:
 		return err
-	case j.State != jobs.StateWaiting || j.Admitted.IsZero() || j.NextAttempt() != attempt:
+	case j.State != jobs.StateWaiting || j.NextAttempt() != attempt:
 		return nil
 	}
 	if made, err := s.recall(ctx, j, t); made || err != nil {
 		return err
+	}
+	if j.Admitted.IsZero() {
+		return nil // a task of an admission that was taken back
 	}
 	if !s.pass(ctx, j, t) {
 		return s.postpone(ctx, j, attempt)
