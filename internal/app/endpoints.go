@@ -22,11 +22,15 @@ type endpoint struct {
 }
 
 // openEndpoints returns the endpoints whose key is there, that of openai.* first.
+// None of them is counted on to tell anything where nothing listens.
 func openEndpoints(cfg config.Config, version string, reg prometheus.Registerer) ([]endpoint, error) {
 	var served []endpoint
 	for _, e := range cfg.AllEndpoints() {
 		if e.APIKey.Reveal() == "" {
 			continue
+		}
+		if !listens(cfg) {
+			e.WebhookSecrets = nil // what is not heard must not be waited for
 		}
 		api, err := responses.New(responses.Config{
 			Name: e.Name, BaseURL: e.BaseURL, APIKey: e.APIKey.Reveal(), Organization: e.Organization, Project: e.Project,
@@ -95,6 +99,10 @@ func (a *App) tellEndpoints(ctx context.Context) {
 			a.log.InfoContext(ctx, "lane not served here: nor is its endpoint", slog.String("lane", name), slog.String("endpoint", e))
 		}
 	}
+	if told := withSecrets(cfg, served); !listens(cfg) && len(told) > 0 {
+		a.log.WarnContext(ctx, "webhooks not counted on: nothing listens for them here; set webhooks.addr or http.addr",
+			slog.Any("endpoints", told))
+	}
 	for i, one := range a.endpoints {
 		for _, other := range a.endpoints[i+1:] {
 			if one.BaseURL == other.BaseURL && one.APIKey.Reveal() == other.APIKey.Reveal() &&
@@ -104,4 +112,29 @@ func (a *App) tellEndpoints(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// withSecrets are those of the endpoints whose webhooks could be told from forged
+// ones.
+func withSecrets(cfg config.Config, served []string) []string {
+	var told []string
+	for _, e := range cfg.AllEndpoints() {
+		if len(e.WebhookSecrets) > 0 && slices.Contains(served, e.Name) {
+			told = append(told, e.Name)
+		}
+	}
+	return told
+}
+
+// withoutWebhooks is the configuration of a worker that no provider can tell
+// anything: it looks by itself, and waits for no word about a lost answer.
+func withoutWebhooks(cfg config.Config) config.Config {
+	cfg.OpenAI.WebhookSecrets = nil
+	all := make(map[string]config.Endpoint, len(cfg.Endpoints))
+	for name, e := range cfg.Endpoints {
+		e.WebhookSecrets = nil
+		all[name] = e
+	}
+	cfg.Endpoints = all
+	return cfg
 }

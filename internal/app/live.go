@@ -46,6 +46,9 @@ func StartLive(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Loc
 			return nil, err
 		}
 		undo.add(stop)
+		// A provider's webhooks lead to the workers of another installation, and so
+		// may the address, which is theirs to bind.
+		cfg, cfg.Webhooks.Addr = withoutWebhooks(cfg), ""
 		cfg.Redis.URL = config.NewSecret("unix://" + socket)
 		notice = "live mode: requests go to " + destinations(cfg) + " and are paid for; jobs are kept in " + liveDir
 	}

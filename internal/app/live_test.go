@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"log/slog"
+	"net"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -18,7 +19,7 @@ import (
 // liveConfig is what --live is given: a key, a provider, and no Redis.
 func liveConfig(t *testing.T, environ ...string) config.Config {
 	t.Helper()
-	sim, err := simulator.New(simulator.Config{Queued: 20 * time.Millisecond, Running: 20 * time.Millisecond})
+	sim, err := simulator.New(simulator.Config{Queued: 20 * time.Millisecond, Running: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +63,35 @@ func TestLiveKeepsItsJobs(t *testing.T) {
 		}
 		if j, err := c.Get(t.Context(), id); err != nil || j.State != jobs.StateSucceeded {
 			t.Errorf("run %d: job %s, %v; want it kept", i+1, j.State, err)
+		}
+		if err := local.Stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	}
+}
+
+// TestLiveWaitsForNoWebhook has the secret that a shell has for another worker, and
+// even that worker's address: the provider tells this one nothing.
+func TestLiveWaitsForNoWebhook(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	for _, addr := range []string{"", taken.Addr().String()} {
+		t.Chdir(t.TempDir())
+		local, err := app.StartLive(t.Context(), liveConfig(t, "OPENAI_WEBHOOK_SECRET="+hookSecret, "LONGHAUL_WEBHOOKS_SAFETY_NET=1h",
+			"LONGHAUL_WEBHOOKS_ADDR="+addr), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := client.New(local.Store(), jobs.DefaultModel)
+		s, err := c.Submit(t.Context(), []byte(`{"input":"Say hello."}`), jobs.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j := wait(t, c, s.Job.ID); j.State != jobs.StateSucceeded {
+			t.Errorf("state %s, %v", j.State, j.Failure)
 		}
 		if err := local.Stop(); err != nil {
 			t.Errorf("stop: %v", err)

@@ -85,8 +85,11 @@ func startDev(ctx context.Context, cfg config.Config, redisAddr, simAddr string,
 	cfg.Redis.URL = config.NewSecret("redis://" + mini.Addr() + "/0")
 	// Webhooks of several endpoints could not be told apart: to the simulator, all are one project.
 	told := cfg.Simulator.WebhookURL == "" && len(cfg.Endpoints) == 0
-	if told {
+	switch {
+	case told:
 		cfg = withWebhooks(cfg)
+	case cfg.Simulator.WebhookURL == "": // nobody tells
+		cfg = withoutWebhooks(cfg)
 	}
 	l, err := startLocal(ctx, Options{Config: cfg, Log: log, Version: version, Embedded: true}, &undo)
 	if err != nil {

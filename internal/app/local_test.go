@@ -111,6 +111,27 @@ func TestDevIsToldOfTheEnds(t *testing.T) {
 	}
 }
 
+// TestDevThatNothingTells has secrets, and a simulator that tells nobody, or somebody
+// else: the worker looks as often as without them.
+func TestDevThatNothingTells(t *testing.T) {
+	for name, environ := range map[string][]string{
+		"with endpoints":  {`LONGHAUL_ENDPOINTS={"eu":{"base_url":"http://127.0.0.1:2/v1","api_key":"sk-real"}}`, "LONGHAUL_WEBHOOKS_ADDR=127.0.0.1:0"},
+		"elsewhere, told": {"LONGHAUL_SIMULATOR_WEBHOOK_URL=http://127.0.0.1:1/hook", "LONGHAUL_SIMULATOR_WEBHOOK_SECRET=" + hookSecret},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := startDev(t, devConfig(t, append(environ, "OPENAI_WEBHOOK_SECRET="+hookSecret, "LONGHAUL_WEBHOOKS_SAFETY_NET=1h",
+				"LONGHAUL_SIMULATOR_RUNNING=300ms")...))
+			s, err := c.Submit(t.Context(), []byte(`{"input":"Say hello."}`), jobs.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if j := wait(t, c, s.Job.ID); j.State != jobs.StateSucceeded {
+				t.Errorf("state %s, %v", j.State, j.Failure)
+			}
+		})
+	}
+}
+
 // TestDevSendsNothingToAnyEndpoint has endpoints with addresses and keys of their
 // own: what their lanes send goes to the simulator all the same.
 func TestDevSendsNothingToAnyEndpoint(t *testing.T) {

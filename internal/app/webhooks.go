@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/internal/api"
+	"github.com/longhaul-jobs/longhaul/internal/config"
 	"github.com/longhaul-jobs/longhaul/internal/responses"
 	"github.com/longhaul-jobs/longhaul/internal/webhooks"
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -42,6 +43,9 @@ func (noSecrets) Receive(context.Context, http.Header, json.RawMessage) error {
 		Class: jobs.ClassUnauthorized, Message: "no signing secret is configured: set openai.webhook_secrets or OPENAI_WEBHOOK_SECRET",
 	}}
 }
+
+// listens reports whether anything can take webhooks.
+func listens(cfg config.Config) bool { return cfg.Webhooks.Addr != "" || cfg.HTTP.Addr != "" }
 
 // listen binds the addresses: webhooks share http.addr unless they have one of
 // their own.

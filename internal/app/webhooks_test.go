@@ -203,3 +203,19 @@ func TestAloneIsAlone(t *testing.T) {
 	}
 	eventually(t, "the response is deleted", func() bool { return w.sim.Ledger().Totals.Deletes == before.Deletes+1 })
 }
+
+// A worker that has a secret and listens nowhere looks by itself, does not wait for
+// word about a lost answer, and says so when it starts.
+func TestNothingListensForWebhooks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Config{Queued: 50 * time.Millisecond, Running: 300 * time.Millisecond})
+	w.faults(simulator.FaultRule{Match: simulator.FaultMatch{Op: "create", First: 1}, Action: simulator.FaultAction{Reset: "before"}})
+	r := w.work("OPENAI_WEBHOOK_SECRET="+hookSecret, "LONGHAUL_HTTP_ADDR=", "LONGHAUL_WEBHOOKS_SAFETY_NET=1h")
+	j := w.wait(w.submit(question, jobs.Options{}))
+	if j.State != jobs.StateSucceeded || len(j.Attempts) != 2 {
+		t.Errorf("ended as %s with %+v", j.State, j.Attempts)
+	}
+	if !strings.Contains(r.log.String(), "webhooks not counted on") {
+		t.Error("it does not say so")
+	}
+}
