@@ -198,6 +198,26 @@ func (s *Store) CheckBlobs(ctx context.Context) error {
 	return err
 }
 
+// InspectBlobs is [Store.CheckBlobs] for those who only look: where the
+// installation has no folder of blobs yet it gives it none, and begun is false. The
+// blob store is asked all the same.
+func (s *Store) InspectBlobs(ctx context.Context) (begun bool, err error) {
+	if s.config.Blobs == nil {
+		return false, nil
+	}
+	name, err := s.readBlobFolderName(ctx)
+	if err != nil {
+		return false, err
+	}
+	if name != "" {
+		return true, s.CheckBlobs(ctx) // which finds the name that there is
+	}
+	if err := s.config.Blobs.Check(ctx); err != nil {
+		return false, fmt.Errorf("check blob store: %w", err)
+	}
+	return false, nil
+}
+
 // blobFolder returns the folder of the installation's blobs. The first time it
 // makes sure that this store is where they are: on another machine, a folder that
 // is not shared would look just the same.
@@ -245,14 +265,7 @@ const installationBlob = "installation"
 // that marks it is written before the name; one whose name came too late is
 // deleted.
 func (s *Store) blobFolderName(ctx context.Context) (string, error) {
-	read := func() (string, error) {
-		name, err := s.rdb.HGet(ctx, s.installationKey(), "blobs").Result()
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return "", fmt.Errorf("read the folder of blobs: %w", err)
-		}
-		return name, nil
-	}
-	if name, err := read(); name != "" || err != nil {
+	if name, err := s.readBlobFolderName(ctx); name != "" || err != nil {
 		return name, err
 	}
 	var b [8]byte
@@ -269,11 +282,20 @@ func (s *Store) blobFolderName(ctx context.Context) (string, error) {
 	case ours:
 		return name, nil
 	}
-	name, err = read()
+	name, err = s.readBlobFolderName(ctx)
 	if err == nil && folder != s.config.Prefix+"/"+name { // a repeated command finds its own
 		err = s.metered().Delete(ctx, folder)
 	}
 	return name, err
+}
+
+// readBlobFolderName returns the name of the folder, "" if it has none yet.
+func (s *Store) readBlobFolderName(ctx context.Context) (string, error) {
+	name, err := s.rdb.HGet(ctx, s.installationKey(), "blobs").Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", fmt.Errorf("read the folder of blobs: %w", err)
+	}
+	return name, nil
 }
 
 // shardFolder is the folder of a shard's jobs.

@@ -15,11 +15,16 @@ var _ results.Blobs = blobs.Store(nil)
 // OpenBlobs returns the configured blob store, nil if there is none. A folder is
 // made if it is not there; a bucket is not spoken to.
 func OpenBlobs(ctx context.Context, cfg config.Config) (results.Blobs, error) {
+	return openBlobs(ctx, cfg, false)
+}
+
+// openBlobs is [OpenBlobs], and with existing for one who makes no folder.
+func openBlobs(ctx context.Context, cfg config.Config, existing bool) (results.Blobs, error) {
 	if cfg.Blobs.URL == "" {
 		return nil, nil //nolint:nilnil // no blob store is what was asked for
 	}
 	store, err := blobs.Open(ctx, blobs.Config{
-		URL: cfg.Blobs.URL, Timeout: cfg.Blobs.Timeout,
+		URL: cfg.Blobs.URL, Timeout: cfg.Blobs.Timeout, Existing: existing,
 		AccessKey: cfg.Blobs.AccessKey.Reveal(), SecretKey: cfg.Blobs.SecretKey.Reveal(), SessionToken: cfg.Blobs.SessionToken.Reveal(),
 	})
 	if err != nil {

@@ -88,7 +88,7 @@ func examineInstallation(ctx context.Context, cfg config.Config, rdb redis.Unive
 			Found: "none yet under the prefix " + cfg.Redis.Prefix + "; the first worker or job starts it",
 		}}
 	}
-	blobs, err := OpenBlobs(ctx, cfg)
+	blobs, err := openBlobs(ctx, cfg, true)
 	if err != nil {
 		return failed(err)
 	}

@@ -3,8 +3,12 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,6 +16,7 @@ import (
 	"github.com/longhaul-jobs/longhaul/internal/config"
 	"github.com/longhaul-jobs/longhaul/internal/redistest"
 	"github.com/longhaul-jobs/longhaul/internal/simulator"
+	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
 // examine has everything looked over, with a provider that takes one key, and
@@ -104,6 +109,35 @@ func TestExamineTellsOfTheInstallation(t *testing.T) {
 	said := examine(t, "OPENAI_API_KEY=sk-good", "LONGHAUL_REDIS_URL="+server.URL())
 	if !strings.Contains(said, "1 under the prefix longhaul: 1 of test") || strings.Contains(said, "fail") {
 		t.Errorf("it says:\n%s", said)
+	}
+}
+
+// TestExamineFixesNoBlobStore looks at an installation that has no blobs yet, and
+// leaves it and the machine as they were: the first worker may have another store.
+func TestExamineFixesNoBlobStore(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartWith(t, redistest.Config{AppendDir: t.TempDir()})
+	w := newWorldOn(t, server.URL(), quick())
+	w.submit(question, jobs.Options{})
+	there, missing := t.TempDir(), filepath.Join(t.TempDir(), "blobs")
+	for dir, says := range map[string]string{there: "takes, gives back and deletes", missing: "not there yet"} {
+		said := examine(t, "OPENAI_API_KEY=sk-good", "LONGHAUL_REDIS_URL="+server.URL(), "LONGHAUL_BLOBS_URL=file://"+dir)
+		if !strings.Contains(said, says) || !strings.Contains(said, `"ok": true`) {
+			t.Errorf("it says:\n%s", said)
+		}
+	}
+	if left, err := os.ReadDir(there); err != nil || len(left) != 0 {
+		t.Errorf("it left %v in the folder, %v", left, err)
+	}
+	if _, err := os.Stat(missing); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it made the folder: %v", err)
+	}
+	if name := w.rdb.HGet(t.Context(), "longhaul:{meta}:installation", "blobs").Val(); name != "" {
+		t.Errorf("it fixed the folder %s", name)
+	}
+	w.work("LONGHAUL_BLOBS_URL=file://" + there).started()
+	if said := examine(t, "OPENAI_API_KEY=sk-good", "LONGHAUL_REDIS_URL="+server.URL(), "LONGHAUL_BLOBS_URL=file://"+missing); !strings.Contains(said, "has lost its folder") {
+		t.Errorf("of the folder of blobs that are there it says:\n%s", said)
 	}
 }
 

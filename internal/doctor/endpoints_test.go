@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -89,6 +90,7 @@ type store struct {
 	workers []results.Worker
 	counts  results.Counts
 	paused  results.Pause // the second lane
+	begun   bool
 	err     error
 }
 
@@ -102,7 +104,7 @@ func (s store) Pauses(_ context.Context, lanes ...string) ([]results.Pause, erro
 	return pauses, s.err
 }
 
-func (s store) CheckBlobs(context.Context) error { return s.err }
+func (s store) InspectBlobs(context.Context) (bool, error) { return s.begun, s.err }
 
 func TestInstallation(t *testing.T) {
 	t.Parallel()
@@ -127,6 +129,8 @@ func TestInstallation(t *testing.T) {
 		"uncertain ones":  {store{counts: results.Counts{jobs.StateUncertain: 2}}, "jobs", doctor.Warn, "enqueue list"},
 		"blobs":           {store{}, "blob store", doctor.OK, "s3://bucket"},
 		"no blobs":        {store{err: errors.New("no such bucket")}, "blob store", doctor.Fail, "no such bucket"},
+		"blobs to come":   {store{err: fs.ErrNotExist}, "blob store", doctor.OK, "not there yet"},
+		"blobs gone":      {store{begun: true, err: fs.ErrNotExist}, "blob store", doctor.Fail, "bring it back"},
 	} {
 		expect(t, here.Inspect(t.Context(), tt.store), tt.check, tt.status, tt.says)
 		if t.Failed() {

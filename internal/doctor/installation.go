@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -17,7 +19,9 @@ type Store interface {
 	Workers(ctx context.Context) ([]results.Worker, error)
 	Counts(ctx context.Context, group string) (results.Counts, error)
 	Pauses(ctx context.Context, lanes ...string) ([]results.Pause, error)
-	CheckBlobs(ctx context.Context) error
+	// InspectBlobs asks the blob store, and changes nothing; begun is false while
+	// the installation has none of its blobs there.
+	InspectBlobs(ctx context.Context) (begun bool, err error)
 }
 
 // Installation is what the workers of one prefix share.
@@ -118,7 +122,11 @@ func (i Installation) blobs(ctx context.Context, store Store) Finding {
 		return ok(check, "none: Redis keeps everything")
 	}
 	found := ok(check, "%s takes, gives back and deletes", i.Blobs)
-	if err := store.CheckBlobs(ctx); err != nil {
+	begun, err := store.InspectBlobs(ctx)
+	switch {
+	case err != nil && !begun && errors.Is(err, fs.ErrNotExist):
+		found.Found = i.Blobs + " is not there yet; the first worker or job makes it"
+	case err != nil:
 		found.Found = fmt.Sprintf("%s: %v", i.Blobs, err)
 		return found.advise(Fail, "correct blobs.url and its credentials, or bring it back: large requests are refused, and large results wait")
 	}

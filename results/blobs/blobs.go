@@ -40,6 +40,9 @@ type Config struct {
 	AccessKey, SecretKey, SessionToken string
 	// Timeout bounds each operation; default [DefaultTimeout].
 	Timeout time.Duration
+	// Existing says that a folder is not made if it is not there. Operations then
+	// fail with [fs.ErrNotExist] and class unavailable.
+	Existing bool
 
 	transport http.RoundTripper // of tests
 }
@@ -69,8 +72,8 @@ type Store interface {
 	Check(ctx context.Context) error
 }
 
-// Open returns the store at a URL. A folder is made if it is not there; a bucket
-// is not spoken to, so that nothing but [Store.Check] tells whether it is.
+// Open returns the store at a URL. A folder is made if it is not there, unless
+// [Config].Existing says otherwise; a bucket is not spoken to, so that nothing but [Store.Check] tells whether it is.
 func Open(ctx context.Context, config Config) (Store, error) {
 	config.Timeout = cmp.Or(config.Timeout, DefaultTimeout)
 	u, err := url.Parse(config.URL)
@@ -112,7 +115,7 @@ func strange(r rune) bool {
 
 // probe writes, reads and removes a value, as [Store.Check].
 func probe(ctx context.Context, s Store) error {
-	folder := "check/" + rand.Text()
+	folder := "check-" + rand.Text() // of its own, so that nothing of it is left
 	value := []byte("written by longhaul to see whether this store works")
 	if err := s.Put(ctx, folder+"/value", value); err != nil {
 		return err

@@ -51,6 +51,9 @@ func openFolder(ctx context.Context, u *url.URL, config Config) (*folder, error)
 		return nil, invalid("has parameters, which a folder does not take")
 	}
 	f := &folder{path: filepath.FromSlash(path.Clean(u.Path)), timeout: config.Timeout, places: make(chan struct{}, places)}
+	if config.Existing {
+		return f, nil
+	}
 	_, err := do(ctx, f, "open blobs", func() (struct{}, error) {
 		return struct{}{}, makeRoot(f.path)
 	})
