@@ -102,40 +102,144 @@ func startRedis(ctx context.Context, dir string) (socket string, stop func() err
 	if err != nil {
 		return "", nil, errors.Join(err, lock.Close())
 	}
-	rdb := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, MaxRetries: -1})
-	stop = func() error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		_ = rdb.ShutdownSave(ctx).Err() // the answer to SHUTDOWN is a closed connection
-		return errors.Join(rdb.Close(), lock.Close())
+	server := &ownRedis{
+		rdb: redis.NewClient(&redis.Options{
+			Network: "unix", Addr: socket, MaxRetries: -1, ReadTimeout: askPatience, ContextTimeoutEnabled: true,
+		}),
+		dir: dir, lock: lock,
 	}
-	if rdb.Ping(ctx).Err() == nil {
-		return socket, stop, nil
+	stop = func() error { return server.stop(context.WithoutCancel(ctx)) }
+	if err := server.start(ctx, path); err != nil {
+		return "", nil, errors.Join(err, stop())
 	}
-	server := exec.Command(path, "--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "700", //nolint:gosec,noctx // the path is redis-server's; it outlives ctx
+	return socket, stop, nil
+}
+
+// ownRedis is a redis-server on a folder that this process has locked: its own,
+// or one that another process left there.
+type ownRedis struct {
+	rdb  *redis.Client
+	dir  string
+	lock *os.File
+	// gone is closed when the server that was started here has ended; nil for one
+	// that was there.
+	gone chan struct{}
+}
+
+// Bounds of the life of a redis-server of one's own.
+const (
+	// loadPatience is how long it may take to read what it has kept.
+	loadPatience = 5 * time.Minute
+	// askPatience is how long one question may take before it is asked again.
+	askPatience = 2 * time.Second
+	// endPatience is how long it may take to write the last of its file.
+	endPatience = 30 * time.Second
+	// askPause is between two questions.
+	askPause = 50 * time.Millisecond
+)
+
+// start runs a server unless there is one, and returns when it answers. Only a
+// socket that nobody listens on says that there is none: two servers would spoil
+// one another's append-only file.
+func (r *ownRedis) start(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, loadPatience)
+	defer cancel()
+	for {
+		err := r.ask(ctx)
+		if err == nil {
+			return nil
+		}
+		if r.gone == nil && nobodyListens(err) {
+			if err := r.launch(path); err != nil {
+				return err
+			}
+		}
+		timer := time.NewTimer(askPause)
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("start redis-server: %w; the last it said: %w; see %s", context.Cause(ctx), err, r.logFile())
+		case <-r.gone:
+			return fmt.Errorf("start redis-server: it ended; see %s", r.logFile())
+		case <-timer.C:
+		}
+	}
+}
+
+func (r *ownRedis) logFile() string { return filepath.Join(r.dir, "redis.log") }
+
+func (r *ownRedis) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	return r.rdb.Ping(ctx).Err()
+}
+
+// nobodyListens reports whether there is no server behind a socket. One that
+// reads its data, is busy or does not answer in time is there.
+func nobodyListens(err error) bool {
+	return errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// launch starts a server on the folder.
+func (r *ownRedis) launch(path string) error {
+	server := exec.Command(path, "--port", "0", "--unixsocket", socketName, "--unixsocketperm", "700", //nolint:gosec,noctx // the path is redis-server's; it outlives ctx
 		"--dir", ".", "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", "", "--logfile", "redis.log", "--daemonize", "no")
-	server.Dir = dir
+	server.Dir = r.dir
 	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is ours: it is stopped after the drain
 	if err := server.Start(); err != nil {
-		return "", nil, errors.Join(fmt.Errorf("start redis-server: %w", err), rdb.Close(), lock.Close())
+		return fmt.Errorf("start redis-server: %w", err)
 	}
-	go func() { _ = server.Wait() }()
-	for range 100 {
-		if rdb.Ping(ctx).Err() == nil {
-			return socket, stop, nil
-		}
-		timer := time.NewTimer(50 * time.Millisecond)
-		<-timer.C
-	}
-	return "", nil, errors.Join(fmt.Errorf("start redis-server: it does not answer; see %s", filepath.Join(dir, "redis.log")), stop())
+	gone := make(chan struct{})
+	go func() { _ = server.Wait(); close(gone) }()
+	r.gone = gone
+	return nil
 }
+
+// stop ends the server, and gives the folder back when it has gone. What it keeps
+// is in the append-only file, which it syncs; a snapshot would be read by nobody.
+func (r *ownRedis) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, endPatience)
+	defer cancel()
+	var err error
+	for !r.ended(ctx) {
+		_ = r.rdb.ShutdownNoSave(ctx).Err() // the answer is a closed connection
+		timer := time.NewTimer(askPause)
+		select {
+		case <-ctx.Done():
+			err = fmt.Errorf("stop redis-server: %w; see %s", context.Cause(ctx), r.logFile())
+		case <-r.gone:
+		case <-timer.C:
+		}
+		timer.Stop()
+		if err != nil {
+			break
+		}
+	}
+	return errors.Join(err, r.rdb.Close(), r.lock.Close())
+}
+
+// ended reports whether the server has gone. One that was there already cannot be
+// waited for; its socket goes after its file is synced.
+func (r *ownRedis) ended(ctx context.Context) bool {
+	if r.gone == nil {
+		return nobodyListens(r.ask(ctx))
+	}
+	select {
+	case <-r.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// socketName is the server's socket in its folder.
+const socketName = "redis.sock"
 
 // maxSocketPath is the longest path of a unix socket, less the byte at its end.
 const maxSocketPath = 107
 
 // socketPath is the absolute path of the server's socket, as a URL needs it.
 func socketPath(dir string) (string, error) {
-	path, err := filepath.Abs(filepath.Join(dir, "redis.sock"))
+	path, err := filepath.Abs(filepath.Join(dir, socketName))
 	if err != nil {
 		return "", fmt.Errorf("find %s: %w", dir, err)
 	}

@@ -1,11 +1,17 @@
 package app_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -96,6 +102,88 @@ func TestLiveWaitsForNoWebhook(t *testing.T) {
 		if err := local.Stop(); err != nil {
 			t.Errorf("stop: %v", err)
 		}
+	}
+}
+
+// TestLiveStartsNoSecondServer finds a server that another command left, and that
+// does not answer for a while: a second one on its file would spoil it.
+func TestLiveStartsNoSecondServer(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir(".longhaul", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	left := exec.Command("redis-server", "--port", "0", "--unixsocket", "redis.sock", "--appendonly", "yes", "--save", "", "--logfile", "left.log")
+	left.Dir = ".longhaul"
+	if err := left.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = left.Process.Kill(); _ = left.Wait() })
+	eventually(t, "the server listens", func() bool {
+		_, err := os.Stat(".longhaul/redis.sock")
+		return err == nil
+	})
+	if err := left.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	awake := time.AfterFunc(4*time.Second, func() { _ = left.Process.Signal(syscall.SIGCONT) })
+	defer awake.Stop()
+	local, err := app.StartLive(t.Context(), liveConfig(t), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(".longhaul/redis.log"); err == nil {
+		t.Error("it started a server beside the one that was there")
+	}
+	if err := local.Stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if err := left.Wait(); err != nil {
+		t.Errorf("the server that was left ended with %v", err)
+	}
+}
+
+// TestLiveWaitsForItsData has a server that reads its file for several seconds. A
+// command that is ended meanwhile takes it along; another waits until it has read.
+func TestLiveWaitsForItsData(t *testing.T) {
+	t.Chdir(t.TempDir())
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	slow := "#!/bin/sh\nexec " + path + ` "$@" --key-load-delay 1000` + "\n"
+	if err := errors.Join(os.WriteFile(bin+"/redis-server", []byte(slow), 0o700), os.Mkdir(".longhaul", 0o700)); err != nil { //nolint:gosec // it is a command
+		t.Fatal(err)
+	}
+	var file strings.Builder
+	const keys = 6000
+	for i := range keys {
+		key := strconv.Itoa(i)
+		fmt.Fprintf(&file, "*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$1\r\n1\r\n", len(key), key)
+	}
+	if err := os.WriteFile(".longhaul/appendonly.aof", []byte(file.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := app.StartLive(ctx, liveConfig(t), slog.New(slog.DiscardHandler)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("ended while it reads: %v", err)
+	}
+	if conn, err := net.Dial("unix", ".longhaul/redis.sock"); err == nil {
+		_ = conn.Close()
+		t.Error("its server is still there")
+	}
+	began := time.Now()
+	local, err := app.StartLive(t.Context(), liveConfig(t), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < 5*time.Second {
+		t.Errorf("it read for %v: the delay has tested something else", took)
+	}
+	if err := local.Stop(); err != nil {
+		t.Errorf("stop: %v", err)
 	}
 }
 
