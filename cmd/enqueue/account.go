@@ -88,6 +88,17 @@ func (a *account) end(m *member) {
 	}
 }
 
+// lose counts a member as failed that was counted by its job, and whose answer is
+// gone. What it has cost stays.
+func (a *account) lose(m *member, why *jobs.Failure) {
+	a.mu.Lock()
+	a.states[m.state]--
+	a.failures = slices.DeleteFunc(a.failures, func(f failure) bool { return f.order == m.order })
+	a.mu.Unlock()
+	m.state, m.failure = jobs.StateFailed, why
+	a.fail(m.failed())
+}
+
 // totals is an account at one moment.
 type totals struct {
 	Total      int `json:"total"`

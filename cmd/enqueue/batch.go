@@ -152,6 +152,9 @@ func (r *batchRun) run(ctx context.Context, s *session) error {
 	})
 	p.stop()
 	if err == nil {
+		r.out.lost = func(m *member, why outputError) {
+			r.account.lose(m, &jobs.Failure{Class: jobs.ClassLost, Code: why.Code, Message: why.Message})
+		}
 		err = r.out.write(ctx, r.responses(s), members)
 	}
 	if err != nil {
@@ -160,7 +163,7 @@ func (r *batchRun) run(ctx context.Context, s *session) error {
 	return r.report()
 }
 
-// responses reads responses, and waits while Redis is away.
+// responses reads responses, and waits while Redis or the blob store is away.
 func (r *batchRun) responses(s *session) responseFunc {
 	return func(ctx context.Context, id jobs.ID) (body json.RawMessage, err error) {
 		err = patiently(ctx, r.patience, func(err error) { r.console.say("batch: %s", outage(err)) }, func() (err error) {

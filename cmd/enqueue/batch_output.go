@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
 )
 
 // chunk is how many responses are in memory at once while they are written.
@@ -47,7 +48,12 @@ type batchOutput struct {
 	// lines go to output.
 	output, errors string
 	stdout         io.Writer
+	// lost is told of members whose answer turns out to be gone; nil to tell nobody.
+	lost func(m *member, why outputError)
 }
+
+// codeGone is the code of an answer that there was.
+const codeGone = "result_gone"
 
 // write writes the lines of members that have ended or are held in the order of the input: answers
 // into the one file, errors into the other, each file as a whole or not at all.
@@ -74,6 +80,9 @@ func (o batchOutput) write(ctx context.Context, response responseFunc, members [
 			to := output
 			if lines[i].Error != nil {
 				to = failed
+				if lines[i].Error.Code == codeGone && o.lost != nil {
+					o.lost(part[i], *lines[i].Error)
+				}
 			}
 			err = to.add(lines[i])
 		}
@@ -95,11 +104,14 @@ func line(ctx context.Context, response responseFunc, m *member) (outputLine, er
 		return l, nil
 	}
 	body, err := response(ctx, m.id)
-	if err != nil {
+	switch {
+	case errors.Is(err, results.ErrBlobMissing): // one answer that is lost must not cost the others
+		l.Error = &outputError{Code: codeGone, Message: err.Error()}
+		return l, nil
+	case err != nil:
 		return l, fmt.Errorf("read response of %s: %w", m.name, err)
-	}
-	if body == nil {
-		l.Error = &outputError{Code: "result_gone", Message: "the job has been deleted"}
+	case body == nil:
+		l.Error = &outputError{Code: codeGone, Message: "the job has been deleted"}
 		return l, nil
 	}
 	l.Response = &outputResponse{StatusCode: 200, RequestID: m.requestID, Body: body}

@@ -1,13 +1,21 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/longhaul-jobs/longhaul/internal/redistest"
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+	"github.com/longhaul-jobs/longhaul/results/blobs"
 )
 
 // TestLargeRequestGoesToTheConfiguredBlobStore and without one is refused, when
@@ -46,5 +54,99 @@ func TestLargeRequestGoesToTheConfiguredBlobStore(t *testing.T) {
 	}
 	if got := b.call("", "submit", "--request", request, "--blobs-url", "s3://bucket"); got.code != exitUsage || !strings.Contains(got.stderr, "blobs.access_key") {
 		t.Errorf("a bucket without credentials: exit code %d, stderr %s", got.code, got.stderr)
+	}
+}
+
+// keepsInFolder has the bench keep all that it can in a folder, and returns it.
+func (b *bench) keepsInFolder() string {
+	b.t.Helper()
+	dir := b.t.TempDir()
+	shelf, err := blobs.Open(b.t.Context(), blobs.Config{URL: "file://" + dir})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.store, err = results.Open(b.t.Context(), redistest.Client(b.t), results.Config{Blobs: shelf, BlobsOver: 1}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.env = append(b.env, "LONGHAUL_BLOBS_URL=file://"+dir, "LONGHAUL_BLOBS_OVER=1B")
+	return dir
+}
+
+// loseResponse removes the one response whose blob has a text in it.
+func loseResponse(t *testing.T, dir, text string) {
+	t.Helper()
+	lost := 0
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasPrefix(filepath.Base(path), "response-") {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(raw), text) {
+			return err
+		}
+		lost++
+		return os.Remove(path)
+	})
+	if err != nil || lost != 1 {
+		t.Fatalf("removed %d responses, %v; want one", lost, err)
+	}
+}
+
+// TestOneLostAnswerCostsNoOther has somebody delete a blob: its line is an error,
+// at once, and all others are written.
+func TestOneLostAnswerCostsNoOther(t *testing.T) {
+	t.Parallel()
+	t.Run("batch", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		dir := b.keepsInFolder()
+		b.work(echo)
+		file := putFile(t, "in.jsonl", batchOf("one", "two", "cut three"))
+		b.call("", "batch", file).want(t, 1)
+		loseResponse(t, dir, "echo: two")
+		got := b.call("", "batch", file).want(t, 1)
+		if strings.Contains(got.stderr, "Redis") || !strings.Contains(got.stdout, "succeeded   1\nincomplete  1\nfailed      1\n") {
+			t.Errorf("it says\n%s%s", got.stderr, got.stdout)
+		}
+		stem := strings.TrimSuffix(file, ".jsonl")
+		if diff := cmp.Diff([]string{"one: 200 completed: echo: one", "cut three: 200 incomplete: half an ans"}, resultLines(t, readText(t, stem+".output.jsonl"))); diff != "" {
+			t.Errorf("output (-want +got):\n%s", diff)
+		}
+		if got := readText(t, stem+".errors.jsonl"); !strings.Contains(got, `"custom_id":"two"`) || !strings.Contains(got, "result_gone") {
+			t.Errorf("errors:\n%s", got)
+		}
+	})
+	t.Run("summarize", func(t *testing.T) {
+		t.Parallel()
+		l := newLibrary(t)
+		dir := l.keepsInFolder()
+		l.work(reads)
+		l.put("kept.md", "# Kept\n")
+		l.put("lost.md", "# Lost\n\nPlease repeat me\n")
+		l.summarize().want(t, 0)
+		loseResponse(t, dir, "echo: ")
+		if err := os.RemoveAll(l.out); err != nil {
+			t.Fatal(err)
+		}
+		got := l.summarize().want(t, 1)
+		statuses := l.statuses()
+		if statuses["kept.md"] != "succeeded" || !strings.Contains(statuses["lost.md"], "failed: ") || !strings.Contains(statuses["lost.md"], "--force") {
+			t.Errorf("manifest %v, and it says\n%s", statuses, got.stderr)
+		}
+	})
+}
+
+// TestOutageNamesWhoIsAway tells an outage of the blob store from one of Redis.
+func TestOutageNamesWhoIsAway(t *testing.T) {
+	t.Parallel()
+	away := &jobs.Error{Op: "get blob", Failure: jobs.Failure{
+		Class: jobs.ClassUnavailable, Code: "blobs_away", Message: "the blob store has not answered in time",
+	}}
+	if said := outage(fmt.Errorf("read: %w", away)); strings.Contains(said, "Redis") || !strings.Contains(said, "the blob store") {
+		t.Errorf("of the blob store: %s", said)
+	}
+	if said := outage(io.EOF); !strings.Contains(said, "Redis") {
+		t.Errorf("of Redis: %s", said)
 	}
 }

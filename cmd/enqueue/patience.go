@@ -3,14 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
-// patiently does something that must not be given up because Redis is away for
-// a moment: it tries again, with growing pauses, for as long as patience lasts.
+// patiently does something that must not be given up because Redis or the blob
+// store is away for a moment: it tries again, with growing pauses, for as long as patience lasts.
 // What it does must be safe to do twice. note is told of each outage.
 func patiently(ctx context.Context, patience time.Duration, note func(error), op func() error) error {
 	const first, most = 100 * time.Millisecond, 3 * time.Second
@@ -36,8 +37,13 @@ func patiently(ctx context.Context, patience time.Duration, note func(error), op
 	}
 }
 
-// outage says that Redis is away.
-func outage(err error) string { return "Redis does not answer, trying again: " + err.Error() }
+// outage says who is away.
+func outage(err error) string {
+	if e, ok := errors.AsType[*jobs.Error](err); ok && strings.HasPrefix(e.Code, "blobs_") {
+		return "trying again: " + err.Error() // which names the blob store
+	}
+	return "Redis does not answer, trying again: " + err.Error()
+}
 
 // final reports whether trying again cannot help.
 func final(err error) bool {
@@ -50,7 +56,7 @@ func final(err error) bool {
 	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Class == jobs.ClassInvalid {
 		return true
 	}
-	return errors.Is(err, results.ErrNotFound) || errors.Is(err, jobs.ErrNewerSchema)
+	return errors.Is(err, results.ErrNotFound) || errors.Is(err, results.ErrBlobMissing) || errors.Is(err, jobs.ErrNewerSchema)
 }
 
 // sleep waits, or returns the cause of ctx's end.

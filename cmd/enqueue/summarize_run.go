@@ -314,10 +314,15 @@ func (r *summarizeRun) finish(ctx context.Context, s *session, f *follower, d *d
 			text, err = s.Text(ctx, j.ID)
 			return err
 		})
-		if err != nil {
+		switch {
+		case errors.Is(err, results.ErrBlobMissing): // it must not cost the others
+			failed = &jobs.Failure{Class: jobs.ClassLost, Code: codeGone, Message: err.Error() + "; --force asks again"}
+		case err != nil:
 			return nil, err
+		default:
+			failed = noSummary(j, text)
 		}
-		if failed = noSummary(j, text); failed == nil {
+		if failed == nil {
 			if err := r.save(&entry, d, j, text); err != nil {
 				return nil, err
 			}
