@@ -209,11 +209,10 @@ func baseURL() kind {
 	return k
 }
 
-// blobsURL is where blobs are kept. What the parameters of a bucket mean is for
-// who opens it to say.
+// blobsURL is where blobs are kept.
 func blobsURL() kind {
 	k := text("url", "file://, s3:// or empty for none", parseBlobsURL)
-	k.show = redisurl.Show
+	k.show = showBlobsURL
 	return k
 }
 

@@ -36,22 +36,3 @@ func parseAddress(text string) error {
 	}
 	return nil
 }
-
-// parseBlobsURL holds text to a folder or a bucket, or to nothing.
-func parseBlobsURL(text string) error {
-	if text == "" {
-		return nil
-	}
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Scheme != "file" && u.Scheme != "s3":
-		return errors.New("is no store for blobs; write file:///a/folder or s3://bucket/prefix with its parameters")
-	case u.User != nil:
-		return errors.New("contains credentials; set blobs.access_key and blobs.secret_key instead")
-	case u.Scheme == "file" && (u.Host != "" || strings.Trim(u.Path, "/") == ""):
-		return errors.New("names no folder of this machine; write three slashes and the whole path, as in file:///var/lib/longhaul/blobs")
-	case u.Scheme == "s3" && u.Host == "":
-		return errors.New("names no bucket; write s3://bucket/prefix with its parameters")
-	}
-	return nil
-}
