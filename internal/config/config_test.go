@@ -102,7 +102,7 @@ func TestLoadWithoutSourcesReturnsTheDefaults(t *testing.T) {
 		Webhooks:  config.Webhooks{SafetyNet: 5 * time.Minute},
 		Uncertain: config.Uncertain{Wait: time.Hour},
 		Log:       config.Log{Level: slog.LevelInfo, Format: config.LogAuto},
-		Shutdown:  config.Shutdown{Grace: 30 * time.Second},
+		Shutdown:  config.Shutdown{Grace: 25 * time.Second},
 		Simulator: config.Simulator{
 			Addr: "127.0.0.1:8081", Queued: time.Second, Running: 3 * time.Second,
 		},

@@ -123,7 +123,7 @@ func keys() []key {
 		{name: "log.level", fallback: "info", kind: level(), doc: "Least serious level that is logged."},
 		{name: "log.format", fallback: string(LogAuto), kind: logFormat(), doc: "How log records are written; auto is text on a terminal and JSON elsewhere."},
 
-		{name: "shutdown.grace", fallback: "30s", kind: duration(tiny, day), doc: "How long work under way may take to finish after SIGTERM."},
+		{name: "shutdown.grace", fallback: "25s", kind: duration(tiny, day), doc: "How long work under way may take to finish after SIGTERM."},
 
 		{name: "simulator.addr", fallback: "127.0.0.1:8081", kind: address(), doc: "Where the stand-in provider listens."},
 		{name: "simulator.queued", fallback: "1s", kind: duration(0, day), doc: "How long its responses stay queued."},
