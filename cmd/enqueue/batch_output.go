@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -64,7 +65,7 @@ func (o batchOutput) write(ctx context.Context, response responseFunc, members [
 		return err
 	}
 	failed := output
-	if o.errors != "" {
+	if o.errors != "" && o.errors != o.output { // two writers of one stdout would mix their lines
 		if failed, err = o.create(o.errors); err != nil {
 			return errors.Join(err, output.discard())
 		}
@@ -188,7 +189,7 @@ func (f *lineFile) commit(empty bool) error {
 		return errors.Join(removeErrors(f.path), f.discard())
 	}
 	// Synced first: a crash leaves the old file or the whole new one.
-	err := errors.Join(f.temp.Chmod(0o644), f.temp.Sync(), f.temp.Close())
+	err := errors.Join(f.temp.Chmod(f.mode()), f.temp.Sync(), f.temp.Close())
 	if err == nil {
 		err = os.Rename(f.temp.Name(), f.path)
 	}
@@ -197,6 +198,15 @@ func (f *lineFile) commit(empty bool) error {
 	}
 	f.temp = nil
 	return nil
+}
+
+// mode is that of the file which is there, else what only its owner can read:
+// answers are nobody else's.
+func (f *lineFile) mode() fs.FileMode {
+	if info, err := os.Stat(f.path); err == nil {
+		return info.Mode().Perm()
+	}
+	return 0o600
 }
 
 // discard removes what is written so far.

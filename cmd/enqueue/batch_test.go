@@ -426,6 +426,55 @@ func TestBatchOutputIsWrittenWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
+// Answers and errors that both go to stdout are one stream of whole lines.
+func TestBatchWritesBothToStdout(t *testing.T) {
+	t.Parallel()
+	var stdout bytes.Buffer
+	members := make([]*member, 200)
+	for i := range members {
+		members[i] = &member{name: strconv.Itoa(i), state: jobs.StateSucceeded}
+		if i%2 == 1 {
+			members[i].state = jobs.StateExpired
+		}
+	}
+	long := func(context.Context, jobs.ID) (json.RawMessage, error) {
+		return json.RawMessage(`{"text":"` + strings.Repeat("x", 200) + `"}`), nil
+	}
+	if err := (batchOutput{output: "-", errors: "-", stdout: &stdout}).write(t.Context(), long, members); err != nil {
+		t.Fatal(err)
+	}
+	for i, raw := range lines(stdout.String()) {
+		if l := decode[outputLine](t, raw); l.CustomID != strconv.Itoa(i) || (l.Error != nil) != (i%2 == 1) {
+			t.Errorf("line %d is %s", i, raw)
+		}
+	}
+	if n := len(lines(stdout.String())); n != len(members) {
+		t.Errorf("%d lines, want %d", n, len(members))
+	}
+}
+
+// Answers are for their owner, unless the file that they replace was for others too.
+func TestBatchOutputKeepsToItsOwner(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	out := batchOutput{output: filepath.Join(dir, "out.jsonl"), errors: filepath.Join(dir, "errors.jsonl")}
+	if err := os.WriteFile(out.output, nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.write(t.Context(), nil, []*member{{name: "a", state: jobs.StateExpired}}); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{out.output: 0o640, out.errors: 0o600} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has the mode %o, want %o", path, got, want)
+		}
+	}
+}
+
 func TestLineErrorSpeaksOpenAIsWords(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
