@@ -111,7 +111,7 @@ func (i Installation) jobs(ctx context.Context, store Store) Finding {
 	}
 	found := ok(check, "%s", strings.Join(told, ", "))
 	if counts[jobs.StateUncertain] > 0 {
-		return found.advise(Warn, "decide about the uncertain ones: `enqueue list --state uncertain`")
+		return found.advise(Warn, "some may wait for a webhook; decide about those that do not: `enqueue list --held`")
 	}
 	return found
 }
