@@ -38,13 +38,22 @@ const codeNotReplicated = "intent_not_replicated"
 // checkDurability refuses to go on with a server that cannot promise what is
 // asked for.
 func (s *Store) checkDurability(ctx context.Context) error {
-	if !s.config.Durability.Disk {
+	d := s.config.Durability
+	key, command := "redis.wait_disk", []any{"waitaof", 0, 0, 1}
+	if !d.Disk {
+		key, command = "redis.wait_replicas", []any{"wait", 0, 1}
+	}
+	if !d.Disk && d.Replicas == 0 {
 		return nil
 	}
 	return s.onMasters(ctx, func(ctx context.Context, node redis.UniversalClient) error {
-		err := node.Do(ctx, "waitaof", 0, 0, 1).Err()
-		if e, ok := errors.AsType[redis.Error](err); ok && strings.Contains(e.Error(), "unknown command") {
-			return jobs.Invalid("redis.wait_disk", "is on, and this Redis has no WAITAOF, which came with 7.2; upgrade it, or use redis.wait_replicas alone")
+		err := node.Do(ctx, command...).Err()
+		e, answered := errors.AsType[redis.Error](err)
+		switch {
+		case answered && strings.Contains(e.Error(), "unknown command"):
+			return jobs.Invalid(key, "is set, and this Redis has no %s; WAITAOF came with 7.2: upgrade it, or use redis.wait_replicas alone", command[0])
+		case answered && strings.HasPrefix(e.Error(), "NOPERM"):
+			return jobs.Invalid(key, "is set, and the user may not call %[1]s, so that no create could ever be sent; give it +%[1]s, see docs/operations.md", command[0])
 		}
 		return err
 	})

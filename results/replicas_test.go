@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/longhaul-jobs/longhaul/internal/redistest"
@@ -252,5 +253,36 @@ func TestIntentIsOnDiskBeforeAnythingIsSent(t *testing.T) {
 		if !tt.sent && tt.local == 0 && !strings.Contains(next.Failure.Message, "disk") {
 			t.Errorf("the job says %s", next.Failure.Message)
 		}
+	}
+}
+
+// A user who may not call what a create waits with is refused when the store is
+// opened: each create would ask for ever.
+//
+// Guarantee: G12.
+func TestWaitThatIsNotAllowed(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartWith(t, redistest.Config{TCP: true})
+	rules := []string{"on", ">hush", "~*", "&*", "+@all", "-wait"}
+	if err := server.Client(t).ACLSetUser(t.Context(), "hasty", rules...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	options, err := redis.ParseURL(strings.Replace(server.URL(), "://", "://hasty:hush@", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rdb := redis.NewClient(options)
+	t.Cleanup(func() { _ = rdb.Close() })
+	open := func(d results.Durability) error {
+		_, err := results.Open(t.Context(), rdb, results.Config{Durability: d}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		return err
+	}
+	if err := open(results.Durability{}); err != nil {
+		t.Errorf("without replicas to wait for: %v", err)
+	}
+	err = open(results.Durability{Replicas: 1})
+	if jobs.ClassOf(err) != jobs.ClassInvalid || !strings.Contains(err.Error(), "redis.wait_replicas: is set, and the user may not call wait") ||
+		!strings.Contains(err.Error(), "give it +wait") {
+		t.Errorf("with one: %v", err)
 	}
 }
