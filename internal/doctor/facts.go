@@ -94,6 +94,13 @@ func gather(ctx context.Context, addr string, node redis.UniversalClient, pings 
 		}
 	}
 	f.offset = clockOffset(ctx, node)
+	f.scriptFlags = understood(node.Eval(ctx, "#!lua flags=allow-oom\nreturn 1", nil).Err())
+	began := time.Now()
+	if node.Eval(ctx, "return 1", nil).Err() == nil {
+		f.script = time.Since(began)
+	}
+	f.diskWait = understood(node.Do(ctx, "waitaof", 0, 0, 1).Err())
+	// Last: far away, they take the time that is left.
 	for range pings {
 		began := time.Now()
 		if node.Ping(ctx).Err() == nil {
@@ -101,12 +108,6 @@ func gather(ctx context.Context, addr string, node redis.UniversalClient, pings 
 		}
 	}
 	slices.Sort(f.pings)
-	f.scriptFlags = understood(node.Eval(ctx, "#!lua flags=allow-oom\nreturn 1", nil).Err())
-	began := time.Now()
-	if node.Eval(ctx, "return 1", nil).Err() == nil {
-		f.script = time.Since(began)
-	}
-	f.diskWait = understood(node.Do(ctx, "waitaof", 0, 0, 1).Err())
 	return f, nil
 }
 

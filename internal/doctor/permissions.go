@@ -37,6 +37,17 @@ func probes() []probe {
 	}
 }
 
+// waits are what a create waits with, if it does.
+func (r Redis) waits() []probe {
+	switch {
+	case r.WaitDisk:
+		return []probe{{name: "waitaof", args: []any{"waitaof", 0, 0, 1}}}
+	case r.WaitReplicas > 0:
+		return []probe{{name: "wait", args: []any{"wait", 0, 1}}}
+	}
+	return nil
+}
+
 // permissions tries each command on a key of each kind. Without an ACL nothing is
 // refused; with one, what is missing is named all at once.
 func (r Redis) permissions(ctx context.Context) Finding {
@@ -78,7 +89,7 @@ func grants(keys []string) string {
 // refused returns the commands that the user may not call, and whether the key
 // or channel itself is refused.
 func (r Redis) refused(ctx context.Context, key string) (commands []string, keyRefused bool) {
-	node, all := r.keeper(ctx, key), probes()
+	node, all := r.keeper(ctx, key), append(probes(), r.waits()...)
 	answers := make([]*redis.Cmd, len(all))
 	_, _ = node.Pipelined(ctx, func(p redis.Pipeliner) error { // each answer has its own error
 		for i, probe := range all {

@@ -54,11 +54,12 @@ func (r Redis) inspect(ctx context.Context, pings int) Report {
 		return report
 	}
 	servers, missing := r.servers(ctx, pings)
-	if len(servers) > 0 {
-		report = append(report, r.topology(ctx, servers, missing))
-		report = append(report, judge(servers, wanted{replicas: r.WaitReplicas, disk: r.WaitDisk})...)
+	if len(servers) == 0 {
+		silent := ok("redis server", "it tells nothing of itself: %s", strings.Join(missing, ", "))
+		return append(report, silent.advise(Fail, "allow INFO and CONFIG GET: without them nobody knows whether it keeps what it is given"))
 	}
-	return report
+	report = append(report, r.topology(ctx, servers, missing))
+	return append(report, judge(servers, wanted{replicas: r.WaitReplicas, disk: r.WaitDisk})...)
 }
 
 // reach asks whether anybody answers at the address.

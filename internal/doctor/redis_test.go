@@ -85,6 +85,7 @@ func TestServersAsTheyShouldNotBe(t *testing.T) {
 		{"snapshots alone", redistest.Config{Args: []string{"--save", "3600", "1"}}, "redis persistence", doctor.Warn, "appendonly yes"},
 		{"syncs when it likes", redistest.Config{AppendDir: "", Args: []string{"--appendonly", "yes", "--appendfsync", "no"}}, "redis persistence", doctor.Warn, "everysec"},
 		{"evicts", redistest.Config{Args: []string{"--maxmemory-policy", "allkeys-lru", "--maxmemory", "100mb"}}, "redis eviction", doctor.Fail, "noeviction"},
+		{"tells nothing", redistest.Config{Args: []string{"--rename-command", "INFO", ""}}, "redis server", doctor.Fail, "allow INFO"},
 		{"is full", redistest.Config{Args: []string{"--maxmemory", "1mb"}}, "redis memory", doctor.Fail, "maxmemory"},
 	}
 	for _, tt := range tests {
@@ -221,6 +222,7 @@ func TestPermissions(t *testing.T) {
 		"other-prefix":  {[]string{"resetkeys", "~asynq:*", "~other:*"}, doctor.Fail, "~longhaul:*"},
 		"no-channels":   {[]string{"resetchannels"}, doctor.Fail, "&asynq:*"},
 		"no-listening":  {[]string{"-subscribe"}, doctor.Fail, "+subscribe"},
+		"no-waiting":    {[]string{"-wait"}, doctor.Fail, "give it +wait;"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -229,7 +231,9 @@ func TestPermissions(t *testing.T) {
 				t.Fatal(err)
 			}
 			address := strings.Replace(server.URL(), "://", "://"+name+":hush@", 1)
-			expect(t, visit(t, address).Inspect(t.Context()), "redis permissions", tt.status, tt.says)
+			r := visit(t, address)
+			r.WaitReplicas = 1
+			expect(t, r.Inspect(t.Context()), "redis permissions", tt.status, tt.says)
 		})
 	}
 }
