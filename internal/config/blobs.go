@@ -11,9 +11,11 @@ import (
 	"github.com/longhaul-jobs/longhaul/internal/redisurl"
 )
 
-// blobsParameters are what the URL of a bucket may have; what they mean is for who
-// opens it to say.
-var blobsParameters = []string{"endpoint", "region", "style", "credentials"}
+// blobsParameter reports whether the URL of a bucket may have a parameter; what it
+// means is for who opens it to say.
+func blobsParameter(name string) bool {
+	return slices.Contains([]string{"endpoint", "region", "style", "credentials"}, name)
+}
 
 // parseBlobsURL holds text to a folder or a bucket, or to nothing.
 func parseBlobsURL(text string) error {
@@ -44,14 +46,26 @@ func checkBlobsQuery(u *url.URL) error {
 		return errors.New("has parameters, which a folder does not; leave out what follows the question mark")
 	}
 	for _, name := range slices.Sorted(maps.Keys(query)) {
-		if !slices.Contains(blobsParameters, name) {
+		if !blobsParameter(name) {
 			return fmt.Errorf("has the parameter %.40q, which does not exist; there are endpoint, region, style and credentials, and keys belong into blobs.access_key and blobs.secret_key", name)
 		}
 	}
-	if e, err := url.Parse(query.Get("endpoint")); err != nil || e.User != nil {
-		return errors.New("has an endpoint with credentials, or one that cannot be read; set blobs.access_key and blobs.secret_key, and write endpoint=https://host:port")
+	for name, values := range query {
+		if len(values) > 1 {
+			return fmt.Errorf("has the parameter %s twice; keep one", name)
+		}
+	}
+	if query.Has("endpoint") && !plainEndpoint(query.Get("endpoint")) {
+		return errors.New("has an endpoint that is none, or one with credentials; write endpoint=https://host:port, and set blobs.access_key and blobs.secret_key")
 	}
 	return nil
+}
+
+// plainEndpoint reports whether text is the address of a server and nothing else.
+func plainEndpoint(text string) bool {
+	e, err := url.Parse(text)
+	return err == nil && (e.Scheme == "http" || e.Scheme == "https") && e.Host != "" && e.User == nil &&
+		strings.Trim(e.Path, "/")+e.RawQuery+e.Fragment == ""
 }
 
 // showBlobsURL is the URL without what may be a secret: passwords, and the values of
@@ -65,7 +79,8 @@ func showBlobsURL(text string) string {
 	parts := strings.Split(query, "&")
 	for i, part := range parts {
 		name, value, _ := strings.Cut(part, "=")
-		if !slices.Contains(blobsParameters, name) || strings.ContainsAny(value, "@#") || strings.Contains(strings.ToUpper(value), "%40") {
+		plain, err := url.QueryUnescape(value)
+		if !blobsParameter(name) || err != nil || name == "endpoint" && !plainEndpoint(plain) || name != "endpoint" && strings.ContainsAny(plain, "@:/?#") {
 			parts[i] = name + "=" + redisurl.Redacted
 		}
 	}
