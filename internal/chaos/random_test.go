@@ -101,7 +101,21 @@ func killAtRandom(t *testing.T, in *installation.Installation, environ []string)
 			t.Errorf("%s has no result: %v", j.ID, err)
 		}
 	}
-	return installation.Compare(ended, in.Ledger()), aside, took
+	ledger := in.Ledger()
+	for _, j := range ended {
+		if len(ledger[j.ID]) < 2 {
+			continue
+		}
+		t.Logf("%s was paid for %d times:", j.ID, len(ledger[j.ID]))
+		for _, a := range j.Attempts {
+			t.Logf("  attempt %+v, failure %+v", a, a.Failure)
+		}
+		for _, e := range ledger[j.ID] {
+			t.Logf("  %s of attempt %d, created %s, ended %s as %s, %d webhooks, taken %s",
+				e.ID, e.Attempt, e.Created.Format(time.TimeOnly), e.Ended.Format(time.TimeOnly), e.Status, e.Webhooks, e.WebhookTaken.Format(time.TimeOnly))
+		}
+	}
+	return installation.Compare(ended, ledger), aside, took
 }
 
 // goOn retries, as a person would, the jobs that were set aside because they were

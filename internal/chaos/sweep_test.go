@@ -17,7 +17,7 @@ import (
 const question = installation.Question
 
 // sweepBound is how long one sweep may take before it is a failure.
-const sweepBound = 8 * time.Minute
+const sweepBound = 15 * time.Minute
 
 // quick are the times of workers that are killed thousands of times: what a
 // crash leaves is found within a second instead of ten. The order of the steps is
