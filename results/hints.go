@@ -13,6 +13,10 @@ import (
 // repeat after that costs a look and nothing else.
 const rememberWebhooks = 24 * time.Hour
 
+// enoughLapses is after how many lapses in a row a hint is dropped. For some of them
+// its follower is alone; see package webhooks.
+const enoughLapses = 4
+
 // Hint is the word of a webhook that a response should be looked at. That is all
 // it is trusted for.
 type Hint struct {
@@ -20,6 +24,9 @@ type Hint struct {
 	ResponseID string
 	// Tries is how often it has been claimed, this time included.
 	Tries int
+	// Lapses is how many workers in a row have claimed it and neither settled nor
+	// given it back.
+	Lapses int
 
 	lease string
 }
@@ -46,19 +53,21 @@ func (s *Store) Hint(ctx context.Context, webhookID, endpoint, responseID string
 }
 
 // ClaimHints takes up to limit due hints of an endpoint, the longest due first,
-// and leases them: until the lease runs out nobody else gets them.
+// and leases them: until the lease runs out nobody else gets them. One that four
+// workers in a row have neither settled nor given back is dropped.
 func (s *Store) ClaimHints(ctx context.Context, endpoint string, limit int, lease time.Duration) ([]Hint, error) {
 	now := s.Now()
 	until := strconv.FormatInt(leasedUntil(now, lease), 10)
-	flat, err := s.run(ctx, s.scripts.claimHints, s.hints(), endpoint, ms(now), until, limit).Slice()
+	flat, err := s.run(ctx, s.scripts.claimHints, s.hints(), endpoint, ms(now), until, limit, enoughLapses).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("claim hints of %s: %w", endpoint, err)
 	}
-	hints := make([]Hint, 0, len(flat)/2)
-	for ; len(flat) >= 2; flat = flat[2:] {
+	hints := make([]Hint, 0, len(flat)/3)
+	for ; len(flat) >= 3; flat = flat[3:] {
 		response, _ := flat[0].(string)
 		tries, _ := flat[1].(int64)
-		hints = append(hints, Hint{Endpoint: endpoint, ResponseID: response, Tries: int(tries), lease: until})
+		lapses, _ := flat[2].(int64)
+		hints = append(hints, Hint{Endpoint: endpoint, ResponseID: response, Tries: int(tries), Lapses: int(lapses), lease: until})
 	}
 	return hints, nil
 }

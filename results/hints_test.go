@@ -89,24 +89,26 @@ func TestHintMadeDueMeanwhileStays(t *testing.T) {
 	})
 }
 
-// A hint that was there when two workers in a row died is dropped; what was tried
-// and given back in good order before, or between the two, counts for nothing.
+// A hint that was there when four workers in a row died is dropped; what was tried
+// and given back in good order before, or between them, counts for nothing.
 //
 // Guarantees: G16, G17.
-func TestHintsAreDroppedAfterTwoLapsesInARow(t *testing.T) {
+func TestHintsAreDroppedAfterFourLapsesInARow(t *testing.T) {
 	t.Parallel()
 	const dies, retries = true, false
 	for _, tt := range []struct {
 		name   string
 		before []bool // what became of the claims so far
 		tries  int    // of the next claim, 0 if the hint is gone
+		lapses int
 	}{
-		{"a worker died", []bool{dies}, 2},
-		{"two died in a row", []bool{dies, dies}, 0},
-		{"many tries, and then one died", []bool{retries, retries, retries, dies}, 5},
-		{"many tries, and then two died", []bool{retries, retries, retries, dies, dies}, 0},
-		{"one died, one tried, one died", []bool{dies, retries, dies}, 4},
-		{"and another one", []bool{dies, retries, dies, dies}, 0},
+		{"a worker died", []bool{dies}, 2, 1},
+		{"three died in a row", []bool{dies, dies, dies}, 4, 3},
+		{"four died in a row", []bool{dies, dies, dies, dies}, 0, 0},
+		{"many tries, and then one died", []bool{retries, retries, retries, retries, dies}, 6, 1},
+		{"many tries, and then four died", []bool{retries, retries, dies, dies, dies, dies}, 0, 0},
+		{"three died, one tried, one died", []bool{dies, dies, dies, retries, dies}, 6, 1},
+		{"and three more", []bool{dies, dies, dies, retries, dies, dies, dies, dies}, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -126,7 +128,7 @@ func TestHintsAreDroppedAfterTwoLapsesInARow(t *testing.T) {
 				}
 				var want []results.Hint
 				if tt.tries > 0 {
-					want = []results.Hint{{Endpoint: "default", ResponseID: "resp_1", Tries: tt.tries}}
+					want = []results.Hint{{Endpoint: "default", ResponseID: "resp_1", Tries: tt.tries, Lapses: tt.lapses}}
 				}
 				claimed := h.claimHints("default", time.Minute)
 				wantHints(t, claimed, want...)

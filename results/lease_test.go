@@ -72,13 +72,13 @@ func TestStepEndsTheCountOfLapses(t *testing.T) {
 	})
 }
 
-// A hint over which two workers died is dropped: the ordinary looks, which guard
+// A hint over which four workers died is dropped: the ordinary looks, which guard
 // against that, remain.
 func TestHintThatEndsWorkersIsDropped(t *testing.T) {
 	t.Parallel()
 	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
 		h.hint("wh_1", "default", "resp_1")
-		for n := 1; n <= 2; n++ {
+		for n := 1; n <= 4; n++ {
 			if got := h.claimHints("default", time.Minute); len(got) != 1 || got[0].Tries != n {
 				t.Fatalf("claim %d: %+v", n, got)
 			}

@@ -21,11 +21,12 @@ import (
 
 // fakeStore keeps hints and records in memory, as the store does in Redis.
 type fakeStore struct {
-	mu    sync.Mutex
-	seen  map[string]bool
-	hints map[string]*hint // by response id; all of one endpoint
-	jobs  map[jobs.ID]jobs.Job
-	away  bool
+	lapses int // of every hint
+	mu     sync.Mutex
+	seen   map[string]bool
+	hints  map[string]*hint // by response id; all of one endpoint
+	jobs   map[jobs.ID]jobs.Job
+	away   bool
 }
 
 type hint struct {
@@ -66,7 +67,7 @@ func (s *fakeStore) ClaimHints(_ context.Context, endpoint string, limit int, le
 		if len(claimed) < limit && !h.due.After(time.Now()) {
 			h.due = time.Now().Add(lease)
 			h.tries++
-			claimed = append(claimed, results.Hint{Endpoint: endpoint, ResponseID: id, Tries: h.tries})
+			claimed = append(claimed, results.Hint{Endpoint: endpoint, ResponseID: id, Tries: h.tries, Lapses: s.lapses})
 		}
 	}
 	return claimed, nil

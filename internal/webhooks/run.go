@@ -65,7 +65,7 @@ func (r *Receiver) rest(ctx context.Context) {
 // brings nothing new.
 func (r *Receiver) follow(ctx context.Context, h results.Hint) {
 	log := r.log.With(slog.String("response_id", h.ResponseID), slog.String("endpoint", h.Endpoint))
-	leave, err := r.enter(ctx)
+	leave, err := r.enter(ctx, h)
 	if err != nil {
 		log.WarnContext(ctx, "look that a webhook asked for put off", slog.Any("err", err))
 		r.settle(ctx, log, h, r.records.Now().Add(time.Second+rand.N(time.Second)))
@@ -84,14 +84,18 @@ func (r *Receiver) follow(ctx context.Context, h results.Hint) {
 	r.settle(ctx, log, h, again)
 }
 
-// enter waits until a look may begin. Which job it is for only the look can tell, so
-// none asks to be alone: those at which two workers died are given up, and the
-// poller looks alone at what their jobs have.
-func (r *Receiver) enter(ctx context.Context) (leave func(), err error) {
+// lapsesBeforeAlone is after how many lapses in a row a hint is followed by a worker
+// that does nothing else meanwhile. It may be a response that ends who reads it, and
+// the only word of one that nobody knows otherwise: so it is given up only when that
+// has not helped either.
+const lapsesBeforeAlone = 2
+
+// enter waits until a look may begin, alone if workers in a row died over it.
+func (r *Receiver) enter(ctx context.Context, h results.Hint) (leave func(), err error) {
 	if r.config.Enter == nil {
 		return func() {}, nil
 	}
-	return r.config.Enter(ctx, false)
+	return r.config.Enter(ctx, h.Lapses >= lapsesBeforeAlone)
 }
 
 // settle drops a hint or, with a time, has it followed again then.

@@ -288,3 +288,33 @@ func TestFollowsInTurn(t *testing.T) {
 		}
 	})
 }
+
+// A hint over which two workers in a row died is followed by one that does nothing
+// else: the third may be its doing, or may not.
+//
+// Guarantees: G16, G18.
+func TestSuspectsAreFollowedAlone(t *testing.T) {
+	t.Parallel()
+	for lapses, want := range []bool{false, false, true, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var j jobs.Job
+			var asked []bool
+			r := newRig(func(int) (jobs.Reply, error) { return response(t, "resp_1", j.ID, 1, jobs.StatusCompleted), nil })
+			r.enter = func(_ context.Context, alone bool) (func(), error) {
+				asked = append(asked, alone)
+				return func() {}, nil
+			}
+			r.store.lapses = lapses
+			j = r.put(t, jobs.Options{}, question, running(t)...)
+			r.run(t)
+			if err := r.post(t, "wh_1", "resp_1"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if got := r.store.job(j.ID).State; got != jobs.StateSucceeded || !slices.Equal(asked, []bool{want}) {
+				t.Errorf("after %d lapses: %s, asked to be alone %v", lapses, got, asked)
+			}
+		})
+	}
+}
