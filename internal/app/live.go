@@ -181,7 +181,7 @@ func nobodyListens(err error) bool {
 
 // launch starts a server on the folder.
 func (r *ownRedis) launch(path string) error {
-	server := exec.Command(path, "--port", "0", "--unixsocket", socketName, "--unixsocketperm", "700", //nolint:gosec,noctx // the path is redis-server's; it outlives ctx
+	server := exec.Command(path, "--port", "0", "--unixsocket", socketName, "--unixsocketperm", "700", //nolint:noctx // the path is redis-server's; it outlives ctx
 		"--dir", ".", "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", "", "--logfile", "redis.log", "--daemonize", "no")
 	server.Dir = r.dir
 	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is ours: it is stopped after the drain

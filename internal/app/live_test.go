@@ -152,7 +152,7 @@ func TestLiveWaitsForItsData(t *testing.T) {
 	}
 	bin := t.TempDir()
 	slow := "#!/bin/sh\nexec " + path + ` "$@" --key-load-delay 1000` + "\n"
-	if err := errors.Join(os.WriteFile(bin+"/redis-server", []byte(slow), 0o700), os.Mkdir(".longhaul", 0o700)); err != nil { //nolint:gosec // it is a command
+	if err := errors.Join(os.WriteFile(bin+"/redis-server", []byte(slow), 0o700), os.Mkdir(".longhaul", 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	var file strings.Builder
