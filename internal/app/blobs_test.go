@@ -107,7 +107,7 @@ func TestWorkerDoesNotStartWithABlobStoreThatCannotWork(t *testing.T) {
 			"LONGHAUL_BLOBS_ACCESS_KEY=key", "LONGHAUL_BLOBS_SECRET_KEY=secret",
 		},
 		"no credentials":      {"LONGHAUL_BLOBS_URL=s3://bucket"},
-		"no such parameter":   {"LONGHAUL_BLOBS_URL=s3://bucket?zone=x"},
+		"no such style":       {"LONGHAUL_BLOBS_URL=s3://bucket?style=x"},
 		"no folder but files": {"LONGHAUL_BLOBS_URL=file:///dev/null/x"},
 	} {
 		t.Run(name, func(t *testing.T) {
