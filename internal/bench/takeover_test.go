@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/longhaul-jobs/longhaul/internal/config"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
@@ -80,12 +81,15 @@ func (g ground) calls(b *testing.B) int64 {
 // still: looks that were claimed, and submits and intents.
 func (g ground) orphans(b *testing.B, at time.Time) (looks, debts int64) {
 	b.Helper()
-	const lease = time.Minute // the default
-	kill, until := strconv.FormatInt(at.UnixMilli(), 10), strconv.FormatInt(at.Add(lease).UnixMilli(), 10)
+	defaults, err := config.Load(config.Sources{Environ: []string{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	kill, until := strconv.FormatInt(at.UnixMilli(), 10), strconv.FormatInt(at.Add(defaults.Poll.Lease).UnixMilli(), 10)
 	var claimed []*redis.ZSliceCmd
 	var counts []*redis.IntCmd
 	var intents []*redis.StringSliceCmd
-	_, err := g.rdb.Pipelined(b.Context(), func(p redis.Pipeliner) error {
+	_, err = g.rdb.Pipelined(b.Context(), func(p redis.Pipeliner) error {
 		for shard := range g.Store.Shards() {
 			base := fmt.Sprintf("longhaul:{s%02x}:", shard)
 			claimed = append(claimed, p.ZRangeByScoreWithScores(b.Context(), base+"looks:default", &redis.ZRangeBy{
