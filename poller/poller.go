@@ -224,10 +224,6 @@ func (p *Poller) act(ctx context.Context, log *slog.Logger, j jobs.Job, d decisi
 		return
 	}
 	after, err := p.records.Advance(ctx, j, d.event)
-	if looked, ended := d.event.(jobs.Looked); ended && err == nil && p.config.Ended != nil {
-		a, _ := j.CurrentAttempt()
-		p.config.Ended(ctx, j, a, looked.Reply.Response)
-	}
 	if err != nil {
 		if !errors.Is(err, jobs.ErrUnchanged) {
 			// Nothing is lost: the response is looked at again.
@@ -235,6 +231,10 @@ func (p *Poller) act(ctx context.Context, log *slog.Logger, j jobs.Job, d decisi
 		}
 		p.again(j, d.looks)
 		return
+	}
+	if looked, ended := d.event.(jobs.Looked); ended && p.config.Ended != nil {
+		a, _ := j.CurrentAttempt()
+		p.config.Ended(ctx, j, a, looked.Reply.Response)
 	}
 	attrs := []slog.Attr{slog.String("state", string(after.State)), slog.Int("looks", j.Looks.Count+1)}
 	if after.State.Terminal() {

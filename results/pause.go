@@ -134,7 +134,7 @@ func (s *Store) lanes(ctx context.Context, script *redis.Script, lane string, ar
 	return LaneVerdict(verdict), decodePause(fields), nil
 }
 
-// pauseFields are those that the scripts return.
+// pauseFields are those of a lane's hash that tell of its pause, to the scripts as well.
 func pauseFields() []string {
 	return []string{"class", "message", "since", "by", "probes", "probe_at", "probe", "lease"}
 }

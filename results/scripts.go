@@ -89,7 +89,8 @@ func vocabulary() string {
 		}
 	}
 	return "local states = { " + strings.Join(states, ", ") + " }\n" +
-		"local terminal = { " + strings.Join(terminal, ", ") + " }\n"
+		"local terminal = { " + strings.Join(terminal, ", ") + " }\n" +
+		"local pause_fields = { '" + strings.Join(pauseFields(), "', '") + "' }\n"
 }
 
 // hasScriptFlags tries a flag: they came with Redis 7.0, and servers that only

@@ -39,6 +39,13 @@ type Lane struct {
 	Paused func() (paused, due bool)
 }
 
+func (l Lane) paused() (paused, due bool) {
+	if l.Paused == nil {
+		return false, false
+	}
+	return l.Paused()
+}
+
 // probePause is how long a lane that is paused is left alone after one of its jobs
 // was admitted: by then it is known whether that, or another worker's, is the probe.
 const probePause = time.Second
@@ -88,11 +95,9 @@ func (d *Dispatcher) runLane(ctx context.Context, lane Lane) {
 	for ctx.Err() == nil {
 		// A pass that has begun is finished: a job that was admitted and not put
 		// into the queue would wait for the watchdog.
-		paused, due := lane.Paused != nil, false
-		if paused {
-			paused, due = lane.Paused()
-		}
-		n, err := 0, error(nil)
+		paused, due := lane.paused()
+		var n int
+		var err error
 		if !paused || due {
 			n, err = d.admit(context.WithoutCancel(ctx), lane, paused)
 		}

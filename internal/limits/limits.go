@@ -72,13 +72,13 @@ func NewBreaker(store Store, lanes []string, reg prometheus.Registerer, log *slo
 
 // Run keeps up with what other workers learn, until ctx is done.
 func (b *Breaker) Run(ctx context.Context) error {
+	ticker := time.NewTicker(refreshEvery)
+	defer ticker.Stop()
 	for away := false; ; {
-		timer := time.NewTimer(refreshEvery)
 		select {
 		case <-ctx.Done():
-			timer.Stop()
 			return nil
-		case <-timer.C:
+		case <-ticker.C:
 		}
 		err := b.Refresh(ctx)
 		if err != nil && !away && ctx.Err() == nil {

@@ -38,13 +38,12 @@ func (s *Submitter) unusable(ctx context.Context, j jobs.Job, attempt int, code 
 	f := jobs.FailureOf(cause)
 	f.Code = code
 	_, err := s.records.Advance(ctx, j, jobs.RequestUnusable{Attempt: attempt, Failure: f})
-	switch {
-	case errors.Is(err, jobs.ErrUnchanged), errors.Is(err, results.ErrNotFound), errors.Is(err, jobs.ErrNewerSchema):
-		return nil
-	case err != nil:
+	if !known(err) {
 		return err
 	}
-	s.log.ErrorContext(ctx, "job failed, its request cannot be sent", slog.String("job_id", string(j.ID)),
-		slog.Int("attempt", attempt), slog.String("class", string(f.Class)), slog.Any("err", cause))
+	if err == nil {
+		s.log.ErrorContext(ctx, "job failed, its request cannot be sent", slog.String("job_id", string(j.ID)),
+			slog.Int("attempt", attempt), slog.String("class", string(f.Class)), slog.Any("err", cause))
+	}
 	return nil
 }

@@ -146,5 +146,5 @@ end
 
 -- pause_and returns a verdict and what a paused lane's hash holds; base is that.
 local function pause_and(verdict)
-  return { verdict, redis.call('HMGET', base, 'class', 'message', 'since', 'by', 'probes', 'probe_at', 'probe', 'lease') }
+  return { verdict, redis.call('HMGET', base, unpack(pause_fields)) }
 end

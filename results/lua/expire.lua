@@ -7,12 +7,13 @@ local now, limit, kept, last = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local owing, expire = base .. 'owing', base .. 'expire'
 local out = { 0 }
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', expire, '-inf', now, 'LIMIT', 0, limit)) do
-  local ends = tonumber(redis.call('ZSCORE', owing, id) or now)
+  local debts = redis.call('ZSCORE', owing, id)
+  local ends = tonumber(debts or now)
   if ends == 0 then redis.call('ZADD', owing, last, id) end
   if ends == 0 or ends > now then
     redis.call('ZADD', expire, kept, id)
   else
-    local record = redis.call('ZSCORE', owing, id) and redis.call('HGET', job_key(id), 'record')
+    local record = debts and redis.call('HGET', job_key(id), 'record')
     if not remove(id) then
       redis.call('ZREM', expire, id)
     else
