@@ -1,12 +1,14 @@
 package blobs
 
 import (
+	"cmp"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/longhaul-jobs/longhaul/internal/blobsurl"
 )
 
 // awsEndpoint is where buckets are unless another endpoint is named.
@@ -17,17 +19,9 @@ func openBucket(u *url.URL, config Config) (*bucket, error) {
 	if u.Host == "" || u.Port() != "" || u.Opaque != "" {
 		return nil, invalid("names no bucket; write s3://bucket/prefix?region=…, with endpoint=https://host:port for one that is not on AWS")
 	}
-	query, err := url.ParseQuery(u.RawQuery)
+	query, err := blobsurl.Parameters(u)
 	if err != nil {
-		return nil, invalid("has parameters that cannot be read; write %%26 for & and %%2B for + in a value")
-	}
-	for name, values := range query {
-		if !slices.Contains([]string{"endpoint", "region", "style", "credentials"}, name) {
-			return nil, invalid("has the parameter %.40q, which does not exist; there are endpoint, region, style and credentials", name)
-		}
-		if len(values) > 1 {
-			return nil, invalid("has the parameter %s twice", name)
-		}
+		return nil, invalid("%s", err)
 	}
 	b := &bucket{name: u.Host, timeout: config.Timeout}
 	if prefix := strings.Trim(u.Path, "/"); prefix != "" {
@@ -37,14 +31,7 @@ func openBucket(u *url.URL, config Config) (*bucket, error) {
 		b.prefix = prefix + "/"
 	}
 	options := &minio.Options{Region: query.Get("region"), MaxRetries: tries, Transport: config.transport}
-	endpoint := query.Get("endpoint")
-	if endpoint == "" {
-		endpoint = awsEndpoint
-	}
-	e, err := url.Parse(endpoint)
-	if err != nil || e.Host == "" || e.Scheme != "http" && e.Scheme != "https" || strings.Trim(e.Path, "/")+e.RawQuery != "" || e.User != nil {
-		return nil, invalid("has an endpoint that is none; write endpoint=https://host:port, or http:// for one without TLS")
-	}
+	e := blobsurl.Endpoint(cmp.Or(query.Get("endpoint"), awsEndpoint))
 	options.Secure = e.Scheme == "https"
 	switch style := query.Get("style"); style {
 	case "":

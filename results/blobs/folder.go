@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/longhaul-jobs/longhaul/internal/blobsurl"
 )
 
 const (
@@ -47,8 +49,9 @@ func openFolder(ctx context.Context, u *url.URL, config Config) (*folder, error)
 		return nil, invalid("names a host or a relative folder; write three slashes and the whole path, as in file:///var/lib/longhaul/blobs")
 	case u.Path == "" || u.Path == "/":
 		return nil, invalid("names no folder; write file:///var/lib/longhaul/blobs")
-	case u.RawQuery != "":
-		return nil, invalid("has parameters, which a folder does not take")
+	}
+	if _, err := blobsurl.Parameters(u); err != nil {
+		return nil, invalid("%s", err)
 	}
 	f := &folder{path: filepath.FromSlash(path.Clean(u.Path)), timeout: config.Timeout, places: make(chan struct{}, places)}
 	if config.Existing {
