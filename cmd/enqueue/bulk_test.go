@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/longhaul-jobs/longhaul/internal/redistest"
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -203,7 +204,7 @@ func TestBulkAsksOnATerminal(t *testing.T) {
 	b := newBench(t)
 	b.late(7, jobs.Options{})
 	on := func(stdin string, args ...string) outcome {
-		var stdout, stderr lockedBuffer
+		var stdout, stderr testlog.Buffer
 		c := &cli{
 			system: system{stdin: strings.NewReader(stdin), stdout: &stdout, stderr: &stderr, environ: b.env},
 			args:   args, start: localStarters(), patience: time.Minute, watched: func() bool { return true },
@@ -247,7 +248,7 @@ func TestRetryDoesNotPickUpWhatFailsMeanwhile(t *testing.T) {
 		j, err := s.Retry(ctx, id)
 		return j, "", err
 	}
-	c := &cli{system: system{stdout: &lockedBuffer{}, environ: b.env}, console: newConsole(&lockedBuffer{}), patience: time.Minute, watched: func() bool { return false }}
+	c := &cli{system: system{stdout: &testlog.Buffer{}, environ: b.env}, console: newConsole(&testlog.Buffer{}), patience: time.Minute, watched: func() bool { return false }}
 	k := &bulk{change: what}
 	k.filter.States = failedStates()
 	if err := k.run(t.Context(), c, b.session()); err != nil {
@@ -293,7 +294,7 @@ func TestBulkWaitsWhileRedisIsAway(t *testing.T) {
 	}
 	b.wantCounts(map[jobs.State]int{jobs.StateWaiting: 2 * wholePage})
 
-	var stdout, stderr lockedBuffer
+	var stdout, stderr testlog.Buffer
 	w := &stopAfter{Writer: &stdout, stop: server.Restart}
 	w.left.Store(1)
 	code := run(t.Context(), []string{"list", "--all", "--csv"}, system{stdin: strings.NewReader(""), stdout: w, stderr: &stderr, environ: b.env})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 )
@@ -104,7 +105,7 @@ func TestDevCanBeStopped(t *testing.T) {
 	out := filepath.Join(dir, "out")
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	defer interrupt(nil)
-	var stdout, stderr lockedBuffer
+	var stdout, stderr testlog.Buffer
 	stopped := make(chan int)
 	go func() {
 		stopped <- run(ctx, []string{"summarize", "--dev", "--out", out, path}, system{

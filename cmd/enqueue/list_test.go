@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
@@ -232,7 +233,7 @@ func TestListSaysThatItWasStopped(t *testing.T) {
 	b.late(2*wholePage+1, jobs.Options{})
 	for _, form := range []string{"--csv", "--json"} {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		var stdout, stderr lockedBuffer
+		var stdout, stderr testlog.Buffer
 		w := &stopAfter{Writer: &stdout, stop: func() { cancel(errInterrupt) }}
 		w.left.Store(1)
 		code := run(ctx, []string{"list", "--all", "--failed", form}, system{
@@ -242,7 +243,7 @@ func TestListSaysThatItWasStopped(t *testing.T) {
 			says(t, "stopped: interrupt signal received", "This is not all: 1,000 jobs found, 1,000 looked at")
 	}
 	broken := &failingWriter{}
-	var stderr lockedBuffer
+	var stderr testlog.Buffer
 	code := run(t.Context(), []string{"list", "--all", "--csv"}, system{stdin: strings.NewReader(""), stdout: broken, stderr: &stderr, environ: b.env})
 	outcome{code, "", stderr.String()}.want(t, 1).says(t, "list after 1,000 jobs: write to stdout: no space left")
 }

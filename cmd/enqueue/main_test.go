@@ -1,22 +1,20 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/client"
 	"github.com/longhaul-jobs/longhaul/internal/redistest"
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -65,7 +63,7 @@ func (b *bench) callIn(ctx context.Context, stdin string, args ...string) outcom
 
 // call runs the command with an environment of its own.
 func call(ctx context.Context, env []string, stdin string, args ...string) outcome {
-	var stdout, stderr lockedBuffer
+	var stdout, stderr testlog.Buffer
 	code := run(ctx, args, system{
 		stdin: strings.NewReader(stdin), stdout: &stdout, stderr: &stderr,
 		environ: append([]string{"LONGHAUL_LOG_LEVEL=error"}, env...),
@@ -92,26 +90,6 @@ func (o outcome) says(t *testing.T, texts ...string) outcome {
 	}
 	return o
 }
-
-// lockedBuffer is a buffer that a command and its test may use at once.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-var _ io.Writer = (*lockedBuffer)(nil)
 
 // answerFunc is what the provider makes of a request: an event that follows the
 // intent, or nil to leave the request without an answer.

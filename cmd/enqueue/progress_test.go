@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/vbauerster/mpb/v8"
 
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
@@ -23,7 +24,7 @@ func viewAt(second, succeeded, failed, running int) view {
 
 func TestLineDisplay(t *testing.T) {
 	t.Parallel()
-	var out lockedBuffer
+	var out testlog.Buffer
 	d := &lineDisplay{console: newConsole(&out)}
 	for second := range 100 {
 		v := viewAt(second, 0, 0, 2)
@@ -53,7 +54,7 @@ batch: 10 of 10: 9 succeeded, 1 failed, tokens 90.0k in 45 out (1m40s)
 
 func TestLineDisplayOfOneJob(t *testing.T) {
 	t.Parallel()
-	var out lockedBuffer
+	var out testlog.Buffer
 	d := &lineDisplay{console: newConsole(&out)}
 	for second, state := range []jobs.State{"", jobs.StateWaiting, jobs.StateWaiting, jobs.StateRunning} {
 		d.show(view{
@@ -69,7 +70,7 @@ func TestLineDisplayOfOneJob(t *testing.T) {
 
 func TestBarDisplay(t *testing.T) {
 	t.Parallel()
-	var out lockedBuffer
+	var out testlog.Buffer
 	c := newConsole(&out)
 	d := newBarDisplay(t.Context(), c, mpb.WithAutoRefresh(), mpb.WithWidth(72), mpb.WithRefreshRate(time.Millisecond))
 	for n := range 6 {
@@ -111,7 +112,7 @@ func TestBarDisplay(t *testing.T) {
 
 func TestBarDisplayOfOneJobLeavesNothing(t *testing.T) {
 	t.Parallel()
-	var out lockedBuffer
+	var out testlog.Buffer
 	c := newConsole(&out)
 	d := newBarDisplay(t.Context(), c, mpb.WithAutoRefresh(), mpb.WithRefreshRate(time.Millisecond))
 	v := view{title: "wait", totals: totals{Total: 1}, standing: standing{only: &member{id: "job_1", name: "job_1", state: jobs.StateRunning}}}
@@ -127,7 +128,7 @@ func TestBarDisplayOfOneJobLeavesNothing(t *testing.T) {
 
 func TestDisplayThatWasShownNothing(t *testing.T) {
 	t.Parallel()
-	var out lockedBuffer
+	var out testlog.Buffer
 	newBarDisplay(t.Context(), newConsole(&out)).stop(view{})
 	if out.String() != "" {
 		t.Errorf("it printed %q", out.String())
@@ -198,7 +199,7 @@ func TestWriteTotals(t *testing.T) {
 
 func TestConsoleFallsBackWhenADisplayHasEnded(t *testing.T) {
 	t.Parallel()
-	var out lockedBuffer
+	var out testlog.Buffer
 	c := newConsole(&out)
 	ended := mpb.New(mpb.WithOutput(nil))
 	ended.Wait()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/internal/redistest"
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -26,7 +27,7 @@ func TestSearchReports(t *testing.T) {
 		{results.Filter{Group: "none"}, nil, "list: 1 job found, 2 looked at\n"},
 		{results.Filter{Held: true}, func() string { return "1 retried" }, "list: 1 job found, 2 looked at, 1 retried\n"},
 	} {
-		var stderr lockedBuffer
+		var stderr testlog.Buffer
 		s := &search{
 			cli: &cli{console: newConsole(&stderr)}, session: b.session(), title: "list", filter: tt.filter, also: tt.also,
 			found: 1, looked: 2, said: time.Now().Add(-searchEvery),

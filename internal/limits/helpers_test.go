@@ -1,7 +1,6 @@
 package limits_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/longhaul-jobs/longhaul/internal/limits"
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -140,29 +140,11 @@ type worker struct {
 	*limits.Breaker
 
 	reg *prometheus.Registry
-	log *lockedBuffer
-}
-
-// lockedBuffer collects a log that several goroutines write.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
+	log *testlog.Buffer
 }
 
 func newWorker(store *fakeStore) *worker {
-	w := &worker{reg: prometheus.NewPedanticRegistry(), log: &lockedBuffer{}}
+	w := &worker{reg: prometheus.NewPedanticRegistry(), log: &testlog.Buffer{}}
 	w.Breaker = limits.NewBreaker(store, []string{lane, "other"}, w.reg, slog.New(slog.NewTextHandler(w.log, nil)))
 	return w
 }

@@ -1,7 +1,6 @@
 package queue_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/longhaul-jobs/longhaul/internal/queue"
 	"github.com/longhaul-jobs/longhaul/internal/redistest"
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
@@ -59,24 +59,6 @@ func (h *handler) count() int {
 	return len(h.calls)
 }
 
-// lockedBuffer collects a log that several goroutines write.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // world is an installation's queues on an empty Redis.
 type world struct {
 	t         *testing.T
@@ -87,7 +69,7 @@ type world struct {
 	asynq     *asynq.Client
 	reg       *prometheus.Registry
 	metrics   *queue.Metrics
-	log       *lockedBuffer
+	log       *testlog.Buffer
 }
 
 func newWorld(t *testing.T) *world {
@@ -98,7 +80,7 @@ func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, rdb: rdb, names: names, client: queue.NewClient(rdb, names, time.Minute),
 		inspector: asynq.NewInspectorFromRedisClient(rdb), asynq: asynq.NewClientFromRedisClient(rdb),
-		reg: reg, metrics: queue.NewMetrics(reg), log: &lockedBuffer{},
+		reg: reg, metrics: queue.NewMetrics(reg), log: &testlog.Buffer{},
 	}
 }
 

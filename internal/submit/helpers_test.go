@@ -1,7 +1,6 @@
 package submit_test
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/internal/submit"
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -177,35 +177,17 @@ func (e *fakeEffects) Effects(_ context.Context, j jobs.Job) error {
 	return e.err
 }
 
-// lockedBuffer collects a log that several goroutines write.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // bench is a submitter with everything around it.
 type bench struct {
 	records   *fakeRecords
 	api       *fakeAPI
 	effects   *fakeEffects
 	submitter *submit.Submitter
-	log       *lockedBuffer
+	log       *testlog.Buffer
 }
 
 func newBench() *bench {
-	b := &bench{records: newFakeRecords(), api: &fakeAPI{}, effects: &fakeEffects{}, log: &lockedBuffer{}}
+	b := &bench{records: newFakeRecords(), api: &fakeAPI{}, effects: &fakeEffects{}, log: &testlog.Buffer{}}
 	b.api.create = answer(response("resp_1", jobs.StatusQueued))
 	b.submitter = b.with(submit.Config{Worker: worker, Endpoint: endpoint, FirstLook: firstLookAfter})
 	return b

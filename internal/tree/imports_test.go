@@ -56,6 +56,7 @@ func directions() []direction {
 		{"internal/simulator", nil, "a stand-in for OpenAI must not share code with what is tested against it"},
 		{"internal/doctor", []string{module + "/jobs", module + "/results", module + "/internal/redisurl", redisClient}, "it asks Redis as it is, and the endpoints through an interface of its own"},
 		{"internal/app", []string{module + "/...", redisClient + "/...", prometheus + "/...", "github.com/alicebob/miniredis/v2/...", "golang.org/x/sync/..."}, "the composition root knows everyone and speaks to no outside world itself"},
+		{"internal/testlog", nil, "for tests"},
 		{"internal/redistest", []string{redisClient}, "for tests"},
 		{"internal/installation", []string{module + "/client", module + "/internal/redistest", module + "/internal/simulator", module + "/jobs", module + "/results", redisClient}, "for tests: it speaks to the binaries from outside, as a user would"},
 		{"internal/proxy", nil, "for tests: it counts what passes and knows nothing of what it means"},

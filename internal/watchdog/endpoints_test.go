@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -95,7 +96,7 @@ func TestUnservedEffectsAreEnqueuedOnce(t *testing.T) {
 func TestUnservedEndpointIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		log := &lockedBuffer{}
+		log := &testlog.Buffer{}
 		k := newKennel(slog.New(slog.NewTextHandler(log, nil)))
 		k.store.use(results.EndpointUse{Name: "here", Served: true, Running: 7})
 		k.store.use(results.EndpointUse{Name: "idle"})
@@ -142,7 +143,7 @@ func TestUnservedEndpointIsSaidOnce(t *testing.T) {
 func TestRedisThatWasAwayMakesNoEndpointUnserved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		log := &lockedBuffer{}
+		log := &testlog.Buffer{}
 		k := newKennel(slog.New(slog.NewTextHandler(log, nil)))
 		k.settle(t)
 		k.store.setAway(true)

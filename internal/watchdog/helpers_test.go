@@ -1,7 +1,6 @@
 package watchdog_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -344,22 +343,4 @@ func (k *kennel) metric(t *testing.T, name string) float64 {
 		t.Fatalf("no metric %s among %v", name, slices.Sorted(maps.Keys(values)))
 	}
 	return value
-}
-
-// lockedBuffer collects a log that is read while it is written.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
 )
 
 // since are the times as durations from the start.
@@ -70,7 +72,7 @@ func TestRun(t *testing.T) {
 func TestRunGoesOnWithoutRedis(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		log := &lockedBuffer{}
+		log := &testlog.Buffer{}
 		k := newKennel(slog.New(slog.NewTextHandler(log, nil)))
 		k.store.setAway(true)
 		k.run(t)
@@ -93,7 +95,7 @@ func TestRunGoesOnWithoutRedis(t *testing.T) {
 func TestWhatWasFoundIsCounted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		log := &lockedBuffer{}
+		log := &testlog.Buffer{}
 		k := newKennel(slog.New(slog.NewTextHandler(log, nil)))
 		k.store.repairs, k.store.expired, k.store.swept, k.store.stray = 3, 5, 7, 2
 		k.run(t)
