@@ -30,6 +30,7 @@ type Job struct {
 	Retention     time.Duration     `json:"retention_ns"`
 	Metadata      map[string]string `json:"metadata,omitempty"`
 	Group         string            `json:"group,omitempty"`
+	Tenant        string            `json:"tenant,omitempty"`
 	Uncertain     Uncertainty       `json:"uncertain"`
 	// UncertainWait is the job's own bound of the wait for the provider's word on
 	// a create whose answer was lost; 0 leaves it to the worker's configuration.

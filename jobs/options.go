@@ -67,6 +67,9 @@ type Options struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 	// Group names the jobs that belong together.
 	Group string `json:"group,omitempty"`
+	// Tenant names on whose behalf the job is run: a customer, a team, a service.
+	// Default none, which is a tenant like any other.
+	Tenant string `json:"tenant,omitempty"`
 	// Uncertain is the policy for a create whose answer was lost; default
 	// [UncertainResubmit].
 	Uncertain Uncertainty `json:"uncertain,omitempty"`
@@ -88,7 +91,7 @@ type Options struct {
 	History json.RawMessage `json:"history,omitempty"`
 }
 
-// ValidName reports whether s can name a lane or a group: 1 to 128 letters,
+// ValidName reports whether s can name a lane, a group or a tenant: 1 to 128 letters,
 // digits and the signs . _ - :, beginning with a letter or digit.
 func ValidName(s string) bool {
 	return namePattern.MatchString(s)
@@ -108,6 +111,9 @@ func (o Options) Validate(now time.Time) error {
 	}
 	if o.Group != "" && !ValidName(o.Group) {
 		bad("group", "%q is no name: letters, digits and . _ - : only, at most 128", bounded(o.Group, 40))
+	}
+	if o.Tenant != "" && !ValidName(o.Tenant) {
+		bad("tenant", "%q is no name: letters, digits and . _ - : only, at most 128", bounded(o.Tenant, 40))
 	}
 	if o.Priority != nil && (*o.Priority < MinPriority || *o.Priority > MaxPriority) {
 		bad("priority", "is %d; it goes from %d (last) to %d (first)", *o.Priority, MinPriority, MaxPriority)
@@ -203,7 +209,7 @@ func New(id ID, request Request, o Options, now time.Time) Job {
 		Include: request.Includes(),
 		Lane:    o.Lane, Priority: DefaultPriority, MaxAttempts: o.MaxAttempts,
 		Deadline: stored(o.Deadline), NotBefore: stored(o.NotBefore), DedupeKey: o.DedupeKey, Retention: o.Retention, Metadata: o.Metadata,
-		Group: o.Group, Uncertain: o.Uncertain, UncertainWait: o.UncertainWait, FallbackTier: o.FallbackTier,
+		Group: o.Group, Tenant: o.Tenant, Uncertain: o.Uncertain, UncertainWait: o.UncertainWait, FallbackTier: o.FallbackTier,
 		GrowOutputTo: o.GrowOutputTo, History: len(o.History) > 0,
 	}
 	if o.GrowOutputTo > 0 {

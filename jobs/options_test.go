@@ -52,6 +52,7 @@ func TestValidate(t *testing.T) {
 		{"lane", jobs.Options{Lane: "a b"}, []string{"lane"}},
 		{"lane too long", jobs.Options{Lane: strings.Repeat("l", 129)}, []string{"lane"}},
 		{"group", jobs.Options{Group: "-g"}, []string{"group"}},
+		{"tenant", jobs.Options{Tenant: "a b"}, []string{"tenant"}},
 		{"priority too high", jobs.Options{Priority: new(10)}, []string{"priority"}},
 		{"priority too low", jobs.Options{Priority: new(-1)}, []string{"priority"}},
 		{"no attempts", jobs.Options{MaxAttempts: -1}, []string{"max_attempts"}},

@@ -21,14 +21,15 @@ type Filter struct {
 	Kind   jobs.Kind
 	Lane   string
 	Group  string
+	Tenant string
 	// Held selects jobs that are held for a person, [jobs.Job.Held].
 	Held bool
 	// Classes selects jobs that failed for a reason of any of these classes, or
 	// wait or are held because of one.
 	Classes []jobs.Class
 	// Text selects jobs that have it, in whatever case, in the code, the message,
-	// the type or the field of their failure, their model, lane, group or dedupe
-	// key, or a value of their metadata. Requests and responses are not searched.
+	// the type or the field of their failure, their model, lane, group, tenant
+	// or dedupe key, or a value of their metadata. Requests and responses are not searched.
 	Text string
 	// Endpoint selects jobs with an attempt at this endpoint.
 	Endpoint string
@@ -68,6 +69,8 @@ func (f Filter) Validate() error {
 		return jobs.Invalid("lane", "is no name: letters, digits and . _ - : only")
 	case f.Group != "" && !jobs.ValidName(f.Group):
 		return jobs.Invalid("group", "is no name: letters, digits and . _ - : only")
+	case f.Tenant != "" && !jobs.ValidName(f.Tenant):
+		return jobs.Invalid("tenant", "is no name: letters, digits and . _ - : only")
 	case f.Limit < 0 || f.Limit > maxLimit:
 		return jobs.Invalid("limit", "is %d; it goes from 1 to %d", f.Limit, maxLimit)
 	case empty(f.Since, f.Until):
@@ -111,7 +114,7 @@ func (f Filter) stateList() string {
 // selects: those of a group are not divided by kind and lane. A job that has
 // ended was accepted earlier, so that ids do not tell when.
 func (f Filter) exact() bool {
-	return (f.Group == "" || f.Kind == "" && f.Lane == "") && !f.Held && len(f.Classes) == 0 && f.Text == "" &&
+	return (f.Group == "" || f.Kind == "" && f.Lane == "") && f.Tenant == "" && !f.Held && len(f.Classes) == 0 && f.Text == "" &&
 		f.Endpoint == "" && f.ResponseID == "" && f.Since.IsZero() && f.Until.IsZero()
 }
 
@@ -152,6 +155,7 @@ func (f Filter) selects(j jobs.Job) bool {
 	states := f.states()
 	return (len(states) == 0 || slices.Contains(states, j.State)) &&
 		(f.Kind == "" || j.Kind == f.Kind) && (f.Lane == "" || j.Lane == f.Lane) && (f.Group == "" || j.Group == f.Group) &&
+		(f.Tenant == "" || j.Tenant == f.Tenant) &&
 		(len(f.Classes) == 0 || j.Failure != nil && slices.Contains(f.Classes, j.Failure.Class)) &&
 		(!f.Held || j.Held()) && within(j.Created, f.CreatedSince, f.CreatedUntil) && within(Moment(j), f.Since, f.Until) &&
 		f.tried(j) && f.says(j)
@@ -186,7 +190,7 @@ func (f Filter) says(j jobs.Job) bool {
 		return true
 	}
 	has := func(s string) bool { return strings.Contains(strings.ToLower(s), f.Text) }
-	if has(j.Model) || has(j.Lane) || has(j.Group) || has(j.DedupeKey) {
+	if has(j.Model) || has(j.Lane) || has(j.Group) || has(j.Tenant) || has(j.DedupeKey) {
 		return true
 	}
 	for _, value := range j.Metadata {

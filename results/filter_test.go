@@ -43,7 +43,7 @@ func TestListFindsFailures(t *testing.T) {
 		// A job that is accepted first and ends last.
 		slow := h.in(jobs.StateRunning, jobs.Options{Group: "slow"})
 		minute("down", func() jobs.Job {
-			return h.fails(jobs.Failure{Class: jobs.ClassUnavailable, Code: "server_error", Message: "The Server had an error"}, "eu", "", jobs.Options{Lane: "night"})
+			return h.fails(jobs.Failure{Class: jobs.ClassUnavailable, Code: "server_error", Message: "The Server had an error"}, "eu", "", jobs.Options{Lane: "night", Tenant: "acme"})
 		})
 		minute("lost", func() jobs.Job {
 			return h.fails(jobs.Failure{Class: jobs.ClassLost, Message: "the provider does not know it"}, "us", "resp_gone", jobs.Options{Group: "slow"})
@@ -77,6 +77,8 @@ func TestListFindsFailures(t *testing.T) {
 			{"a state named twice", results.Filter{States: append(failed, failed...)}, []string{"late", "bad", "lost", "down", "slow"}},
 			{"two states of a group", results.Filter{States: failed, Group: "slow"}, []string{"lost", "slow"}},
 			{"two states of a lane", results.Filter{States: failed, Lane: "night"}, []string{"down"}},
+			{"tenant", results.Filter{Tenant: "acme"}, []string{"down"}},
+			{"text of a tenant", results.Filter{Text: "acme"}, []string{"down"}},
 			{"held", results.Filter{Held: true}, []string{"held"}},
 			{"class", results.Filter{Classes: []jobs.Class{jobs.ClassUnavailable}}, []string{"down"}},
 			{"class of one that waits", results.Filter{Classes: []jobs.Class{jobs.ClassQuota}}, []string{"waits"}},

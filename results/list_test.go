@@ -220,6 +220,7 @@ func TestListNamesTheFieldAtFault(t *testing.T) {
 		"kind":          {Kind: "question"},
 		"lane":          {Lane: "a b"},
 		"group":         {Group: "a}:{b"},
+		"tenant":        {Tenant: "a}:{b"},
 		"limit":         {Limit: 1001},
 		"class":         {Classes: []jobs.Class{"bad"}},
 		"until":         {Since: time.Unix(2, 0), Until: time.Unix(2, 0)},

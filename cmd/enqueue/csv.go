@@ -14,7 +14,7 @@ import (
 // csvHeader is the first line of an export; the help of list has it, too.
 func csvHeader() []string {
 	return []string{
-		"id", "state", "class", "code", "message", "lane", "group", "model", "attempts",
+		"id", "state", "class", "code", "message", "lane", "group", "tenant", "model", "attempts",
 		"input_tokens", "output_tokens", "created", "ended", "response_ids",
 	}
 }
@@ -53,7 +53,7 @@ func csvLine(j jobs.Job) []string {
 	}
 	u := paid(j)
 	return []string{
-		string(j.ID), string(j.State), string(f.Class), printable(f.Code), printable(f.Message), j.Lane, j.Group, printable(j.Model),
+		string(j.ID), string(j.State), string(f.Class), printable(f.Code), printable(f.Message), j.Lane, j.Group, j.Tenant, printable(j.Model),
 		strconv.Itoa(tries(j)), strconv.FormatInt(u.InputTokens, 10), strconv.FormatInt(u.OutputTokens, 10),
 		csvTime(j.Created), csvTime(j.Ended), printable(strings.Join(responses, " ")),
 	}

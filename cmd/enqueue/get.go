@@ -97,6 +97,7 @@ func writeJob(w io.Writer, j jobs.Job, why, advice string, now time.Time) error 
 	row("model", printable(j.Model))
 	row("lane", fmt.Sprintf("%s, priority %d", j.Lane, j.Priority))
 	row("group", j.Group)
+	row("tenant", j.Tenant)
 	row("created", ago(j.Created, now))
 	if j.State == jobs.StateWaiting {
 		row("not before", maybeTime(j.NotBefore))

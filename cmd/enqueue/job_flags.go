@@ -15,17 +15,18 @@ import (
 
 // jobFlags are the options of a job as flags.
 type jobFlags struct {
-	lane, group, deadline, notBefore, retention, uncertain string
-	uncertainWait, fallbackTier                            string
-	priority, maxAttempts                                  int
-	growOutputTo                                           int64
-	metadata                                               []string
+	lane, group, tenant, deadline, notBefore, retention, uncertain string
+	uncertainWait, fallbackTier                                    string
+	priority, maxAttempts                                          int
+	growOutputTo                                                   int64
+	metadata                                                       []string
 }
 
 func (f *jobFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.lane, "lane", "", "stream of work that the job belongs to (default \""+jobs.DefaultLane+"\")")
 	fs.IntVar(&f.priority, "priority", jobs.DefaultPriority, fmt.Sprintf("%d (last) to %d (first) in its lane", jobs.MinPriority, jobs.MaxPriority))
 	fs.StringVar(&f.group, "group", "", "name of the jobs that belong together")
+	fs.StringVar(&f.tenant, "tenant", "", "name of whom the job is run for, such as a customer or a team")
 	fs.StringVar(&f.deadline, "deadline", "", "when the job ends at the latest: from now (2h, 3d) or a time (RFC 3339) (default 24h)")
 	fs.StringVar(&f.notBefore, "not-before", "", "when the job starts at the earliest: from now (30m) or a time (RFC 3339)")
 	fs.IntVar(&f.maxAttempts, "max-attempts", jobs.DefaultMaxAttempts, "how often it is tried at most")
@@ -46,7 +47,7 @@ func (f *jobFlags) registerTier(fs *pflag.FlagSet) {
 func (f *jobFlags) options(fs *pflag.FlagSet, now time.Time) (jobs.Options, error) {
 	var problems []error
 	o := jobs.Options{
-		Lane: f.lane, Group: f.group, MaxAttempts: f.maxAttempts, Uncertain: jobs.Uncertainty(f.uncertain),
+		Lane: f.lane, Group: f.group, Tenant: f.tenant, MaxAttempts: f.maxAttempts, Uncertain: jobs.Uncertainty(f.uncertain),
 		FallbackTier: f.fallbackTier, GrowOutputTo: f.growOutputTo,
 	}
 	if fs.Changed("priority") {

@@ -52,7 +52,7 @@ ended and what the last one said.
 State, lane, group and the time of creation are indexed. To compare anything
 else records are read, some ten thousand in a second.
 
-The columns of --csv are id, state, class, code, message, lane, group, model,
+The columns of --csv are id, state, class, code, message, lane, group, tenant, model,
 attempts, input_tokens, output_tokens, created, ended and response_ids; times are
 RFC 3339, and the ids of all responses are separated by spaces.`,
 		Example: `  enqueue list --failed --count

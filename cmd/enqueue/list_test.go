@@ -147,7 +147,7 @@ func TestListRefusesWhatMakesNoSense(t *testing.T) {
 func TestListExportsCommaSeparatedValues(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	first := b.failed(jobs.Failure{Class: jobs.ClassLost, Code: "gone", Message: "two,\n\"lines\""}, "resp_1", jobs.Options{Lane: "night", Group: "g"})
+	first := b.failed(jobs.Failure{Class: jobs.ClassLost, Code: "gone", Message: "two,\n\"lines\""}, "resp_1", jobs.Options{Lane: "night", Group: "g", Tenant: "acme"})
 	second := b.begun(jobs.Options{})
 	b.happens(second, created(1, `{"id":"resp_2","status":"completed","usage":{"input_tokens":1200,"output_tokens":34,"total_tokens":1234}}`))
 	b.accept(jobs.Options{})
@@ -161,7 +161,7 @@ func TestListExportsCommaSeparatedValues(t *testing.T) {
 	}
 	times := regexp.MustCompile(`^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ$`)
 	for _, line := range read[1:] {
-		for i, column := range []int{11, 12} {
+		for i, column := range []int{12, 13} {
 			if times.MatchString(line[column]) {
 				line[column] = []string{"created", "ended"}[i]
 			}
@@ -169,15 +169,15 @@ func TestListExportsCommaSeparatedValues(t *testing.T) {
 	}
 	want := [][]string{
 		csvHeader(),
-		{read[1][0], "waiting", "", "", "", "default", "", jobs.DefaultModel, "0", "0", "0", "created", "", ""},
-		{string(second), "succeeded", "", "", "", "default", "", jobs.DefaultModel, "1", "1200", "34", "created", "ended", "resp_2"},
-		{string(first), "failed", "lost", "gone", `two, "lines"`, "night", "g", jobs.DefaultModel, "1", "0", "0", "created", "ended", "resp_1"},
+		{read[1][0], "waiting", "", "", "", "default", "", "", jobs.DefaultModel, "0", "0", "0", "created", "", ""},
+		{string(second), "succeeded", "", "", "", "default", "", "", jobs.DefaultModel, "1", "1200", "34", "created", "ended", "resp_2"},
+		{string(first), "failed", "lost", "gone", `two, "lines"`, "night", "g", "acme", jobs.DefaultModel, "1", "0", "0", "created", "ended", "resp_1"},
 	}
 	if diff := cmp.Diff(want, read); diff != "" {
 		t.Errorf("values (-want +got):\n%s", diff)
 	}
 	help := strings.Join(strings.Fields(b.call("", "list", "--help").want(t, 0).stdout), " ")
-	if columns := strings.Join(csvHeader()[:13], ", ") + " and response_ids"; !strings.Contains(help, columns) {
+	if columns := strings.Join(csvHeader()[:14], ", ") + " and response_ids"; !strings.Contains(help, columns) {
 		t.Errorf("the help does not name the columns %s", columns)
 	}
 }

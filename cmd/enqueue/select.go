@@ -20,9 +20,9 @@ func failedStates() []jobs.State {
 
 // selectFlags select jobs.
 type selectFlags struct {
-	states, classes                               []string
-	kind, lane, group, text, endpoint, responseID string
-	since, until, createdSince, createdUntil      string
+	states, classes                                       []string
+	kind, lane, group, tenant, text, endpoint, responseID string
+	since, until, createdSince, createdUntil              string
 }
 
 // register adds the flags that say which of the jobs in question are meant.
@@ -30,7 +30,8 @@ func (f *selectFlags) register(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&f.classes, "class", nil, "only jobs with a failure of these classes, such as unavailable,quota")
 	fs.StringVar(&f.lane, "lane", "", "only jobs of this lane")
 	fs.StringVar(&f.group, "group", "", "only jobs of this group")
-	fs.StringVar(&f.text, "text", "", "only jobs with this text in their failure, model, lane, group, dedupe key or metadata, in whatever case")
+	fs.StringVar(&f.tenant, "tenant", "", "only jobs of this tenant")
+	fs.StringVar(&f.text, "text", "", "only jobs with this text in their failure, model, lane, group, tenant, dedupe key or metadata, in whatever case")
 	fs.StringVar(&f.endpoint, "endpoint", "", "only jobs with an attempt at this endpoint")
 	fs.StringVar(&f.since, "since", "", "only jobs that ended since then, or go on and were created since: 2h, 3d, or a time (RFC 3339)")
 	fs.StringVar(&f.until, "until", "", "only jobs that ended before then, or go on and were created before")
@@ -42,7 +43,7 @@ func (f *selectFlags) register(fs *pflag.FlagSet) {
 // is.
 func (f *selectFlags) given(fs *pflag.FlagSet, others ...string) string {
 	names := append([]string{
-		"class", "lane", "group", "text", "endpoint", "since", "until", "created-since", "created-until",
+		"class", "lane", "group", "tenant", "text", "endpoint", "since", "until", "created-since", "created-until",
 	}, others...)
 	for _, name := range names {
 		if fs.Changed(name) {
@@ -55,7 +56,7 @@ func (f *selectFlags) given(fs *pflag.FlagSet, others ...string) string {
 // filter reads the flags, and reports all that is wrong with them.
 func (f *selectFlags) filter(now time.Time) (results.Filter, error) {
 	filter := results.Filter{
-		Kind: jobs.Kind(f.kind), Lane: f.lane, Group: f.group,
+		Kind: jobs.Kind(f.kind), Lane: f.lane, Group: f.group, Tenant: f.tenant,
 		Text: f.text, Endpoint: f.endpoint, ResponseID: f.responseID,
 	}
 	for _, state := range f.states {
