@@ -54,6 +54,7 @@ func checkHistory(tb testing.TB, old, j jobs.Job) {
 		}
 		was.Answered, was.RequestID, was.ResponseID, was.Ended, was.Outcome = is.Answered, is.RequestID, is.ResponseID, is.Ended, is.Outcome
 		was.Failure, was.Usage, was.Free = is.Failure, is.Usage, is.Free
+		was.Model, was.ServiceTier = is.Model, is.ServiceTier
 		if diff := cmp.Diff(was, is); diff != "" {
 			tb.Errorf("attempt %d: how it began has changed (-was +is):\n%s", i+1, diff)
 		}

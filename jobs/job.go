@@ -125,6 +125,12 @@ type Attempt struct {
 	Outcome    Outcome   `json:"outcome,omitempty"`
 	Failure    *Failure  `json:"failure,omitempty"`
 	Usage      *Usage    `json:"usage,omitempty"`
+	// Model and ServiceTier are what the response says that it was served by: the
+	// price goes by them, and not by what was asked for.
+	Model       string `json:"model,omitempty"`
+	ServiceTier string `json:"service_tier,omitempty"`
+	// Bill is what it cost, from its end on.
+	Bill *Bill `json:"bill,omitempty"`
 	// Free marks an attempt that does not use up the job's budget.
 	Free bool `json:"free,omitempty"`
 	// Repeats is how many more attempts, of the numbers that follow, ended for the
@@ -234,15 +240,6 @@ type Result struct {
 	RequiresAction []string `json:"requires_action,omitempty"`
 	Usage          *Usage   `json:"usage,omitempty"`
 	Bytes          int      `json:"bytes"`
-}
-
-// Usage is the tokens that a response used, as the provider counts them.
-type Usage struct {
-	InputTokens     int64 `json:"input_tokens"`
-	CachedTokens    int64 `json:"cached_tokens,omitempty"`
-	OutputTokens    int64 `json:"output_tokens"`
-	ReasoningTokens int64 `json:"reasoning_tokens,omitempty"`
-	TotalTokens     int64 `json:"total_tokens"`
 }
 
 // CurrentAttempt returns the current attempt, and false before the first.

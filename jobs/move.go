@@ -108,7 +108,8 @@ func (m *move) rival(a *Attempt, reply *Reply) {
 		m.owe(EffectCancel, *a)
 		return
 	}
-	a.Outcome, a.Ended, a.Usage = OutcomeWasted, m.now, r.Usage()
+	a.Outcome, a.Ended = OutcomeWasted, m.now
+	served(a, r)
 }
 
 // overtake gives up the current attempt in favour of another, which has won.
@@ -128,9 +129,7 @@ func (m *move) finish(a *Attempt, reply Reply, delay time.Duration) {
 	j, r := &m.job, reply.Response
 	j.Current = a.Number
 	a.Ended = m.now
-	if usage := r.Usage(); usage != nil { // what was counted before stays counted
-		a.Usage = usage
-	}
+	served(a, r)
 	switch r.Status {
 	case StatusCompleted:
 		a.Outcome, j.Failure = OutcomeSucceeded, nil

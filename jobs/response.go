@@ -29,6 +29,8 @@ type Response struct {
 	IncompleteDetails *responseDetails `json:"incomplete_details"`
 	Output            []outputItem     `json:"output"`
 	Tokens            *responseUsage   `json:"usage"`
+	ToolUsage         *responseTools   `json:"tool_usage"`
+	Tools             []responseTool   `json:"tools"`
 	// Metadata is what the create gave it, ours included; see [Response.Origin].
 	Metadata map[string]string `json:"metadata"`
 
@@ -46,22 +48,13 @@ type responseDetails struct {
 	Reason string `json:"reason"`
 }
 
-type responseUsage struct {
-	InputTokens  int64 `json:"input_tokens"`
-	OutputTokens int64 `json:"output_tokens"`
-	TotalTokens  int64 `json:"total_tokens"`
-	InputDetails struct {
-		CachedTokens int64 `json:"cached_tokens"`
-	} `json:"input_tokens_details"`
-	OutputDetails struct {
-		ReasoningTokens int64 `json:"reasoning_tokens"`
-	} `json:"output_tokens_details"`
-}
-
 type outputItem struct {
 	Type    string          `json:"type"`
 	CallID  string          `json:"call_id"`
 	Content json.RawMessage `json:"content"`
+	// Action is what a web search call did, ContainerID where code ran.
+	Action      json.RawMessage `json:"action"`
+	ContainerID string          `json:"container_id"`
 }
 
 type contentPart struct {
@@ -162,18 +155,6 @@ func (r Response) RequiresAction() []string {
 		}
 	}
 	return pending
-}
-
-// Usage returns the tokens used, nil when the response does not say.
-func (r Response) Usage() *Usage {
-	if r.Tokens == nil {
-		return nil
-	}
-	return &Usage{
-		InputTokens: r.Tokens.InputTokens, CachedTokens: r.Tokens.InputDetails.CachedTokens,
-		OutputTokens: r.Tokens.OutputTokens, ReasoningTokens: r.Tokens.OutputDetails.ReasoningTokens,
-		TotalTokens: r.Tokens.TotalTokens,
-	}
 }
 
 // Failure classifies a failed response, nil for any other.

@@ -153,7 +153,7 @@ func TestRequiresAction(t *testing.T) {
 func TestUsage(t *testing.T) {
 	r := response(t, `{"id":"resp_1","status":"completed","usage":{"input_tokens":36,"input_tokens_details":{"cached_tokens":30,"cache_write_tokens":1},
 		"output_tokens":87,"output_tokens_details":{"reasoning_tokens":64},"total_tokens":9007199254740993}}`)
-	want := &jobs.Usage{InputTokens: 36, CachedTokens: 30, OutputTokens: 87, ReasoningTokens: 64, TotalTokens: 9007199254740993}
+	want := &jobs.Usage{InputTokens: 36, CachedTokens: 30, CacheWriteTokens: 1, OutputTokens: 87, ReasoningTokens: 64, TotalTokens: 9007199254740993}
 	if diff := cmp.Diff(want, r.Usage()); diff != "" {
 		t.Errorf("Usage (-want +got):\n%s", diff)
 	}

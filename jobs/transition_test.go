@@ -39,7 +39,7 @@ func TestLifeOfAJob(t *testing.T) {
 	c := change(t, running, looked(1, jobs.StatusCompleted))
 	done := c.Job
 	usage := jobs.Usage{InputTokens: 11, OutputTokens: 7, TotalTokens: 18}
-	want.Ended, want.Outcome, want.Usage = at(3), jobs.OutcomeSucceeded, &usage
+	want.Ended, want.Outcome, want.Usage, want.Model = at(3), jobs.OutcomeSucceeded, &usage, "gpt-4.1-2025-04-14"
 	if a, _ := done.CurrentAttempt(); !cmp.Equal(want, a) {
 		t.Errorf("succeeded: attempt (-want +got):\n%s", cmp.Diff(want, a))
 	}

@@ -43,7 +43,7 @@ func (j Job) Waste() Waste {
 			w.Wasted = append(w.Wasted, a.Number)
 		}
 		if a.Usage != nil {
-			w.Usage.add(*a.Usage)
+			w.Usage.Add(*a.Usage)
 		}
 	}
 	return w
@@ -52,14 +52,6 @@ func (j Job) Waste() Waste {
 // unread reports whether the provider made a response that nobody could read.
 func (a Attempt) unread() bool {
 	return a.Outcome == OutcomeFailed && a.Failure != nil && (a.Failure.Class == ClassOversized || a.Failure.Class == ClassPoison)
-}
-
-func (u *Usage) add(more Usage) {
-	u.InputTokens += more.InputTokens
-	u.CachedTokens += more.CachedTokens
-	u.OutputTokens += more.OutputTokens
-	u.ReasoningTokens += more.ReasoningTokens
-	u.TotalTokens += more.TotalTokens
 }
 
 // patience is how long an attempt waits for the provider's word if its answer is

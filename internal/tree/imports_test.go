@@ -37,10 +37,11 @@ func directions() []direction {
 	return []direction{
 		{"jobs", nil, "everything imports the vocabulary, so it imports nothing"},
 		{"jobs/summarize", []string{module + "/jobs", "github.com/tiktoken-go/tokenizer/...", "golang.org/x/net/...", "golang.org/x/text/..."}, planner},
+		{"jobs/prices", []string{module + "/jobs"}, "a price is a pure function over what was used"},
 		{"poller", []string{module + "/jobs", prometheus + "/..."}, "when to look is decided without knowing where records or responses live"},
 		{"internal/redisurl", nil, "everybody who meets an address reads it here, so it brings nothing along"},
 		{"internal/blobsurl", nil, "everybody who meets the URL of a blob store reads it here, so it brings nothing along"},
-		{"results", []string{module + "/jobs", module + "/internal/redisurl", redisClient + "/...", prometheus + "/...", "github.com/klauspost/compress/zstd"}, "the durable truth knows Redis and no other outside world"},
+		{"results", []string{module + "/jobs", module + "/jobs/prices", module + "/internal/redisurl", redisClient + "/...", prometheus + "/...", "github.com/klauspost/compress/zstd"}, "the durable truth knows Redis and no other outside world"},
 		{"results/blobs", []string{module + "/jobs", module + "/internal/blobsurl", "github.com/minio/minio-go/v7/..."}, "the only speaker of S3; it knows keys and values, and nothing of Redis"},
 		{"client", []string{module + "/jobs", module + "/jobs/...", module + "/results"}, "what other programs import must bring along as little as possible"},
 		{"internal/queue", []string{module + "/jobs", redisClient + "/...", prometheus + "/...", "github.com/hibiken/asynq"}, "the only speaker of Asynq; " + adapter},
