@@ -253,6 +253,10 @@ func TestWhy(t *testing.T) {
 	if why, err := c.Why(t.Context(), j); err != nil || !strings.Contains(why, "not before") {
 		t.Errorf("it waits for %q, %v; want its time", why, err)
 	}
+	j.Waits = jobs.WaitLimit
+	if why, err := c.Why(t.Context(), j); err != nil || !strings.Contains(why, "as much as its limits allow") {
+		t.Errorf("it waits for %q, %v; want its lane's limits", why, err)
+	}
 }
 
 func TestOpenRefusesWhatIsNoAddress(t *testing.T) {

@@ -89,6 +89,9 @@ func (c *Client) whyWaiting(ctx context.Context, j jobs.Job, now time.Time) (str
 			return whyPaused(j.Lane, pauses[0], now), nil
 		}
 	}
+	if j.Waits == jobs.WaitLimit {
+		return fmt.Sprintf("its turn: lane %s has sent as much as its limits allow", j.Lane), nil
+	}
 	if j.NotBefore.After(now) {
 		why := "its time: not before " + j.NotBefore.Format(time.RFC3339)
 		if j.Failure != nil {

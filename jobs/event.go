@@ -36,11 +36,16 @@ type Created struct {
 	Delay time.Duration
 }
 
-// Postponed sends an admitted job back to its lane, because the lane is paused. No
-// attempt was begun, and the job keeps its place among those that wait.
+// Postponed sends an admitted job back to its lane, because the lane is paused or may
+// send nothing more for a while. No attempt was begun, and the job keeps its place
+// among those that wait.
 type Postponed struct {
 	Attempt  int       // the one that was due
 	Admitted time.Time // the admission that it takes back
+	// Until is before when it need not be admitted again, zero for no such time.
+	Until time.Time
+	// Reason is what it waits for, "" for its lane to go on.
+	Reason WaitReason
 }
 
 // CreateFailed is a create call that was refused, or whose answer was lost.

@@ -56,6 +56,9 @@ type Job struct {
 	BudgetFrom int `json:"budget_from,omitempty"`
 	// Reason is why the next attempt will be made; "" for the first.
 	Reason string `json:"reason,omitempty"`
+	// Waits is what a job waits for that went back to its lane without an attempt, or
+	// stands outside of it; "" for its turn.
+	Waits WaitReason `json:"waits,omitempty"`
 	// Failure is why the job ended, or why its next attempt waits.
 	Failure *Failure `json:"failure,omitempty"`
 	// Stop is the flag of a cancel or a deadline.
@@ -155,6 +158,15 @@ type Try struct {
 	Job     ID  `json:"job"`
 	Attempt int `json:"attempt,omitempty"`
 }
+
+// WaitReason says what a waiting job waits for, beside its time and its turn.
+type WaitReason string
+
+// The reasons to wait.
+const (
+	// WaitLimit: what its lane may send.
+	WaitLimit WaitReason = "limit"
+)
 
 // Outcome is how an attempt ended.
 type Outcome string

@@ -300,6 +300,7 @@ func (m *move) keep(r Response) {
 // end puts the job into a terminal state.
 func (m *move) end(s State) {
 	m.job.State, m.job.Ended = s, m.now
+	m.job.Waits = ""
 	m.job.Reason, m.job.LookAt, m.job.NotBefore, m.job.DecideAt = "", time.Time{}, time.Time{}, time.Time{}
 	if s == StateExpired && m.job.Failure == nil {
 		m.job.Failure = &Failure{Class: ClassExpired, Message: "the deadline passed"}
@@ -309,7 +310,7 @@ func (m *move) end(s State) {
 // wait puts the job back into its lane, not before the given time.
 func (m *move) wait(until time.Time) {
 	m.job.State, m.job.NotBefore, m.job.LookAt = StateWaiting, stored(until), time.Time{}
-	m.job.Admitted, m.job.DecideAt = time.Time{}, time.Time{}
+	m.job.Admitted, m.job.DecideAt, m.job.Waits = time.Time{}, time.Time{}, ""
 }
 
 // owe puts an effect into the outbox.

@@ -95,6 +95,7 @@ func (m *move) submitStarted(ev SubmitStarted) error {
 		Number: ev.Attempt, Reason: j.Reason, Endpoint: ev.Endpoint, Worker: ev.Worker,
 		Started: m.now, ClientRequestID: ev.ClientRequestID, Adjust: j.Adjust, UncertainWait: j.patience(ev), Alone: j.Alone,
 	})
+	j.Waits = ""
 	j.State, j.Current, j.Reason, j.Failure = StateSubmitting, ev.Attempt, "", nil
 	return nil
 }
@@ -145,7 +146,11 @@ func (m *move) postponed(ev Postponed) error {
 		m.end(StateExpired)
 		return nil
 	}
-	j.Admitted = time.Time{} // what it waits for, since when and why stays
+	j.Admitted = time.Time{} // why it has failed before, and its place, stay
+	j.Waits = ev.Reason
+	if !ev.Until.IsZero() {
+		j.NotBefore = stored(ev.Until)
+	}
 	return nil
 }
 

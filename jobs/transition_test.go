@@ -210,6 +210,26 @@ func TestPostponed(t *testing.T) {
 	}
 }
 
+// A job that may not be sent yet goes back until a time and says what for, until an
+// attempt begins; neither costs it an attempt.
+func TestPostponedUntil(t *testing.T) {
+	j := admitted(newJob(t, jobs.Options{MaxAttempts: 1}), at(1))
+	back := change(t, j, jobs.Postponed{Attempt: 1, Admitted: at(1), Until: at(90), Reason: jobs.WaitLimit}).Job
+	if back.State != jobs.StateWaiting || !back.NotBefore.Equal(at(90)) || back.Waits != jobs.WaitLimit || len(back.Attempts) != 0 {
+		t.Errorf("postponed: %s until %s for %q, %d attempts", back.State, back.NotBefore, back.Waits, len(back.Attempts))
+	}
+	again := change(t, admitted(back, at(91)), jobs.Postponed{Attempt: 1, Admitted: at(91)}).Job
+	if again.Waits != "" || !again.NotBefore.Equal(at(90)) {
+		t.Errorf("postponed for its lane to go on: until %s for %q", again.NotBefore, again.Waits)
+	}
+	if begun := apply(t, back, submit(1)); begun.State != jobs.StateSubmitting || begun.Waits != "" {
+		t.Errorf("begun: %s, waits for %q", begun.State, begun.Waits)
+	}
+	if ended := apply(t, back, jobs.StopRequested{Reason: jobs.StopCancel}); ended.State != jobs.StateCancelled || ended.Waits != "" {
+		t.Errorf("cancelled: %s, waits for %q", ended.State, ended.Waits)
+	}
+}
+
 // A response that failed is an attempt that failed: the same table decides.
 func TestFailedResponse(t *testing.T) {
 	j := apply(t, newJob(t, jobs.Options{MaxAttempts: 2}), submit(1), created(1, jobs.StatusQueued))

@@ -292,6 +292,30 @@ func TestPostponedKeepsItsPlace(t *testing.T) {
 	})
 }
 
+// A job that was sent back until a time is not admitted before it, and then has the
+// place that it had.
+func TestPostponedUntilATime(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{Shards: 1}, func(t *testing.T, h *harness) {
+		first := h.accept(jobs.Options{})
+		h.admit()
+		admission := h.load(first.ID).Admitted
+		h.step(first.ID, jobs.Postponed{Attempt: 1, Admitted: admission, Until: h.Now().Add(time.Minute), Reason: jobs.WaitLimit})
+		h.ShiftClock(time.Millisecond)
+		second := h.accept(jobs.Options{NotBefore: h.Now().Add(time.Minute)})
+		h.check()
+		h.ShiftClock(50 * time.Second)
+		if early := h.admit(); len(early) > 0 {
+			t.Errorf("before its time, admitted: %v", early)
+		}
+		h.ShiftClock(11 * time.Second)
+		if diff := cmp.Diff([]jobs.ID{first.ID, second.ID}, admittedIDs(h.admit())); diff != "" {
+			t.Errorf("admitted afterwards (-want +got):\n%s", diff)
+		}
+		h.check()
+	})
+}
+
 // One job of the lane is admitted, from any shard, until there is none.
 func TestAdmitOne(t *testing.T) {
 	t.Parallel()
