@@ -18,6 +18,7 @@ type Job struct {
 
 	// What was asked for.
 	Model         string            `json:"model"`
+	Effort        string            `json:"effort,omitempty"` // the request's reasoning.effort
 	RequestDigest string            `json:"request_digest"`
 	RequestBytes  int               `json:"request_bytes"`
 	Include       []string          `json:"include,omitempty"`

@@ -205,7 +205,7 @@ func New(id ID, request Request, o Options, now time.Time) Job {
 	now = stored(now)
 	j := Job{
 		Schema: Schema, ID: id, Kind: KindResponse, State: StateWaiting, Created: now, Updated: now,
-		Model: request.Model, RequestDigest: request.Digest(), RequestBytes: len(request.Raw),
+		Model: request.Model, Effort: request.effort(), RequestDigest: request.Digest(), RequestBytes: len(request.Raw),
 		Include: request.Includes(),
 		Lane:    o.Lane, Priority: DefaultPriority, MaxAttempts: o.MaxAttempts,
 		Deadline: stored(o.Deadline), NotBefore: stored(o.NotBefore), DedupeKey: o.DedupeKey, Retention: o.Retention, Metadata: o.Metadata,

@@ -119,6 +119,19 @@ func (r Request) Includes() []string {
 	return include
 }
 
+// effort is the request's reasoning.effort, "" for the model's own.
+func (r Request) effort() string {
+	var body struct {
+		Reasoning struct {
+			Effort string `json:"effort"`
+		} `json:"reasoning"`
+	}
+	if json.Unmarshal(r.Raw, &body) != nil || !ValidName(body.Reasoning.Effort) {
+		return "" // of another shape, which is the provider's to refuse
+	}
+	return body.Reasoning.Effort
+}
+
 // refuseChat names the field that replaces each one of Chat Completions.
 func refuseChat(o object) error {
 	for _, key := range o.keys {

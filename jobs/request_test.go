@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -312,6 +313,28 @@ func TestIncludes(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, r.Includes()); diff != "" {
 			t.Errorf("include %s (-want +got):\n%s", tt.include, diff)
+		}
+	}
+}
+
+// The record keeps the effort, by which durations are learnt; what is none is left to
+// the provider.
+func TestEffort(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"input":"x"}`: "",
+		`{"input":"x","reasoning":{"effort":"high","summary":"auto"}}`: "high",
+		`{"input":"x","reasoning":{"effort":7}}`:                       "",
+		`{"input":"x","reasoning":"high"}`:                             "",
+		`{"input":"x","reasoning":{"effort":"no name"}}`:               "",
+	} {
+		request, err := jobs.ParseRequest([]byte(body), "m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		if j := jobs.New(jobs.NewID(now, 0), request, jobs.Options{}, now); j.Effort != want {
+			t.Errorf("%s: effort %q, want %q", body, j.Effort, want)
 		}
 	}
 }

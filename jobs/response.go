@@ -25,6 +25,7 @@ type Response struct {
 	Status            string           `json:"status"`
 	Model             string           `json:"model"`
 	ServiceTier       string           `json:"service_tier"`
+	CompletedAt       float64          `json:"completed_at"` // 0 for one that has not completed
 	Error             *ResponseError   `json:"error"`
 	IncompleteDetails *responseDetails `json:"incomplete_details"`
 	Output            []outputItem     `json:"output"`

@@ -30,7 +30,7 @@ func TestNextWhenTold(t *testing.T) {
 		{"to be stopped", stopped, response(jobs.StatusInProgress), 2 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := next(now, tt.job, tt.got, testSchedule, true, half).due.Sub(now); got != tt.wait {
+			if got := next(now, tt.job, tt.got, testSchedule, nil, true, half).due.Sub(now); got != tt.wait {
 				t.Errorf("looked at again in %v, want %v", got, tt.wait)
 			}
 		})

@@ -33,9 +33,9 @@ type decision struct {
 }
 
 // next decides what follows from a look at a running job, whose end the provider
-// will tell, or not. It is pure: the same arguments give the same decision; random
+// will tell, or not. With a plan, intervals follow what is known of durations. It is pure: the same arguments give the same decision; random
 // is in [0, 1).
-func next(now time.Time, j jobs.Job, got answer, s Schedule, told bool, random float64) decision {
+func next(now time.Time, j jobs.Job, got answer, s Schedule, plan *Plan, told bool, random float64) decision {
 	a, _ := j.CurrentAttempt()
 	d := decision{looks: j.Looks}
 	d.looks.Count++
@@ -63,7 +63,7 @@ func next(now time.Time, j jobs.Job, got answer, s Schedule, told bool, random f
 		d.event = jobs.StopGivenUp{ResponseID: a.ResponseID}
 		return d
 	}
-	d.due = now.Add(wait(j, got, d.looks, s, told, age, random))
+	d.due = now.Add(wait(j, got, d.looks, s, plan, told, age, random))
 	d.looks.Next = d.due
 	return d
 }
@@ -85,7 +85,7 @@ func leave(now time.Time, j jobs.Job, s Schedule) decision {
 func unrecorded(now time.Time, j jobs.Job, looks jobs.Looks, s Schedule, random float64) decision {
 	a, _ := j.CurrentAttempt()
 	looks.Failed++
-	looks.Next = now.Add(wait(j, answer{failure: &jobs.Failure{}}, looks, s, false, max(now.Sub(a.Answered), 0), random))
+	looks.Next = now.Add(wait(j, answer{failure: &jobs.Failure{}}, looks, s, nil, false, max(now.Sub(a.Answered), 0), random))
 	return decision{due: looks.Next, looks: looks}
 }
 
@@ -108,7 +108,7 @@ func count(looks jobs.Looks, got answer) jobs.Looks {
 
 // wait is how long until the next look. The provider's own wish wins, within
 // reason; a response that is to stop is looked at often.
-func wait(j jobs.Job, got answer, looks jobs.Looks, s Schedule, told bool, age time.Duration, random float64) time.Duration {
+func wait(j jobs.Job, got answer, looks jobs.Looks, s Schedule, plan *Plan, told bool, age time.Duration, random float64) time.Duration {
 	switch {
 	case got.failure != nil && got.failure.RetryAfter > 0:
 		return min(got.failure.RetryAfter, time.Hour)
@@ -123,7 +123,7 @@ func wait(j jobs.Job, got answer, looks jobs.Looks, s Schedule, told bool, age t
 	case got.reply.PollAfter > 0:
 		return min(got.reply.PollAfter, 10*s.Ceiling)
 	}
-	return s.interval(age, random)
+	return s.After(plan, age, random)
 }
 
 // newer keeps a status from going back: a gateway may serve an old snapshot.

@@ -10,7 +10,7 @@ import (
 
 var testSchedule = Schedule{
 	Floor: 2 * time.Second, Ceiling: 30 * time.Second, NotFoundGrace: 2 * time.Minute, StopGrace: 5 * time.Minute,
-	SafetyNet: 4 * time.Minute,
+	SafetyNet: 4 * time.Minute, LookCost: time.Second,
 }
 
 // half is the random number that adds nothing: jitter is spread around it.
@@ -81,7 +81,7 @@ func TestNext(t *testing.T) {
 			if tt.stop > 0 {
 				j.Stop = &jobs.Stop{At: now.Add(-tt.stop), Reason: jobs.StopCancel}
 			}
-			d := next(now, j, tt.got, testSchedule, false, half)
+			d := next(now, j, tt.got, testSchedule, nil, false, half)
 			if name := eventName(d.event); name != tt.event {
 				t.Fatalf("event %q, want %q", name, tt.event)
 			}
@@ -106,7 +106,7 @@ func TestFailedLooksAreForgottenAfterAGoodOne(t *testing.T) {
 	now := time.Now()
 	j := running(now, time.Minute)
 	j.Looks = jobs.Looks{Failed: 7, Status: jobs.StatusInProgress}
-	d := next(now, j, response(jobs.StatusQueued), testSchedule, false, half)
+	d := next(now, j, response(jobs.StatusQueued), testSchedule, nil, false, half)
 	if d.looks.Failed != 0 {
 		t.Errorf("failed in a row %d, want 0", d.looks.Failed)
 	}
@@ -136,7 +136,11 @@ func FuzzNext(f *testing.F) {
 		if pick%2 == 1 {
 			got = failure(jobs.Classes()[int(class)%len(jobs.Classes())])
 		}
-		d := next(now, j, got, testSchedule, false, random)
+		var plan *Plan
+		if failed%2 == 1 {
+			plan = knownDurations(t)
+		}
+		d := next(now, j, got, testSchedule, plan, false, random)
 		if d.event == nil {
 			if wait := d.due.Sub(now); wait < testSchedule.Floor*9/10 || wait > testSchedule.Ceiling*11/10 {
 				t.Fatalf("next look in %v", wait)
@@ -165,6 +169,6 @@ func FuzzNext(f *testing.F) {
 
 func ExampleSchedule_First() {
 	s := Schedule{Floor: 2 * time.Second, Ceiling: 30 * time.Second, SafetyNet: 5 * time.Minute}
-	fmt.Println(s.First(0, false), s.First(7*time.Second, false), s.First(7*time.Second, true))
+	fmt.Println(s.First(nil, 0, false), s.First(nil, 7*time.Second, false), s.First(nil, 7*time.Second, true))
 	// Output: 2s 7s 5m0s
 }

@@ -72,6 +72,8 @@ type Config struct {
 	// Announcements are those of the endpoints that tell the ends of their
 	// responses, by name; the others are looked at more often.
 	Announcements map[string]*Announcements
+	// Lengths is what is known of how long responses take; nil if nothing ever is.
+	Lengths *Lengths
 	// Concurrency bounds the looks in flight at each endpoint.
 	Concurrency int
 	// Tick is the pause between two looks at the due sets when nothing was due.
@@ -196,7 +198,7 @@ func (p *Poller) decide(ctx context.Context, log *slog.Logger, j jobs.Job, got a
 	a, _ := j.CurrentAttempt()
 	announcements := p.config.Announcements[a.Endpoint]
 	told := announcements.Expected()
-	d := next(p.records.Now(), j, got, p.config.Schedule, told, rand.Float64())
+	d := next(p.records.Now(), j, got, p.config.Schedule, p.config.Lengths.Plan(SortOf(j)), told, rand.Float64())
 	if _, ended := d.event.(jobs.Looked); ended && told && j.Stop == nil {
 		announcements.miss()
 		p.metrics.untold.Inc()

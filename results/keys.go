@@ -74,6 +74,8 @@ import (
 //	probe:TRY                    1 for each probe of which nothing is known yet
 //	teller, news                 who opened or changed it, and what the answer was
 //
+// How long responses took is under PREFIX:{durations}:, see durations.go.
+//
 // On the channel PREFIX:pokes scripts name the sets in which something is due at
 // once.
 type base string

@@ -26,7 +26,7 @@ const (
 // scripts are the atomic steps, one each.
 type scripts struct {
 	accept, apply, admit, claim, late, settle, remove, expire, audit, list, count, gone, round, orphans *redis.Script
-	alone, hint, claimHints, settleHint, trip, probe, mend                                              *redis.Script
+	alone, hint, claimHints, settleHint, trip, probe, mend, addEnds                                     *redis.Script
 }
 
 // newScripts reads the sources. With flags, the scripts that record what was
@@ -70,6 +70,7 @@ func newScripts(flags bool) (scripts, error) {
 		hint:       load("hint", ""),
 		claimHints: load("claimhints", allowOOM),
 		settleHint: load("settlehint", allowOOM),
+		addEnds:    load("addends", ""),
 
 		// A pause must be kept when Redis is full: without it each job would try.
 		trip:  load("trip", allowOOM),

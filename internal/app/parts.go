@@ -83,14 +83,20 @@ func (a *App) assemble() parts {
 	schedule := poller.Schedule{
 		Floor: cfg.Poll.Floor, Ceiling: cfg.Poll.Ceiling,
 		NotFoundGrace: cfg.Poll.NotFoundGrace, StopGrace: cfg.Poll.StopGrace, SafetyNet: cfg.Webhooks.SafetyNet,
+		LookCost: cfg.Poll.LookCost,
+	}
+	var lengths *poller.Lengths
+	if cfg.Poll.Learn {
+		lengths = poller.NewLengths(sharedDurations{store}, schedule, a.log)
 	}
 	told := announcements(a.endpoints)
 	breaker := limits.NewBreaker(store, slices.Sorted(maps.Keys(cfg.Lanes)), a.registry, a.log)
 	ended := func(ctx context.Context, j jobs.Job, attempt jobs.Attempt, r jobs.Response) {
 		breaker.Ended(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt.Number}, attempt.Started, r)
+		lengths.Ended(j, attempt, r, store.Now())
 	}
 	looks := poller.New(pollerRecords{store}, byName(a.endpoints, func(c *responses.Client) poller.API { return c }), dog, tasks, poller.Config{
-		Worker: worker.ID, Enter: a.gate.Enter, Ended: ended, Schedule: schedule, Announcements: told, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
+		Worker: worker.ID, Enter: a.gate.Enter, Ended: ended, Schedule: schedule, Lengths: lengths, Announcements: told, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
 		Sweep: cfg.Watchdog.AuditEvery,
 	}, a.registry, a.log)
 	metrics := queue.NewMetrics(a.registry)
@@ -98,10 +104,15 @@ func (a *App) assemble() parts {
 		worker: worker, watchdog: dog, breaker: breaker, submits: submits,
 		loops: map[string]func(context.Context) error{"poller": looks.Run, "listener": store.Listen, "breaker": breaker.Run},
 	}
+	if lengths != nil {
+		p.loops["durations"] = lengths.Run
+	}
 	for _, e := range a.endpoints {
 		p.submits[e.Name] = submit.New(store, e.api, tasks, submit.Config{
 			Worker: worker.ID, Endpoint: e.Name, Enter: a.gate.Enter, Breaker: breaker, UncertainWait: uncertainWait(cfg, told[e.Name]),
-			FirstLook: func(wish time.Duration) time.Duration { return schedule.First(wish, told[e.Name].Expected()) },
+			FirstLook: func(j jobs.Job, wish time.Duration) time.Duration {
+				return schedule.First(lengths.Plan(poller.SortOf(j)), wish, told[e.Name].Expected())
+			},
 		}, a.log)
 		p.loops["effects of "+e.Name] = queue.NewEffectsServer(a.rdb, names, e.Name, effects.New(store, e.api, effects.Config{Endpoint: e.Name, Enter: a.gate.Enter}, a.log), queue.Config{
 			Concurrency: cfg.Effects.Concurrency, Grace: cfg.Shutdown.Grace,
@@ -162,4 +173,33 @@ func (r pollerRecords) PutBack(ctx context.Context, back []poller.PutBack) error
 	}
 	_, err := r.Settle(ctx, settlements...)
 	return err
+}
+
+// sharedDurations is what the store keeps of durations, as the poller sees it.
+type sharedDurations struct{ *results.Store }
+
+// AddEnds implements [poller.Shared].
+func (d sharedDurations) AddEnds(ctx context.Context, ends poller.Ends) error {
+	sorts := make(map[results.Sort]map[int]int, len(ends))
+	for sort, buckets := range ends {
+		sorts[results.Sort(sort)] = buckets
+	}
+	return d.Store.AddEnds(ctx, poller.Memory, sorts)
+}
+
+// Durations implements [poller.Shared].
+func (d sharedDurations) Durations(ctx context.Context) (map[poller.Sort]poller.Histogram, error) {
+	sorts, err := d.Ends(ctx)
+	if err != nil {
+		return nil, err
+	}
+	durations := make(map[poller.Sort]poller.Histogram, len(sorts))
+	for sort, buckets := range sorts {
+		var h poller.Histogram
+		for bucket, ends := range buckets {
+			h.Add(bucket, ends)
+		}
+		durations[poller.Sort(sort)] = h
+	}
+	return durations, nil
 }

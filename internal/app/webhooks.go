@@ -116,7 +116,7 @@ func (a *App) newReceiver(schedule poller.Schedule, told map[string]*poller.Anno
 		if announcements, ok := told[e.Name]; ok {
 			taken[e.Name] = webhooks.Endpoint{
 				API: e.api, Heard: announcements.Heard,
-				FirstLook: func() time.Duration { return schedule.First(0, announcements.Expected()) },
+				FirstLook: func() time.Duration { return schedule.First(nil, 0, announcements.Expected()) },
 			}
 		}
 	}

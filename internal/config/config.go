@@ -115,6 +115,10 @@ type Poll struct {
 	// Floor and Ceiling are the shortest and the longest wait between two looks.
 	Floor   time.Duration `mapstructure:"floor"`
 	Ceiling time.Duration `mapstructure:"ceiling"`
+	// Learn says whether looks follow how long responses have taken, and LookCost
+	// how much lag is worth a look.
+	Learn    bool          `mapstructure:"learn"`
+	LookCost time.Duration `mapstructure:"look_cost"`
 	// Concurrency is how many looks one worker makes at once.
 	Concurrency int `mapstructure:"concurrency"`
 	// Tick is how often a worker asks for looks that are due.

@@ -88,7 +88,7 @@ func TestLoadWithoutSourcesReturnsTheDefaults(t *testing.T) {
 		Endpoints: map[string]config.Endpoint{},
 		Lanes:     map[string]config.Lane{jobs.DefaultLane: {Concurrency: 32, Window: 128, Endpoint: "default"}},
 		Poll: config.Poll{
-			Floor: 2 * time.Second, Ceiling: 30 * time.Second, Concurrency: 256, Tick: 50 * time.Millisecond,
+			Floor: 2 * time.Second, Ceiling: 30 * time.Second, Learn: true, LookCost: time.Second, Concurrency: 256, Tick: 50 * time.Millisecond,
 			Lease: 90 * time.Second, NotFoundGrace: 2 * time.Minute, StopGrace: 5 * time.Minute,
 		},
 		Jobs:  config.Jobs{MaxRequestBytes: 32 << 20, MaxResponseBytes: 64 << 20, CompressBytes: 64 << 10, MaxInlineBytes: 8 << 20},
@@ -139,6 +139,8 @@ func samples() map[string][3]string {
 		"openai.look_timeout":           {"1s", "2s", "3s"},
 		"poll.floor":                    {"3s", "4s", "5s"},
 		"poll.ceiling":                  {"40s", "50s", "1m"},
+		"poll.learn":                    {"false", "true", "false"},
+		"poll.look_cost":                {"2s", "3s", "4s"},
 		"poll.concurrency":              {"11", "12", "13"},
 		"poll.tick":                     {"10ms", "20ms", "30ms"},
 		"poll.lease":                    {"2m", "3m", "1h30m"},
@@ -291,7 +293,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 		}},
 		Lanes: map[string]config.Lane{"bulk": {Concurrency: 2, Window: 3, Endpoint: "eu"}, "default": {Concurrency: 4, Window: 16, Endpoint: "b"}},
 		Poll: config.Poll{
-			Floor: 4 * time.Second, Ceiling: 50 * time.Second, Concurrency: 12, Tick: 20 * time.Millisecond,
+			Floor: 4 * time.Second, Ceiling: 50 * time.Second, Learn: true, LookCost: 3 * time.Second, Concurrency: 12, Tick: 20 * time.Millisecond,
 			Lease: 3 * time.Minute, NotFoundGrace: 4 * time.Minute, StopGrace: 7 * time.Minute,
 		},
 		Jobs: config.Jobs{MaxRequestBytes: 2_000_000, MaxResponseBytes: 2_000_000, CompressBytes: 2000, MaxInlineBytes: 2_000_000},

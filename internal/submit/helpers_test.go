@@ -24,7 +24,7 @@ const (
 )
 
 // firstLookAfter is a schedule that grants the provider's wish.
-func firstLookAfter(wish time.Duration) time.Duration { return cmp.Or(wish, firstLook) }
+func firstLookAfter(_ jobs.Job, wish time.Duration) time.Duration { return cmp.Or(wish, firstLook) }
 
 // errAway is what the store says while Redis is away.
 var errAway = errors.New("redis does not answer")

@@ -51,9 +51,9 @@ type Breaker interface {
 type Config struct {
 	Worker   string
 	Endpoint string
-	// FirstLook is how long after a create its response is first looked at, given
-	// the provider's own wish, 0 if it has none.
-	FirstLook func(wish time.Duration) time.Duration
+	// FirstLook is how long after a create of a job its response is first looked at,
+	// given the provider's own wish, 0 if it has none.
+	FirstLook func(j jobs.Job, wish time.Duration) time.Duration
 	// UncertainWait is how long to wait for the provider's webhook when an answer
 	// was lost, 0 if there are no webhooks.
 	UncertainWait time.Duration
@@ -357,7 +357,7 @@ func (s *Submitter) event(j jobs.Job, attempt int, reply jobs.Reply, failure err
 		f := jobs.FailureOf(failure)
 		return jobs.CreateFailed{Attempt: attempt, Failure: f, Delay: delay(f)}
 	}
-	first := s.config.FirstLook(reply.PollAfter)
+	first := s.config.FirstLook(j, reply.PollAfter)
 	ev := jobs.Created{Attempt: attempt, Reply: reply, Endpoint: s.config.Endpoint, FirstLook: s.records.Now().Add(first)}
 	if f := reply.Response.Failure(); f != nil {
 		ev.Delay = delay(*f)
