@@ -19,6 +19,7 @@ type metrics struct {
 	duration    prometheus.Histogram
 	claimErrors prometheus.Counter
 	untold      prometheus.Counter
+	lateness    prometheus.Histogram
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -42,12 +43,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Namespace: "longhaul", Subsystem: "poller", Name: "untold_ends_total",
 		Help: "Ends of responses that the safety net found, though a webhook was expected to tell of them.",
 	})
+	m.lateness = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "longhaul", Subsystem: "poller", Name: "lateness_seconds",
+		Help:                        "How late looks begin that were due: by how much the cap on looks, or too few workers, put them off.",
+		Buckets:                     []float64{0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000},
+		NativeHistogramBucketFactor: 1.1,
+	})
 	m.looks.WithLabelValues(resultPending)
 	m.looks.WithLabelValues(resultTerminal)
 	for _, class := range jobs.Classes() {
 		m.looks.WithLabelValues(string(class))
 	}
-	reg.MustRegister(m.looks, m.duration, m.claimErrors, m.untold)
+	reg.MustRegister(m.looks, m.duration, m.claimErrors, m.untold, m.lateness)
 	return m
 }
 

@@ -68,6 +68,15 @@ func next(now time.Time, j jobs.Job, got answer, s Schedule, plan *Plan, told bo
 	return d
 }
 
+// lateness is how long ago the look was due that a job was claimed for.
+func lateness(now time.Time, j jobs.Job) time.Duration {
+	due := j.LookAt
+	if !j.Looks.Next.IsZero() {
+		due = j.Looks.Next
+	}
+	return max(now.Sub(due), 0)
+}
+
 // leave decides about a running job whose endpoint is not served here. A worker
 // that serves it may have an answer, so the job is left as it is; only a stop
 // that nobody can carry out is given up after its grace.

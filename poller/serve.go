@@ -44,7 +44,12 @@ func (p *Poller) serveLooks(ctx context.Context) {
 				limits[endpoint] = n
 			}
 		}
-		return p.records.ClaimLooks(ctx, limits, p.config.Lease)
+		due, err := p.records.ClaimLooks(ctx, limits, p.config.Lease)
+		now := p.records.Now()
+		for _, j := range due {
+			p.metrics.lateness.Observe(lateness(now, j).Seconds())
+		}
+		return due, err
 	}
 	p.serve(ctx, claim, func(j jobs.Job) *places {
 		a, _ := j.CurrentAttempt()

@@ -1,6 +1,14 @@
 package results
 
-import "time"
+import (
+	"context"
+	"time"
+)
+
+// Allow asks for looks under the cap, at a time of the test's choice.
+func (s *Store) Allow(ctx context.Context, now time.Time, perSecond, burst, want int) (int, error) {
+	return s.allow(ctx, now, perSecond, burst, want)
+}
 
 // ShiftClock moves the store's clock, so that tests choose the time.
 func (s *Store) ShiftClock(d time.Duration) {

@@ -74,7 +74,7 @@ import (
 //	probe:TRY                    1 for each probe of which nothing is known yet
 //	teller, news                 who opened or changed it, and what the answer was
 //
-// How long responses took is under PREFIX:{durations}:, see durations.go.
+// The cap on looks is kept under PREFIX:{looks}:, see capped.go, and how long responses took is under PREFIX:{durations}:, see durations.go.
 //
 // On the channel PREFIX:pokes scripts name the sets in which something is due at
 // once.

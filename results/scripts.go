@@ -26,7 +26,7 @@ const (
 // scripts are the atomic steps, one each.
 type scripts struct {
 	accept, apply, admit, claim, late, settle, remove, expire, audit, list, count, gone, round, orphans *redis.Script
-	alone, hint, claimHints, settleHint, trip, probe, mend, addEnds                                     *redis.Script
+	alone, hint, claimHints, settleHint, trip, probe, mend, addEnds, allow                              *redis.Script
 }
 
 // newScripts reads the sources. With flags, the scripts that record what was
@@ -71,6 +71,7 @@ func newScripts(flags bool) (scripts, error) {
 		claimHints: load("claimhints", allowOOM),
 		settleHint: load("settlehint", allowOOM),
 		addEnds:    load("addends", ""),
+		allow:      load("allow", allowOOM),
 
 		// A pause must be kept when Redis is full: without it each job would try.
 		trip:  load("trip", allowOOM),

@@ -95,7 +95,7 @@ func (a *App) assemble() parts {
 		breaker.Ended(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt.Number}, attempt.Started, r)
 		lengths.Ended(j, attempt, r, store.Now())
 	}
-	looks := poller.New(pollerRecords{store}, byName(a.endpoints, func(c *responses.Client) poller.API { return c }), dog, tasks, poller.Config{
+	looks := poller.New(pollerRecords{store, cfg.Poll.MaxLooksPerSecond}, byName(a.endpoints, func(c *responses.Client) poller.API { return c }), dog, tasks, poller.Config{
 		Worker: worker.ID, Enter: a.gate.Enter, Ended: ended, Schedule: schedule, Lengths: lengths, Announcements: told, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
 		Sweep: cfg.Watchdog.AuditEvery,
 	}, a.registry, a.log)
@@ -163,7 +163,19 @@ func (p parts) waitForSubmits() {
 }
 
 // pollerRecords is the store as the poller sees it.
-type pollerRecords struct{ *results.Store }
+type pollerRecords struct {
+	*results.Store
+
+	perSecond int // the most looks of all workers; 0 is no bound
+}
+
+// ClaimLooks implements [poller.Records].
+func (r pollerRecords) ClaimLooks(ctx context.Context, limits map[string]int, lease time.Duration) ([]jobs.Job, error) {
+	if r.perSecond > 0 {
+		return r.ClaimOldestLooks(ctx, limits, lease, r.perSecond)
+	}
+	return r.Store.ClaimLooks(ctx, limits, lease)
+}
 
 // PutBack implements [poller.Records].
 func (r pollerRecords) PutBack(ctx context.Context, back []poller.PutBack) error {

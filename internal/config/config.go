@@ -119,6 +119,8 @@ type Poll struct {
 	// how much lag is worth a look.
 	Learn    bool          `mapstructure:"learn"`
 	LookCost time.Duration `mapstructure:"look_cost"`
+	// MaxLooksPerSecond bounds the looks of all workers together; 0 does not.
+	MaxLooksPerSecond int `mapstructure:"max_looks_per_second"`
 	// Concurrency is how many looks one worker makes at once.
 	Concurrency int `mapstructure:"concurrency"`
 	// Tick is how often a worker asks for looks that are due.

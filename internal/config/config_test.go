@@ -141,6 +141,7 @@ func samples() map[string][3]string {
 		"poll.ceiling":                  {"40s", "50s", "1m"},
 		"poll.learn":                    {"false", "true", "false"},
 		"poll.look_cost":                {"2s", "3s", "4s"},
+		"poll.max_looks_per_second":     {"11", "12", "13"},
 		"poll.concurrency":              {"11", "12", "13"},
 		"poll.tick":                     {"10ms", "20ms", "30ms"},
 		"poll.lease":                    {"2m", "3m", "1h30m"},
@@ -293,7 +294,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 		}},
 		Lanes: map[string]config.Lane{"bulk": {Concurrency: 2, Window: 3, Endpoint: "eu"}, "default": {Concurrency: 4, Window: 16, Endpoint: "b"}},
 		Poll: config.Poll{
-			Floor: 4 * time.Second, Ceiling: 50 * time.Second, Learn: true, LookCost: 3 * time.Second, Concurrency: 12, Tick: 20 * time.Millisecond,
+			Floor: 4 * time.Second, Ceiling: 50 * time.Second, Learn: true, LookCost: 3 * time.Second, MaxLooksPerSecond: 12, Concurrency: 12, Tick: 20 * time.Millisecond,
 			Lease: 3 * time.Minute, NotFoundGrace: 4 * time.Minute, StopGrace: 7 * time.Minute,
 		},
 		Jobs: config.Jobs{MaxRequestBytes: 2_000_000, MaxResponseBytes: 2_000_000, CompressBytes: 2000, MaxInlineBytes: 2_000_000},

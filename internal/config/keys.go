@@ -89,6 +89,7 @@ func keys() []key {
 		{name: "poll.ceiling", fallback: "30s", kind: duration(tiny, day), doc: "Longest wait between two looks at a response."},
 		{name: "poll.learn", fallback: "true", kind: toggle(), doc: "Whether looks follow how long responses of the same model, reasoning effort and kind have taken."},
 		{name: "poll.look_cost", fallback: "1s", kind: duration(tiny, time.Hour), doc: "How much lag between an end and the look that finds it one look less is worth; four times as much halves the looks."},
+		{name: "poll.max_looks_per_second", fallback: "0", kind: count(0, 1_000_000), doc: "How many looks all workers together make in a second at most; 0 for any number."},
 		{name: "poll.concurrency", fallback: "256", kind: count(1, 100_000), doc: "How many looks one worker makes at once at each endpoint."},
 		{name: "poll.tick", fallback: "50ms", kind: duration(tiny, time.Minute), doc: "How often a worker checks whether looks are due; it asks Redis only when some may be."},
 		{name: "poll.lease", fallback: "1m30s", kind: duration(tiny, day), doc: "How long a look belongs to the worker that claimed it."},
