@@ -36,8 +36,9 @@ func directions() []direction {
 	adapter := "adapters meet as small interfaces declared by who calls them, wired in internal/app"
 	return []direction{
 		{"jobs", nil, "everything imports the vocabulary, so it imports nothing"},
-		{"jobs/summarize", []string{module + "/jobs", "github.com/tiktoken-go/tokenizer/...", "golang.org/x/net/...", "golang.org/x/text/..."}, planner},
 		{"jobs/prices", []string{module + "/jobs"}, "a price is a pure function over what was used"},
+		{"jobs/tokens", []string{"github.com/tiktoken-go/tokenizer/..."}, "it counts, and knows nothing of what is counted"},
+		{"jobs/summarize", []string{module + "/jobs", module + "/jobs/tokens", "github.com/tiktoken-go/tokenizer/...", "golang.org/x/net/...", "golang.org/x/text/..."}, planner},
 		{"poller", []string{module + "/jobs", prometheus + "/..."}, "when to look is decided without knowing where records or responses live"},
 		{"internal/redisurl", nil, "everybody who meets an address reads it here, so it brings nothing along"},
 		{"internal/blobsurl", nil, "everybody who meets the URL of a blob store reads it here, so it brings nothing along"},
@@ -46,7 +47,7 @@ func directions() []direction {
 		{"client", []string{module + "/jobs", module + "/jobs/...", module + "/results"}, "what other programs import must bring along as little as possible"},
 		{"internal/queue", []string{module + "/jobs", redisClient + "/...", prometheus + "/...", "github.com/hibiken/asynq"}, "the only speaker of Asynq; " + adapter},
 		{"internal/dispatch", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
-		{"internal/limits", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
+		{"internal/limits", []string{module + "/jobs", module + "/jobs/tokens", module + "/results", prometheus + "/..."}, step},
 		{"internal/submit", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
 		{"internal/watchdog", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
 		{"internal/effects", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/longhaul-jobs/longhaul/jobs/tokens"
 )
 
 const (
@@ -103,22 +105,22 @@ func checkSize(doc Document, opts Options, b body) error {
 	if !known || len(b.Instructions)+len(text)+framingTokens <= limit {
 		return nil
 	}
-	tokens, _, err := countTokens(b.Instructions, limit)
+	needed, _, err := tokens.Count(b.Instructions, limit)
 	if err != nil {
 		return &SourceError{Path: doc.Path, Err: err}
 	}
-	tokens += framingTokens
-	inText, counted, err := countTokens(text, max(0, limit-tokens))
+	needed += framingTokens
+	inText, counted, err := tokens.Count(text, max(0, limit-needed))
 	if err != nil {
 		return &SourceError{Path: doc.Path, Err: err}
 	}
-	if tokens+inText <= limit {
+	if needed+inText <= limit {
 		return nil
 	}
-	tooLarge := &TooLargeError{Name: doc.Path, Model: opts.Model, Limit: limit, Tokens: tokens + inText}
+	tooLarge := &TooLargeError{Name: doc.Path, Model: opts.Model, Limit: limit, Tokens: needed + inText}
 	if counted < len(text) {
 		tooLarge.Estimated = true
-		tooLarge.Tokens = tokens + int(float64(inText)/float64(counted)*float64(len(text)))
+		tooLarge.Tokens = needed + int(float64(inText)/float64(counted)*float64(len(text)))
 	}
 	return tooLarge
 }

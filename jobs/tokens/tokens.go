@@ -1,4 +1,6 @@
-package summarize
+// Package tokens counts what a request costs a model to read, before it is sent: by
+// OpenAI's own encoding, whose vocabulary is part of the program.
+package tokens
 
 import (
 	"fmt"
@@ -15,7 +17,7 @@ type windows struct {
 	longest int
 }
 
-// countTokens returns the number of tokens in text, by the o200k encoding of
+// Count returns the number of tokens in text, by the o200k encoding of
 // the models since gpt-4o. It stops soon after the count exceeds limit and
 // returns how many bytes it has counted.
 //
@@ -24,7 +26,7 @@ type windows struct {
 // whole. Only a run of 128 KiB without such a place is cut anywhere, which can
 // shift the count by a few tokens for each cut. Against OpenAI's own encoder
 // the library counts a token too many for some empty lines that hold blanks.
-func countTokens(text string, limit int) (tokens, counted int, err error) {
+func Count(text string, limit int) (tokens, counted int, err error) {
 	return windows{usual: 64 << 10, longest: 128 << 10}.count(text, limit)
 }
 

@@ -1,4 +1,4 @@
-package summarize_test
+package tokens_test
 
 import (
 	"math/rand/v2"
@@ -8,25 +8,25 @@ import (
 
 	"github.com/tiktoken-go/tokenizer/codec"
 
-	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+	"github.com/longhaul-jobs/longhaul/jobs/tokens"
 )
 
 const unlimited = 1 << 40
 
-func TestCountTokens(t *testing.T) {
+func TestCount(t *testing.T) {
 	// As OpenAI's own encoder counts with o200k_base.
 	for text, want := range map[string]int{
 		"": 0, "hello world": 2, "antidisestablishmentarianism": 6, "2 + 2 = 4": 7, "1234567890": 4,
 		"漢字かな交じり文": 7, "Größe: 5 € – „gut“": 10, "if x <= 10 {\n\treturn nil\n}\n": 10, "👍🏽 don't WE'RE": 7,
 	} {
-		if got, _, err := summarize.CountTokens(text, unlimited); err != nil || got != want {
-			t.Errorf("CountTokens(%q) = %d, %v, want %d", text, got, err, want)
+		if got, _, err := tokens.Count(text, unlimited); err != nil || got != want {
+			t.Errorf("Count(%q) = %d, %v, want %d", text, got, err, want)
 		}
 	}
 }
 
 // Counting in windows gives what counting at once gives, wherever they are cut.
-func TestCountTokensInWindowsIsExact(t *testing.T) {
+func TestCountInWindowsIsExact(t *testing.T) {
 	pieces := []string{
 		"the", " quick", ", Brown", " fox's", " \"jump\"", "\t(over)", "  the", "   lazy", "\r\n", "\n", "\n\n  ", "\n    if x <= 10 {",
 		" // DÉJÀ vu…", "漢字かな交じり文", "\n漢字", "\n\u3000字", "\n\u3000\n", "\n\n\u3000\n", "\u3000\u3000\n\n\u3000\u3000\n\n", " 🙂👍🏽", " don't", " WE'RE", " 3.14159", " __init__", "\n/a/b/c", ")\n)", ")\n/",
@@ -45,7 +45,7 @@ func TestCountTokensInWindowsIsExact(t *testing.T) {
 			t.Fatal(err)
 		}
 		for usual := 16; usual < 80; usual += 7 {
-			got, counted, err := summarize.CountInWindows(text, unlimited, usual, len(text))
+			got, counted, err := tokens.CountInWindows(text, unlimited, usual, len(text))
 			if err != nil || counted != len(text) {
 				t.Fatalf("counted %d of %d bytes: %v", counted, len(text), err)
 			}
@@ -57,7 +57,7 @@ func TestCountTokensInWindowsIsExact(t *testing.T) {
 }
 
 // A run without a place to cut is cut all the same, at the price of a few tokens.
-func TestCountTokensCutsAnEndlessRun(t *testing.T) {
+func TestCountCutsAnEndlessRun(t *testing.T) {
 	for name, text := range map[string]string{
 		"letters": strings.Repeat("a", 20<<10),
 		"kana":    strings.Repeat("かな", 3001),
@@ -68,7 +68,7 @@ func TestCountTokensCutsAnEndlessRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, counted, err := summarize.CountInWindows(text, unlimited, 1<<10, 2<<10)
+			got, counted, err := tokens.CountInWindows(text, unlimited, 1<<10, 2<<10)
 			if err != nil || counted != len(text) {
 				t.Fatalf("counted %d of %d bytes: %v", counted, len(text), err)
 			}
@@ -79,19 +79,19 @@ func TestCountTokensCutsAnEndlessRun(t *testing.T) {
 	}
 }
 
-func TestCountTokensStopsAtTheLimit(t *testing.T) {
+func TestCountStopsAtTheLimit(t *testing.T) {
 	text := strings.Repeat(" word", 4<<20)
-	tokens, counted, err := summarize.CountTokens(text, 20_000)
+	n, counted, err := tokens.Count(text, 20_000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tokens <= 20_000 || tokens > 40_000 || counted > 200_000 {
-		t.Errorf("counted %d tokens in %d bytes, want little more than 20000", tokens, counted)
+	if n <= 20_000 || n > 40_000 || counted > 200_000 {
+		t.Errorf("counted %d tokens in %d bytes, want little more than 20000", n, counted)
 	}
 }
 
-func BenchmarkCountTokens(b *testing.B) {
-	page, err := os.ReadFile("testdata/report.html")
+func BenchmarkCount(b *testing.B) {
+	page, err := os.ReadFile("../summarize/testdata/report.html")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func BenchmarkCountTokens(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := summarize.CountTokens(text, unlimited); err != nil {
+		if _, _, err := tokens.Count(text, unlimited); err != nil {
 			b.Fatal(err)
 		}
 	}
