@@ -89,6 +89,17 @@ func (c *Client) whyWaiting(ctx context.Context, j jobs.Job, now time.Time) (str
 			return whyPaused(j.Lane, pauses[0], now), nil
 		}
 	}
+	settings, err := c.store.LaneSettings(ctx, j.Lane)
+	if err != nil {
+		return "", err
+	}
+	if settings.Paused {
+		why := fmt.Sprintf("its lane %s, which is paused by hand", j.Lane)
+		if settings.Reason != "" {
+			why += ": " + settings.Reason
+		}
+		return why + "; enqueue lanes resume " + j.Lane + " has it go on", nil
+	}
 	if j.Waits == jobs.WaitLimit {
 		return fmt.Sprintf("its turn: lane %s has sent as much as its limits allow", j.Lane), nil
 	}

@@ -20,6 +20,8 @@ type SubmitStarted struct {
 	// UncertainWait is how long to wait for the provider's word if the answer is
 	// lost: 0 where no webhook could bring it. A job may have a bound of its own.
 	UncertainWait time.Duration
+	// Reserved is what was reserved for it of its lane's tokens, nil for nothing.
+	Reserved *Reserved
 }
 
 // Created is a create call that was accepted. It is accepted in every state:

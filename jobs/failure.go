@@ -48,8 +48,9 @@ func (f Failure) String() string {
 // through [ClassOf] and [FailureOf].
 type Error struct {
 	Failure
-	Op  string // what we were doing, e.g. "create response"
-	Err error  // the cause, when there is one
+	Op     string     // what we were doing, e.g. "create response"
+	Err    error      // the cause, when there is one
+	Limits RateLimits // what the answer says of the account's rate limits
 }
 
 // Error says what was being done and what went wrong. The text of the cause is

@@ -135,6 +135,9 @@ type Attempt struct {
 	ServiceTier string `json:"service_tier,omitempty"`
 	// Bill is what it cost, from its end on.
 	Bill *Bill `json:"bill,omitempty"`
+	// Reserved is what was reserved for it of its lane's tokens, nil where nothing
+	// limits them.
+	Reserved *Reserved `json:"reserved,omitempty"`
 	// Free marks an attempt that does not use up the job's budget.
 	Free bool `json:"free,omitempty"`
 	// Repeats is how many more attempts, of the numbers that follow, ended for the
@@ -142,6 +145,13 @@ type Attempt struct {
 	// day without a valid key does not make a record of a thousand attempts; Ended
 	// and Failure are those of the last.
 	Repeats int `json:"repeats,omitempty"`
+}
+
+// Reserved is what a request was taken to need before it was sent, in tokens.
+type Reserved struct {
+	Input int `json:"input"`
+	// Output is its max_output_tokens, 0 for none.
+	Output int `json:"output,omitempty"`
 }
 
 // Adjustment is what an attempt asks for other than the request says.

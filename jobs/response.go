@@ -71,6 +71,16 @@ type Reply struct {
 	// PollAfter is the provider's wish for the next look
 	// (openai-poll-after-ms), 0 when it named none.
 	PollAfter time.Duration
+	// Limits is what the answer says of the account's rate limits.
+	Limits RateLimits
+}
+
+// RateLimits is what an answer says of the account's rate limits: its
+// x-ratelimit-limit and x-ratelimit-remaining headers. Where a limit is 0, nothing
+// was said of it.
+type RateLimits struct {
+	LimitRequests, RemainingRequests int // per minute
+	LimitTokens, RemainingTokens     int
 }
 
 // ParseResponse reads a response object. An object without an id or a status is

@@ -94,6 +94,7 @@ func (m *move) submitStarted(ev SubmitStarted) error {
 	j.Attempts = append(j.Attempts, Attempt{
 		Number: ev.Attempt, Reason: j.Reason, Endpoint: ev.Endpoint, Worker: ev.Worker,
 		Started: m.now, ClientRequestID: ev.ClientRequestID, Adjust: j.Adjust, UncertainWait: j.patience(ev), Alone: j.Alone,
+		Reserved: ev.Reserved,
 	})
 	j.Waits = ""
 	j.State, j.Current, j.Reason, j.Failure = StateSubmitting, ev.Attempt, "", nil

@@ -39,8 +39,20 @@ func (s *Store) Counts(ctx context.Context, group string) (Counts, error) {
 	if group != "" && !jobs.ValidName(group) {
 		return nil, jobs.Invalid("group", "is no name: letters, digits and . _ - : only")
 	}
+	return s.counts(ctx, group, "")
+}
+
+// LaneCounts is [Store.Counts] of one lane.
+func (s *Store) LaneCounts(ctx context.Context, lane string) (Counts, error) {
+	if !jobs.ValidName(lane) {
+		return nil, jobs.Invalid("lane", "is no name: letters, digits and . _ - : only")
+	}
+	return s.counts(ctx, "", lane)
+}
+
+func (s *Store) counts(ctx context.Context, group, lane string) (Counts, error) {
 	counts := make(Counts, len(jobs.States()))
-	err := s.everywhere(ctx, s.scripts.count, []any{group}, func(answer *redis.Cmd) error {
+	err := s.everywhere(ctx, s.scripts.count, []any{group, lane}, func(answer *redis.Cmd) error {
 		sizes, err := answer.Int64Slice()
 		for i, n := range sizes {
 			counts[jobs.States()[i]] += n

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"time"
@@ -14,73 +13,6 @@ import (
 
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
-
-// Admission is a job that was taken from its lane, and the number that its next
-// attempt has.
-type Admission struct {
-	Job     jobs.ID
-	Attempt int
-}
-
-// Admit takes jobs of a lane whose time has come: the highest priority first,
-// then the oldest. At most window jobs of the lane are admitted at once, an
-// equal part of them in each shard (at least one). When some shards cannot be
-// reached, what was taken from the others is returned beside the error. An
-// admission whose answer is lost is overdue after [jobs.Timing].Submit. Records of
-// a newer schema are left to a worker that can read them, and counted.
-func (s *Store) Admit(ctx context.Context, lane string, window int) ([]Admission, error) {
-	now := s.Now()
-	share := max(1, window/s.shards)
-	overdue := ms(now.Add(s.config.Timing.Submit))
-	var admitted []Admission
-	args := []any{lane, ms(now), share, overdue, jobs.Schema, ms(now.Add(time.Minute))}
-	err := s.ask(ctx, s.scripts.admit, []string{laterSet(lane)}, now, args, func(keys []string, answer *redis.Cmd) error {
-		flat, err := answer.StringSlice()
-		if err != nil {
-			return err
-		}
-		if flat[0] == "full" {
-			s.horizon.learnFull(keys[0])
-		} else {
-			s.horizon.learn(keys[0], nextDue(flat[0]))
-		}
-		s.metrics.newer.Add(float64(parseInt(flat[1])))
-		for i := 2; i+1 < len(flat); i += 2 {
-			admitted = append(admitted, Admission{Job: jobs.ID(flat[i]), Attempt: int(parseInt(flat[i+1]))})
-		}
-		return nil
-	})
-	if err != nil {
-		return admitted, fmt.Errorf("admit jobs of lane %s: %w", lane, err)
-	}
-	return admitted, nil
-}
-
-// AdmitOne takes one job of a lane whose time has come, from a shard that has one and
-// none admitted, whichever comes first: a lane that is paused has no more to do with it
-// than to find out whether it need be.
-func (s *Store) AdmitOne(ctx context.Context, lane string) ([]Admission, error) {
-	now := s.Now()
-	args := []any{lane, ms(now), 1, ms(now.Add(s.config.Timing.Submit)), jobs.Schema, ms(now.Add(time.Minute))}
-	for _, shard := range rand.Perm(s.shards) {
-		key := s.base(shard).later(lane)
-		if !s.horizon.due([]string{key}, now) {
-			continue
-		}
-		flat, err := s.run(ctx, s.scripts.admit, s.base(shard), args...).StringSlice()
-		if err != nil {
-			return nil, fmt.Errorf("admit a job of lane %s: %w", lane, err)
-		}
-		s.metrics.newer.Add(float64(parseInt(flat[1])))
-		if flat[0] != "full" { // it may be so only for want of more than one place
-			s.horizon.learn(key, nextDue(flat[0]))
-		}
-		if len(flat) > 3 {
-			return []Admission{{Job: jobs.ID(flat[2]), Attempt: int(parseInt(flat[3]))}}, nil
-		}
-	}
-	return nil, nil
-}
 
 // ClaimDue takes up to limit jobs that are due, and not for a look, from each
 // shard, the longest due first, and leases them: until the lease (at least a millisecond) runs out nobody else

@@ -76,6 +76,16 @@ import (
 //
 // The cap on looks is kept under PREFIX:{looks}:, see capped.go, and how long responses took is under PREFIX:{durations}:, see durations.go.
 //
+// What a lane may send is under PREFIX:{rates:LANE}: and goes a day after its last turn,
+// but for set, which stays:
+//
+//	rates   hash    when the next request and the next token are due, what the provider
+//	                has told of its limits, until when everything is held back, and by
+//	                how much the rates are cut; see lua/rates.lua
+//	open    zset    the tries that have a place in flight, by when somebody looks
+//	                whether their responses still are
+//	set     hash    the limits and the pause that were set at run time
+//
 // On the channel PREFIX:pokes scripts name the sets in which something is due at
 // once.
 type base string

@@ -27,6 +27,7 @@ const (
 type scripts struct {
 	accept, apply, admit, claim, late, settle, remove, expire, audit, list, count, gone, round, orphans *redis.Script
 	alone, hint, claimHints, settleHint, trip, probe, mend, addEnds, allow                              *redis.Script
+	reserve, observe, correct, room, places                                                             *redis.Script
 }
 
 // newScripts reads the sources. With flags, the scripts that record what was
@@ -37,9 +38,12 @@ func newScripts(flags bool) (scripts, error) {
 	if err != nil {
 		return scripts{}, fmt.Errorf("read scripts: %w", err)
 	}
-	preamble := vocabulary() + string(common)
+	rates, err := sources.ReadFile("lua/rates.lua")
+	if err != nil {
+		return scripts{}, fmt.Errorf("read scripts: %w", err)
+	}
 	var failed error
-	load := func(name, flag string) *redis.Script {
+	read := func(preamble, name, flag string) *redis.Script {
 		body, err := sources.ReadFile("lua/" + name + ".lua")
 		if err != nil {
 			failed = fmt.Errorf("read scripts: %w", err)
@@ -50,6 +54,8 @@ func newScripts(flags bool) (scripts, error) {
 		}
 		return redis.NewScript(flag + preamble + string(body))
 	}
+	load := func(name, flag string) *redis.Script { return read(vocabulary()+string(common), name, flag) }
+	loadRates := func(name string) *redis.Script { return read(string(rates), name, allowOOM) }
 	s := scripts{
 		accept:  load("accept", ""),
 		apply:   load("apply", allowOOM),
@@ -77,6 +83,13 @@ func newScripts(flags bool) (scripts, error) {
 		trip:  load("trip", allowOOM),
 		probe: load("probe", allowOOM),
 		mend:  load("mend", allowOOM),
+
+		// So must the rates, or all would be sent at once.
+		reserve: loadRates("reserve"),
+		observe: loadRates("observe"),
+		correct: loadRates("correct"),
+		room:    loadRates("room"),
+		places:  loadRates("places"),
 	}
 	return s, failed
 }

@@ -19,6 +19,8 @@ type Worker struct {
 	Started   time.Time `json:"started"`
 	Lanes     []string  `json:"lanes"`
 	Endpoints []string  `json:"endpoints"`
+	// Rates are what its lanes are configured to send, where that is limited.
+	Rates map[string]Rates `json:"rates,omitempty"`
 }
 
 // Beat says that the worker lives, for the given time.

@@ -32,6 +32,8 @@ var (
 	_ dispatch.Store  = (*results.Store)(nil)
 	_ limits.Store    = (*results.Store)(nil)
 	_ submit.Breaker  = (*limits.Breaker)(nil)
+	_ submit.Pacer    = (*limits.Pacer)(nil)
+	_ limits.Rates    = (*results.Store)(nil)
 	_ poller.Records  = pollerRecords{}
 	_ watchdog.Queue  = (*queue.Client)(nil)
 	_ dispatch.Queue  = (*queue.Client)(nil)
@@ -64,7 +66,7 @@ func (a *App) assemble() parts {
 	worker := results.Worker{
 		ID: "w_" + string(jobs.NewID(store.Now(), 0))[len(jobs.IDPrefix):], Host: hostname(), PID: os.Getpid(),
 		Version: a.options.Version, Started: store.Now(),
-		Lanes: servedLanes(cfg, a.endpoints), Endpoints: names(a.endpoints),
+		Lanes: servedLanes(cfg, a.endpoints), Endpoints: names(a.endpoints), Rates: limited(rates(cfg)),
 	}
 	store.ClaimAs(worker.ID)
 	names, tasks := queue.Names{Prefix: cfg.Redis.Prefix}, a.tasks
@@ -91,7 +93,9 @@ func (a *App) assemble() parts {
 	}
 	told := announcements(a.endpoints)
 	breaker := limits.NewBreaker(store, slices.Sorted(maps.Keys(cfg.Lanes)), a.registry, a.log)
+	pacer := limits.NewPacer(store, rates(cfg), a.registry, a.log)
 	ended := func(ctx context.Context, j jobs.Job, attempt jobs.Attempt, r jobs.Response) {
+		pacer.Ended(ctx, j, attempt, r.Usage())
 		breaker.Ended(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt.Number}, attempt.Started, r)
 		lengths.Ended(j, attempt, r, store.Now())
 	}
@@ -102,14 +106,14 @@ func (a *App) assemble() parts {
 	metrics := queue.NewMetrics(a.registry)
 	p := parts{
 		worker: worker, watchdog: dog, breaker: breaker, submits: submits,
-		loops: map[string]func(context.Context) error{"poller": looks.Run, "listener": store.Listen, "breaker": breaker.Run},
+		loops: map[string]func(context.Context) error{"poller": looks.Run, "listener": store.Listen, "breaker": breaker.Run, "pacer": pacer.Run},
 	}
 	if lengths != nil {
 		p.loops["durations"] = lengths.Run
 	}
 	for _, e := range a.endpoints {
 		p.submits[e.Name] = submit.New(store, e.api, tasks, submit.Config{
-			Worker: worker.ID, Endpoint: e.Name, Enter: a.gate.Enter, Breaker: breaker, UncertainWait: uncertainWait(cfg, told[e.Name]),
+			Worker: worker.ID, Endpoint: e.Name, Enter: a.gate.Enter, Breaker: breaker, Pacer: pacer, UncertainWait: uncertainWait(cfg, told[e.Name]),
 			FirstLook: func(j jobs.Job, wish time.Duration) time.Duration {
 				return schedule.First(lengths.Plan(poller.SortOf(j)), wish, told[e.Name].Expected())
 			},
@@ -123,6 +127,7 @@ func (a *App) assemble() parts {
 		lane := cfg.Lanes[name]
 		lanes = append(lanes, dispatch.Lane{
 			Name: name, Window: lane.Window, Paused: func() (paused, due bool) { return breaker.Paused(name) },
+			Room: func(ctx context.Context) int { return pacer.Room(ctx, name) },
 		})
 		p.loops["lane "+name] = queue.NewSubmitServer(a.rdb, names, name, p.submits[lane.Endpoint], queue.Config{
 			Concurrency: lane.Concurrency, Grace: cfg.Shutdown.Grace,
@@ -135,6 +140,21 @@ func (a *App) assemble() parts {
 	}
 	p.loops["dispatcher"] = dispatch.New(store, tasks, lanes, dispatchTick, a.registry, a.log).Run
 	return p
+}
+
+// rates are what the lanes are configured to send.
+func rates(cfg config.Config) map[string]results.Rates {
+	all := make(map[string]results.Rates, len(cfg.Lanes))
+	for name, lane := range cfg.Lanes {
+		all[name] = results.Rates{Requests: lane.RequestsPerMinute, Tokens: lane.TokensPerMinute, InFlight: lane.InFlight}
+	}
+	return all
+}
+
+// limited are those that limit anything.
+func limited(all map[string]results.Rates) map[string]results.Rates {
+	maps.DeleteFunc(all, func(_ string, r results.Rates) bool { return r == results.Rates{} })
+	return all
 }
 
 // ending is told how the response of an attempt has ended.

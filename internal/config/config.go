@@ -108,6 +108,11 @@ type Lane struct {
 	Window int `mapstructure:"window"`
 	// Endpoint is where the lane's requests are sent.
 	Endpoint string `mapstructure:"endpoint"`
+	// RequestsPerMinute and TokensPerMinute are what all workers together send, and
+	// InFlight is the most responses that have not ended; 0 is no limit of ours.
+	RequestsPerMinute int `mapstructure:"requests_per_minute"`
+	TokensPerMinute   int `mapstructure:"tokens_per_minute"`
+	InFlight          int `mapstructure:"in_flight"`
 }
 
 // Poll says how responses are watched.

@@ -143,7 +143,7 @@ func (l *loader) checkEndpoints(c Config) {
 		names = append(names, e.Name)
 	}
 	for _, lane := range slices.Sorted(maps.Keys(c.Lanes)) {
-		_, _, k := laneKeys(lane)
+		k := laneKey(lane, "endpoint")
 		named := c.Lanes[lane].Endpoint
 		if named == "" || slices.Contains(names, named) {
 			continue

@@ -13,8 +13,9 @@ func Keys() []Key {
 		rows = append(rows, exported(k))
 		switch k.name {
 		case lanesKey:
-			concurrency, window, endpoint := laneKeys("NAME")
-			rows = append(rows, exported(concurrency), exported(window), exported(endpoint))
+			for _, k := range laneKeys("NAME") {
+				rows = append(rows, exported(k))
+			}
 		case endpointsKey:
 			for _, k := range endpointKeys("NAME") {
 				rows = append(rows, exported(k))

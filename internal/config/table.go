@@ -28,15 +28,14 @@ type Setting struct {
 // order of the documentation, the endpoints and the lanes by name.
 func (c Config) Table() []Setting {
 	table := keys()
-	settings := make([]Setting, 0, len(table)+3*len(c.Lanes)+7*len(c.Endpoints))
+	settings := make([]Setting, 0, len(table)+6*len(c.Lanes)+7*len(c.Endpoints))
 	for _, k := range table {
 		switch k.name {
 		case lanesKey:
 			for _, name := range slices.Sorted(maps.Keys(c.Lanes)) {
-				lane := c.Lanes[name]
-				concurrency, window, endpoint := laneKeys(name)
-				settings = append(settings,
-					c.setting(concurrency, lane.Concurrency), c.setting(window, lane.Window), c.setting(endpoint, lane.Endpoint))
+				for _, k := range laneKeys(name) {
+					settings = append(settings, c.setting(k, fieldOf(c.Lanes[name], k.leaf())))
+				}
 			}
 		case endpointsKey:
 			for _, name := range slices.Sorted(maps.Keys(c.Endpoints)) {

@@ -22,7 +22,9 @@ func TestTableHasEveryKeyInOrder(t *testing.T) {
 		switch k.Name {
 		case "lanes":
 			for _, lane := range []string{"a", "b", "c", "d", "default", "e"} {
-				want = append(want, "lanes."+lane+".concurrency", "lanes."+lane+".window", "lanes."+lane+".endpoint")
+				for _, leaf := range []string{"concurrency", "window", "endpoint", "requests_per_minute", "tokens_per_minute", "in_flight"} {
+					want = append(want, "lanes."+lane+"."+leaf)
+				}
 			}
 		case "endpoints":
 			for _, endpoint := range []string{"a", "b", "c", "d", "e", "f"} {

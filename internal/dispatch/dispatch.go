@@ -22,6 +22,7 @@ import (
 type Store interface {
 	Admit(ctx context.Context, lane string, window int) ([]results.Admission, error)
 	AdmitOne(ctx context.Context, lane string) ([]results.Admission, error)
+	AdmitFew(ctx context.Context, lane string, most int) (admitted []results.Admission, more bool, err error)
 }
 
 // Queue takes admitted jobs.
@@ -37,6 +38,16 @@ type Lane struct {
 	// Paused reports whether the lane is paused, and if so, whether one of its jobs
 	// is to find out whether it need be. Nil is never paused.
 	Paused func() (paused, due bool)
+	// Room is how many of its jobs may be on their way to the provider by what limits
+	// it, -1 for any number. Nil is any number.
+	Room func(ctx context.Context) int
+}
+
+func (l Lane) room(ctx context.Context) int {
+	if l.Room == nil {
+		return -1
+	}
+	return l.Room(ctx)
 }
 
 func (l Lane) paused() (paused, due bool) {
@@ -49,6 +60,14 @@ func (l Lane) paused() (paused, due bool) {
 // probePause is how long a lane that is paused is left alone after one of its jobs
 // was admitted: by then it is known whether that, or another worker's, is the probe.
 const probePause = time.Second
+
+// limitedPause is how long a lane is left alone that was asked for as many jobs as its
+// limits let it send: time makes new room.
+const limitedPause = 250 * time.Millisecond
+
+// few is up to how many jobs a lane is asked for one by one, since an equal part for
+// each shard would be less than one.
+const few = 64
 
 // Dispatcher admits the jobs of some lanes.
 type Dispatcher struct {
@@ -97,9 +116,10 @@ func (d *Dispatcher) runLane(ctx context.Context, lane Lane) {
 		// into the queue would wait for the watchdog.
 		paused, due := lane.paused()
 		var n int
+		var limited bool
 		var err error
 		if !paused || due {
-			n, err = d.admit(context.WithoutCancel(ctx), lane, paused)
+			n, limited, err = d.admit(context.WithoutCancel(ctx), lane, paused)
 		}
 		switch {
 		case err != nil:
@@ -110,6 +130,8 @@ func (d *Dispatcher) runLane(ctx context.Context, lane Lane) {
 			pause = probePause
 		case paused:
 			pause = d.tick
+		case limited:
+			pause = limitedPause
 		case n > 0:
 			pause = d.tick / 10
 		default:
@@ -136,20 +158,35 @@ const (
 // together is how many of n admitted jobs go into one task.
 func together(n int) int { return min(max(1, n/leastTasks), mostTogether) }
 
-// admit takes jobs out of a lane and enqueues them: as many as its window allows, or
-// one, if the lane is paused.
-func (d *Dispatcher) admit(ctx context.Context, lane Lane, paused bool) (int, error) {
+// admit takes jobs out of a lane and enqueues them: as many as its window and its
+// limits allow, or one, if the lane is paused. It reports whether its limits kept it
+// from taking more.
+func (d *Dispatcher) admit(ctx context.Context, lane Lane, paused bool) (n int, limited bool, err error) {
 	var admissions []results.Admission
-	var err error
-	if paused {
+	switch room := lane.room(ctx); {
+	case room == 0:
+		return 0, true, nil
+	case paused:
 		admissions, err = d.store.AdmitOne(ctx, lane.Name)
-	} else {
+	case room > 0 && min(room, lane.Window) <= few:
+		admissions, limited, err = d.store.AdmitFew(ctx, lane.Name, min(room, lane.Window))
+	case room > 0:
+		admissions, err = d.store.Admit(ctx, lane.Name, min(room, lane.Window))
+		limited = len(admissions) > 0
+	default:
 		admissions, err = d.store.Admit(ctx, lane.Name, lane.Window)
 	}
 	if len(admissions) == 0 {
-		return 0, err
+		return 0, limited, err
 	}
-	d.admitted.WithLabelValues(lane.Name).Add(float64(len(admissions)))
+	d.enqueue(ctx, lane.Name, admissions, &err)
+	return len(admissions), limited, err
+}
+
+// enqueue puts admitted jobs into their lane's queue, and keeps what goes wrong beside
+// what went wrong before.
+func (d *Dispatcher) enqueue(ctx context.Context, lane string, admissions []results.Admission, err *error) {
+	d.admitted.WithLabelValues(lane).Add(float64(len(admissions)))
 	tasks := make(chan []jobs.Try, len(admissions))
 	for some := range slices.Chunk(admissions, together(len(admissions))) {
 		tries := make([]jobs.Try, len(some))
@@ -165,7 +202,7 @@ func (d *Dispatcher) admit(ctx context.Context, lane Lane, paused bool) (int, er
 	for range min(enqueuers, len(tasks)) {
 		all.Go(func() {
 			for tries := range tasks {
-				if err := d.queue.SubmitTogether(ctx, lane.Name, tries); err != nil {
+				if err := d.queue.SubmitTogether(ctx, lane, tries); err != nil {
 					mu.Lock()
 					failed = fmt.Errorf("enqueue admitted job %s: %w", tries[0].Job, err)
 					mu.Unlock()
@@ -174,8 +211,7 @@ func (d *Dispatcher) admit(ctx context.Context, lane Lane, paused bool) (int, er
 		})
 	}
 	all.Wait()
-	if err == nil {
-		err = failed
+	if *err == nil {
+		*err = failed
 	}
-	return len(admissions), err
 }

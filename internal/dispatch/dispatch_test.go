@@ -101,6 +101,14 @@ func (s *fakeStore) AdmitOne(ctx context.Context, lane string) ([]results.Admiss
 	return s.Admit(ctx, lane, 1)
 }
 
+// AdmitFew admits as the store does.
+func (s *fakeStore) AdmitFew(ctx context.Context, lane string, most int) (admitted []results.Admission, more bool, err error) {
+	admitted, err = s.Admit(ctx, lane, most)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return admitted, len(s.waiting[lane]) > 0, err
+}
+
 // fakeQueue remembers what was enqueued.
 type fakeQueue struct {
 	mu    sync.Mutex

@@ -1,5 +1,6 @@
-// Package limits keeps a lane from sending what cannot be answered. When the account
-// behind a lane is at fault (a bad key, an exhausted quota) the lane is paused for all
+// Package limits keeps a lane from sending what cannot be answered: faster than it may,
+// or on an account that is at fault. The pacer gives each request its turn. When the
+// account behind a lane is at fault (a bad key, an exhausted quota) the lane is paused for all
 // workers, one job at a time finds out whether the account works again, and then the
 // lane resumes by itself. How a lane stands is in Redis, in package results; here it
 // is known without asking, so that a job whose lane goes on costs no call.

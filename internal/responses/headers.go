@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
 const (
@@ -56,6 +58,22 @@ func retryAfter(status int, h http.Header, p problem) time.Duration {
 		d = max(d, reset(h.Get("X-Ratelimit-Reset-Tokens")))
 	}
 	return min(d, maxRetryAfter)
+}
+
+// rateLimits returns what the headers say of the account's limits. A limit without
+// what remains of it, or the other way round, says nothing.
+func rateLimits(h http.Header) jobs.RateLimits {
+	var l jobs.RateLimits
+	read := func(of string, limit, remaining *int) {
+		all, err := strconv.Atoi(strings.TrimSpace(h.Get("X-Ratelimit-Limit-" + of)))
+		left, failed := strconv.Atoi(strings.TrimSpace(h.Get("X-Ratelimit-Remaining-" + of)))
+		if err == nil && failed == nil && all > 0 {
+			*limit, *remaining = all, min(max(left, 0), all)
+		}
+	}
+	read("Requests", &l.LimitRequests, &l.RemainingRequests)
+	read("Tokens", &l.LimitTokens, &l.RemainingTokens)
+	return l
 }
 
 // serverTime is now by the provider's clock: a date that it sends is meant by

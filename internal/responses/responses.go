@@ -181,6 +181,7 @@ func (c *Client) reply(e *exchange, wantID string) (jobs.Reply, error) {
 		Response:  response,
 		RequestID: requestID(e.header),
 		PollAfter: pollAfter(e.header),
+		Limits:    rateLimits(e.header),
 	}, nil
 }
 
@@ -194,7 +195,7 @@ func (c *Client) fail(e *exchange) error {
 		failure.Message = fmt.Sprintf("HTTP %d with %s", e.status, describeBody(e))
 	}
 	c.metrics.observe(e.op, string(failure.Class), e.elapsed)
-	return &jobs.Error{Failure: failure, Op: e.op.verb(), Err: e.cause()}
+	return &jobs.Error{Failure: failure, Op: e.op.verb(), Err: e.cause(), Limits: rateLimits(e.header)}
 }
 
 // timeout returns how long an operation may take.

@@ -47,6 +47,16 @@ type Breaker interface {
 	Unused(ctx context.Context, lane string, t jobs.Try)
 }
 
+// Pacer gives each request of a lane its turn.
+type Pacer interface {
+	// Turn says when a request may be sent, and what was reserved for it.
+	Turn(ctx context.Context, lane string, t jobs.Try, body json.RawMessage) (results.Turn, *jobs.Reserved, error)
+	// Answered and Ended note what an answer tells of the limits, and what a response
+	// used. They never fail and never take long.
+	Answered(ctx context.Context, lane string, t jobs.Try, reply jobs.Reply, failure error)
+	Ended(ctx context.Context, j jobs.Job, a jobs.Attempt, usage *jobs.Usage)
+}
+
 // Config names who submits, and where to.
 type Config struct {
 	Worker   string
@@ -62,6 +72,8 @@ type Config struct {
 	Enter func(ctx context.Context, alone bool) (leave func(), err error)
 	// Breaker pauses lanes; nil pauses none.
 	Breaker Breaker
+	// Pacer keeps lanes within their limits; nil limits none.
+	Pacer Pacer
 }
 
 // Submitter makes create calls. It is safe for concurrent use.
@@ -155,7 +167,7 @@ func (s *Submitter) submit(ctx context.Context, t jobs.Try) error {
 		return nil // a task of an admission that was taken back
 	}
 	if !s.pass(ctx, j, t) {
-		return s.postpone(ctx, j, attempt)
+		return s.postpone(ctx, j, jobs.Postponed{Attempt: attempt})
 	}
 	sent, err := s.send(ctx, j, attempt)
 	if !sent && s.config.Breaker != nil {
@@ -169,15 +181,16 @@ func (s *Submitter) pass(ctx context.Context, j jobs.Job, t jobs.Try) bool {
 	return s.config.Breaker == nil || s.config.Breaker.Pass(ctx, j.Lane, t)
 }
 
-// postpone sends a job back to its lane, which is paused, before anything of the
-// attempt is on record. A crash before it leaves an admitted job whose task comes
-// back.
-func (s *Submitter) postpone(ctx context.Context, j jobs.Job, attempt int) error {
-	_, err := s.records.Advance(ctx, j, jobs.Postponed{Attempt: attempt, Admitted: j.Admitted})
+// postpone sends a job back to its lane before anything of the attempt is on record.
+// A crash before it leaves an admitted job whose task comes back.
+func (s *Submitter) postpone(ctx context.Context, j jobs.Job, ev jobs.Postponed) error {
+	ev.Admitted = j.Admitted
+	_, err := s.records.Advance(ctx, j, ev)
 	if !known(err) {
 		return err
 	}
-	s.log.DebugContext(ctx, "job goes back to its lane, which is paused", slog.String("job_id", string(j.ID)), slog.String("lane", j.Lane))
+	s.log.DebugContext(ctx, "job goes back to its lane", slog.String("job_id", string(j.ID)), slog.String("lane", j.Lane),
+		slog.String("waits", string(ev.Reason)))
 	return nil
 }
 
@@ -192,6 +205,10 @@ func (s *Submitter) send(ctx context.Context, j jobs.Job, attempt int) (sent boo
 	if err != nil {
 		return false, s.unusable(ctx, j, attempt, "request_invalid", err)
 	}
+	reserved, turn, err := s.takeTurn(ctx, j, attempt, body)
+	if err != nil || !turn {
+		return false, err
+	}
 	leave, err := s.enter(ctx, j)
 	if err != nil {
 		// Something else takes its time. The watchdog enqueues the job anew.
@@ -202,12 +219,15 @@ func (s *Submitter) send(ctx context.Context, j jobs.Job, attempt int) (sent boo
 	requestID := fmt.Sprintf("%s-%d", j.ID, attempt)
 	j, intended, err := s.intend(ctx, j, jobs.SubmitStarted{
 		Attempt: attempt, Worker: s.config.Worker, Endpoint: s.config.Endpoint, ClientRequestID: requestID,
-		UncertainWait: s.config.UncertainWait,
+		UncertainWait: s.config.UncertainWait, Reserved: reserved,
 	})
 	if err != nil || !intended {
 		return false, err
 	}
 	reply, err := s.create(ctx, body, requestID)
+	if s.config.Pacer != nil {
+		s.config.Pacer.Answered(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt}, reply, err)
+	}
 	s.settle(ctx, j, attempt, reply, err)
 	return true, nil
 }
@@ -223,6 +243,9 @@ func (s *Submitter) settle(ctx context.Context, j jobs.Job, attempt int, reply j
 	}
 	s.record(ctx, j, attempt, reply, nil)
 	s.tell(ctx, j, attempt, reply, nil)
+	if a, _ := j.CurrentAttempt(); s.config.Pacer != nil && reply.Response.Terminal() {
+		s.config.Pacer.Ended(ctx, j, a, reply.Response.Usage())
+	}
 }
 
 // tell has the breaker know what a create tells of the account.

@@ -5,12 +5,14 @@
 -- So that the server refuses the first write and nothing is half done, what adds
 -- comes before what takes away.
 -- What is of a newer schema goes back for a minute, to a worker that can read it.
--- ARGV: lane, now, window, overdue at, schema, back until
+-- ARGV: lane, now, window (0 to learn what there is), overdue at, schema, back until,
+--       '1' to fill the window at once, '' to do so a quarter at a time
 -- Returns when to ask again: a time, 'full' for when one of the admitted has gone
 -- on, or '' for not before another job comes. Then how many were of a newer
--- schema, and the id and the next attempt of each.
+-- schema, how many are admitted now, and the id and the next attempt of each that
+-- was.
 local lane, now, window, overdue = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local schema, back = ARGV[5], ARGV[6]
+local schema, back, at_once = ARGV[5], ARGV[6], ARGV[7]
 local later, ready, admitted = waiting_key('later', lane), waiting_key('ready', lane), waiting_key('admitted', lane)
 local left = 0
 
@@ -25,11 +27,11 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, 
   end
 end
 
-local out = { '', 0 }
+local out = { '', 0, 0 }
 local room = window - redis.call('ZCARD', admitted)
 -- While there are many, a quarter of the window is filled at a time: what is
 -- admitted together is submitted together.
-if room < window / 4 then room = 0 end
+if at_once ~= '1' and room < window / 4 then room = 0 end
 for _, id in ipairs(room > 0 and redis.call('ZRANGE', ready, 0, room - 1) or {}) do
   local head = read_head(id)
   if head and newer(head[SCHEMA], schema) then
@@ -52,5 +54,5 @@ if redis.call('EXISTS', ready) == 1 then
 else
   out[1] = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2] or ''
 end
-out[2] = tostring(left)
+out[2], out[3] = tostring(left), tostring(redis.call('ZCARD', admitted))
 return out

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/longhaul-jobs/longhaul/client"
+	"github.com/longhaul-jobs/longhaul/internal/config"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+func (c *cli) lanesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "lanes",
+		Short: "Show how lanes stand, pause and resume them, and change their limits",
+		Long: `lanes shows the lanes that workers serve: how many of their jobs wait and run, the
+limits in force, and whether they are paused. A limit that was set at run time is
+marked with *, and one that only the provider has told of with ~.`,
+		Args: noArguments,
+		RunE: c.elsewhere(func(ctx context.Context, cfg config.Config, _ []string) error {
+			return c.withSession(ctx, cfg, func(s *session) error {
+				lanes, err := s.Lanes(ctx, slices.Collect(maps.Keys(cfg.Lanes))...)
+				if err != nil {
+					return err
+				}
+				if c.json {
+					for _, l := range lanes {
+						if err := c.print(l); err != nil {
+							return err
+						}
+					}
+					return nil
+				}
+				return writeLanes(c.stdout, lanes)
+			})
+		}),
+	}
+	cmd.AddCommand(c.pauseCommand(), c.resumeCommand(), c.setCommand())
+	return cmd
+}
+
+func writeLanes(w io.Writer, lanes []client.Lane) error {
+	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = io.WriteString(columns, "LANE\tWORKERS\tWAITING\tRUNNING\tREQUESTS/MIN\tTOKENS/MIN\tIN FLIGHT\tUSES\tPAUSED\n") // Flush reports what fails
+	for _, l := range lanes {
+		inFlight := limitOf(l.InForce.InFlight, 0, l.Set.InFlight)
+		if l.InForce.InFlight > 0 {
+			inFlight = formatCount(int64(l.InFlight)) + " of " + inFlight
+		}
+		paused := "-"
+		if l.Paused != "" {
+			paused = clip(l.Paused, 60)
+		}
+		_, _ = fmt.Fprintf(columns, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%.0f %%\t%s\n", l.Name, l.Workers, formatCount(l.Waiting),
+			formatCount(l.Submitting+l.Running), limitOf(l.InForce.Requests, l.Learned.Requests, l.Set.Requests),
+			limitOf(l.InForce.Tokens, l.Learned.Tokens, l.Set.Tokens), inFlight, 100*l.Share, paused)
+	}
+	if err := columns.Flush(); err != nil {
+		return fmt.Errorf("write to stdout: %w", err)
+	}
+	return nil
+}
+
+// limitOf shows a limit, and where it comes from.
+func limitOf(inForce, learned int, set *int) string {
+	switch {
+	case inForce > 0 && inForce == learned, inForce == 0 && learned > 0:
+		return formatCount(int64(learned)) + "~"
+	case set != nil && *set == 0:
+		return "any*"
+	case inForce == 0:
+		return "-"
+	case set != nil:
+		return formatCount(int64(inForce)) + "*"
+	}
+	return formatCount(int64(inForce))
+}
+
+func (c *cli) pauseCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "pause LANE...",
+		Short: "Have lanes send nothing until they are resumed",
+		Long: `pause has lanes send nothing, at all workers, until they are resumed. Their jobs
+wait and keep their attempts; what is in flight goes on to its end.`,
+		Example: `  enqueue lanes pause nightly --reason "the budget of November"`,
+		Args:    someLanes,
+		RunE: c.elsewhere(func(ctx context.Context, cfg config.Config, lanes []string) error {
+			return c.eachLane(ctx, cfg, lanes, "paused", func(s *session, lane string) error { return s.PauseLane(ctx, lane, reason) })
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, shown with the jobs that wait")
+	return cmd
+}
+
+func (c *cli) resumeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "resume LANE...",
+		Short: "Have lanes go on that were paused by hand",
+		Long: `resume ends a pause by hand. A lane that is paused because its account is at fault
+goes on by itself when the account works again.`,
+		Example: `  enqueue lanes resume nightly`,
+		Args:    someLanes,
+		RunE: c.elsewhere(func(ctx context.Context, cfg config.Config, lanes []string) error {
+			return c.eachLane(ctx, cfg, lanes, "resumed", func(s *session, lane string) error { return s.ResumeLane(ctx, lane) })
+		}),
+	}
+}
+
+func (c *cli) setCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "set LANE LIMIT=NUMBER...",
+		Short: "Change limits of a lane for all workers",
+		Long: fmt.Sprintf(`set changes limits of a lane, for all workers and from the next request on: %s,
+%s and %s. 0 is no limit, and "default" has what is configured count again.
+What was set outlives workers and counts before their configuration.`,
+			results.SettingRequests, results.SettingTokens, results.SettingInFlight),
+		Example: `  enqueue lanes set nightly requests_per_minute=120 in_flight=50
+  enqueue lanes set nightly requests_per_minute=default`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return errors.New("name a lane and at least one limit, such as requests_per_minute=120")
+			}
+			_, err := laneChanges(args[1:])
+			return err
+		},
+		RunE: c.elsewhere(func(ctx context.Context, cfg config.Config, args []string) error {
+			changes, err := laneChanges(args[1:])
+			if err != nil {
+				return err
+			}
+			return c.eachLane(ctx, cfg, args[:1], "set", func(s *session, lane string) error { return s.SetLane(ctx, lane, changes) })
+		}),
+	}
+}
+
+// laneChanges reads LIMIT=NUMBER.
+func laneChanges(args []string) (map[string]*int, error) {
+	known := []string{results.SettingRequests, results.SettingTokens, results.SettingInFlight}
+	changes := make(map[string]*int, len(args))
+	for _, arg := range args {
+		name, text, ok := strings.Cut(arg, "=")
+		_, twice := changes[name]
+		switch {
+		case !ok || !slices.Contains(known, name):
+			return nil, fmt.Errorf("%q: write LIMIT=NUMBER, where the limit is one of %s", arg, strings.Join(known, ", "))
+		case twice:
+			return nil, fmt.Errorf("%s is given twice", name)
+		case text == "default":
+			changes[name] = nil
+			continue
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 || n > 1_000_000_000 {
+			return nil, fmt.Errorf("%q: write a whole number from 0 (no limit) to 1000000000, or default for what is configured", arg)
+		}
+		changes[name] = &n
+	}
+	return changes, nil
+}
+
+func someLanes(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return errors.New("name at least one lane; `enqueue lanes` shows them")
+	}
+	for _, name := range args {
+		if !jobs.ValidName(name) {
+			return fmt.Errorf("%q is no name of a lane: letters, digits and . _ - : only", name)
+		}
+	}
+	return nil
+}
+
+// eachLane does something with some lanes. One that neither the configuration nor a
+// living worker has is refused: it would be a misspelt one.
+func (c *cli) eachLane(ctx context.Context, cfg config.Config, lanes []string, done string, do func(s *session, lane string) error) error {
+	return c.withSession(ctx, cfg, func(s *session) error {
+		all, err := s.Lanes(ctx, slices.Collect(maps.Keys(cfg.Lanes))...)
+		if err != nil {
+			return err
+		}
+		var known []string
+		for _, l := range all {
+			known = append(known, l.Name)
+		}
+		for _, lane := range lanes {
+			if !slices.Contains(known, lane) {
+				return usage("%s is no lane of the configuration, and no living worker serves it; there are %s", lane, strings.Join(known, ", "))
+			}
+		}
+		for _, lane := range lanes {
+			if err := do(s, lane); err != nil {
+				return err
+			}
+			if c.json {
+				err = c.print(map[string]string{"lane": lane, "is": done})
+			} else {
+				_, err = fmt.Fprintf(c.stdout, "%s  %s\n", lane, done)
+			}
+			if err != nil {
+				return fmt.Errorf("write to stdout: %w", err)
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+func TestLanesAreShownAndChanged(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	j := b.accept(jobs.Options{})
+	shows(t, b.call("", "lanes").want(t, 0).stdout, "default")
+	shows(t, b.call("", "lanes", "set", "default", "requests_per_minute=120", "in_flight=0").want(t, 0).stdout, "default  set")
+	out := b.call("", "lanes").want(t, 0).stdout
+	if line := lines(out)[1]; strings.Join(strings.Fields(line), " ") != "default 0 1 0 120* - any* 100 % -" {
+		t.Errorf("after set:\n%s", out)
+	}
+	b.call("", "lanes", "pause", "default", "--reason", "the bill").want(t, 0)
+	shows(t, b.call("", "lanes").want(t, 0).stdout, "by hand: the bill")
+	shows(t, b.call("", "get", string(j.ID)).want(t, 0).stdout, "its lane default, which is paused by hand: the bill; enqueue lanes resume default has it go on")
+	b.call("", "lanes", "resume", "default").want(t, 0)
+	b.call("", "lanes", "set", "default", "requests_per_minute=default", "in_flight=default").want(t, 0)
+	if out := b.call("", "lanes").want(t, 0).stdout; strings.Contains(out, "*") || strings.Contains(out, "by hand") {
+		t.Errorf("taken back:\n%s", out)
+	}
+	shows(t, b.call("", "lanes", "--json").want(t, 0).stdout, `"name":"default"`)
+}
+
+func TestLanesRefuseWhatMakesNoSense(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for args, want := range map[string]string{
+		"lanes x":                                           `unexpected argument "x"`,
+		"lanes pause":                                       "name at least one lane",
+		"lanes pause a{b":                                   "is no name of a lane",
+		"lanes pause nightly":                               "nightly is no lane of the configuration, and no living worker serves it; there are default",
+		"lanes set default":                                 "at least one limit",
+		"lanes set default rpm=5":                           "one of requests_per_minute, tokens_per_minute, in_flight",
+		"lanes set default in_flight=-1":                    "write a whole number",
+		"lanes set default in_flight=many":                  "write a whole number",
+		"lanes set default in_flight=1 in_flight=2":         "in_flight is given twice",
+		"lanes set nightly requests_per_minute=1":           "nightly is no lane",
+		"lanes resume default another":                      "another is no lane",
+		"lanes set default requests_per_minute=99999999999": "write a whole number",
+	} {
+		b.call("", strings.Fields(args)...).want(t, 2).says(t, want)
+	}
+}
+
+func shows(t *testing.T, stdout, text string) {
+	t.Helper()
+	if !strings.Contains(stdout, text) {
+		t.Errorf("stdout does not show %q:\n%s", text, stdout)
+	}
+}

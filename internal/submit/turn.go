@@ -1,0 +1,61 @@
+package submit
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// takeTurn waits for the turn of a request and reports whether it has come. A job
+// whose turn comes much later goes back to its lane: it holds nothing there that
+// another could use. What is reserved for a request that is not sent after all passes
+// by unused.
+func (s *Submitter) takeTurn(ctx context.Context, j jobs.Job, attempt int, body json.RawMessage) (*jobs.Reserved, bool, error) {
+	if s.config.Pacer == nil {
+		return nil, true, nil
+	}
+	turn, reserved, err := s.config.Pacer.Turn(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt}, body)
+	if err != nil {
+		// The watchdog enqueues the job anew. To send it now might be too fast.
+		s.log.WarnContext(ctx, "create put off: its turn is not known", slog.String("job_id", string(j.ID)), slog.Any("err", err))
+		return nil, false, nil
+	}
+	now := s.records.Now()
+	switch turn.Verdict {
+	case results.TurnGranted:
+		return reserved, pause(ctx, turn.At.Sub(now)), nil
+	case results.TurnPaused:
+		return nil, false, s.postpone(ctx, j, jobs.Postponed{Attempt: attempt})
+	case results.TurnFull:
+		return nil, false, s.postpone(ctx, j, jobs.Postponed{Attempt: attempt, Until: now.Add(fullPause), Reason: jobs.WaitLimit})
+	case results.TurnWait:
+		return nil, false, s.postpone(ctx, j, jobs.Postponed{Attempt: attempt, Until: turn.At.Add(-early), Reason: jobs.WaitLimit})
+	}
+	return nil, false, nil
+}
+
+const (
+	// fullPause is how long a job stays in its lane for which there was no place.
+	fullPause = time.Second
+	// early is how long before its turn a job may leave its lane again.
+	early = 2 * time.Second
+)
+
+// pause waits, and reports whether it was not cut short.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,130 @@
+package submit_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/internal/submit"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// fakePacer gives one turn, and remembers what it was told.
+type fakePacer struct {
+	turn     results.Turn
+	reserved *jobs.Reserved
+	err      error
+	answered []error
+	ended    []int // attempts
+}
+
+func (p *fakePacer) Turn(context.Context, string, jobs.Try, json.RawMessage) (results.Turn, *jobs.Reserved, error) {
+	return p.turn, p.reserved, p.err
+}
+
+func (p *fakePacer) Answered(_ context.Context, _ string, _ jobs.Try, _ jobs.Reply, failure error) {
+	p.answered = append(p.answered, failure)
+}
+
+func (p *fakePacer) Ended(_ context.Context, _ jobs.Job, a jobs.Attempt, _ *jobs.Usage) {
+	p.ended = append(p.ended, a.Number)
+}
+
+func withPacer(pacer *fakePacer) *bench {
+	b := newBench()
+	b.submitter = b.with(submit.Config{Worker: worker, Endpoint: endpoint, FirstLook: firstLookAfter, Pacer: pacer})
+	return b
+}
+
+// A request is sent at its turn, and what was reserved for it is on record.
+//
+// Guarantee: G20.
+func TestRequestIsSentAtItsTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pacer := &fakePacer{reserved: &jobs.Reserved{Input: 7, Output: 500}}
+		b := withPacer(pacer)
+		j := b.job(t, jobs.Options{})
+		pacer.turn = results.Turn{Verdict: results.TurnGranted, At: b.records.Now().Add(7 * time.Second)}
+		began := time.Now()
+		var sent time.Duration
+		b.api.create = func(context.Context) (jobs.Reply, error) {
+			sent = time.Since(began)
+			return response("resp_1", jobs.StatusCompleted), nil
+		}
+		b.submit(t, j.ID, 1)
+		if sent != 7*time.Second {
+			t.Errorf("sent after %s, want 7s", sent)
+		}
+		a := b.records.job(t, j.ID).Attempts[0]
+		if a.Reserved == nil || *a.Reserved != (jobs.Reserved{Input: 7, Output: 500}) {
+			t.Errorf("on record: %+v", a)
+		}
+		if len(pacer.answered) != 1 || pacer.answered[0] != nil || len(pacer.ended) != 1 || pacer.ended[0] != 1 {
+			t.Errorf("the pacer was told %v, %v", pacer.answered, pacer.ended)
+		}
+	})
+}
+
+// A job whose turn is not soon goes back to its lane, with its attempts.
+//
+// Guarantee: G20.
+func TestJobWithoutATurnGoesBack(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		turn  results.TurnVerdict
+		later time.Duration // until when it stays there
+		waits jobs.WaitReason
+	}{
+		{"later", results.TurnWait, 58 * time.Second, jobs.WaitLimit},
+		{"no place", results.TurnFull, time.Second, jobs.WaitLimit},
+		{"paused by hand", results.TurnPaused, 0, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				pacer := &fakePacer{}
+				b := withPacer(pacer)
+				j := b.job(t, jobs.Options{})
+				pacer.turn = results.Turn{Verdict: tt.turn, At: b.records.Now().Add(time.Minute)}
+				b.submit(t, j.ID, 1)
+				got := b.records.job(t, j.ID)
+				if len(b.api.bodies) != 0 || got.State != jobs.StateWaiting || !got.Admitted.IsZero() || len(got.Attempts) != 0 || got.Waits != tt.waits {
+					t.Errorf("%d sent; %+v", len(b.api.bodies), got)
+				}
+				if want := time.Now().Add(tt.later).UTC(); tt.later > 0 && !got.NotBefore.Equal(want.Truncate(time.Millisecond)) {
+					t.Errorf("not before %s, want %s", got.NotBefore, want)
+				}
+			})
+		})
+	}
+}
+
+// A job whose turn is not known is not sent, and stays admitted for the watchdog; nor
+// is one sent whose worker is told to stop before its turn.
+func TestUnknownTurnSendsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pacer := &fakePacer{err: errors.New("redis does not answer")}
+		b := withPacer(pacer)
+		j := b.job(t, jobs.Options{})
+		b.submit(t, j.ID, 1)
+		if got := b.records.job(t, j.ID); len(b.api.bodies) != 0 || got.State != jobs.StateWaiting || got.Admitted.IsZero() {
+			t.Errorf("%d sent; %+v", len(b.api.bodies), got)
+		}
+		pacer.err, pacer.turn = nil, results.Turn{Verdict: results.TurnGranted, At: b.records.Now().Add(9 * time.Second)}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		if err := b.submitter.Submit(ctx, j.ID, 1); err != nil {
+			t.Fatal(err)
+		}
+		if len(b.api.bodies) != 0 {
+			t.Error("sent before its turn")
+		}
+	})
+}
