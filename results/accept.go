@@ -129,10 +129,14 @@ func (s *Store) accept(ctx context.Context, j jobs.Job, request []byte, blobs, d
 	if err != nil {
 		return "", "", err
 	}
+	notBefore := ""
+	if j.NotBefore.After(j.Created) {
+		notBefore = score(j.NotBefore)
+	}
 	answer, err := s.run(
 		ctx, s.scripts.accept, s.base(j.ID.Shard()), string(j.ID), nonce(), jobs.Schema, record,
 		request, j.RequestDigest, j.Lane, string(j.Kind), j.Group, dedupe,
-		rank(j), ms(later(j.Created, j.NotBefore)), score(j.Deadline), blobs,
+		rank(j), notBefore, score(j.Deadline), blobs, j.Tenant,
 	).StringSlice()
 	switch {
 	case redis.HasErrorPrefix(err, "OOM"):

@@ -20,12 +20,13 @@ type Admission struct {
 	Attempt int
 }
 
-// Admit takes jobs of a lane whose time has come: the highest priority first,
-// then the oldest. At most window jobs of the lane are admitted at once, an
-// equal part of them in each shard (at least one). When some shards cannot be
-// reached, what was taken from the others is returned beside the error. An
-// admission whose answer is lost is overdue after [jobs.Timing].Submit. Records of
-// a newer schema are left to a worker that can read them, and counted.
+// Admit takes jobs of a lane whose time has come: the tenants take turns, of each of
+// them the priorities by what they weigh, and of those the oldest first. At most window
+// jobs of the lane are admitted at once, an equal part of them in each shard (at least
+// one). When some shards cannot be reached, what was taken from the others is returned
+// beside the error. An admission whose answer is lost is overdue after
+// [jobs.Timing].Submit. Records of a newer schema are left to a worker that can read
+// them, and counted.
 func (s *Store) Admit(ctx context.Context, lane string, window int) ([]Admission, error) {
 	now := s.Now()
 	share := max(1, window/s.shards)
@@ -139,7 +140,7 @@ func (s *Store) lookIn(ctx context.Context, lane string, now time.Time) (taken i
 
 // admitArgs are what the script takes.
 func (s *Store) admitArgs(lane string, now time.Time, window int, atOnce string) []any {
-	return []any{lane, ms(now), window, ms(now.Add(s.config.Timing.Submit)), jobs.Schema, ms(now.Add(time.Minute)), atOnce}
+	return []any{lane, ms(now), window, ms(now.Add(s.config.Timing.Submit)), jobs.Schema, ms(now.Add(time.Minute)), atOnce, s.weights(lane)}
 }
 
 // admitted reads whom the script has admitted, and counts what it left alone.

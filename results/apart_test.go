@@ -17,17 +17,14 @@ func TestNewerRecordsDoNotBlockALane(t *testing.T) {
 	onEach(t, results.Config{Shards: 1}, func(t *testing.T, h *harness) {
 		newer := make([]jobs.ID, 6)
 		for i := range newer {
-			newer[i] = h.accept(jobs.Options{}).ID
-			if i%2 == 0 { // these had their time before the newer worker went
-				continue
+			var options jobs.Options
+			if i%2 == 0 { // the others had their time before the newer worker went
+				options.NotBefore = h.Now().Add(time.Second)
 			}
+			newer[i] = h.accept(options).ID
 			h.setHead(newer[i], headSchema, jobs.Schema+1)
 		}
-		for i := 0; i < len(newer); i += 2 {
-			h.rdb.ZRem(t.Context(), h.key(newer[i], "later:default"), string(newer[i]))
-			h.rdb.ZAdd(t.Context(), h.key(newer[i], "ready:default"), z(0, string(newer[i])))
-			h.setHead(newer[i], headSchema, jobs.Schema+1)
-		}
+		h.ShiftClock(2 * time.Second)
 		ours := h.accept(jobs.Options{})
 		var admitted []results.Admission
 		for range 4 {

@@ -42,6 +42,7 @@ const (
 	headBlobs
 	headLapsed
 	headAlone
+	_ // tenant
 	headSize
 )
 
@@ -111,7 +112,7 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	rank := strconv.FormatInt(int64(9-j.Priority)<<42+j.Created.UnixMilli(), 10)
 	head := []string{
 		strconv.Itoa(jobs.Schema), got[headVersion], state, string(j.Kind), j.Lane, j.Group, "", rank, deadline,
-		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "", endpoint, "", "", "",
+		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "", endpoint, "", "", "", j.Tenant,
 	}
 	if j.State == jobs.StateRunning { // what a claim notes, and no step does
 		head[headLapsed], head[headAlone] = got[headLapsed], got[headAlone]
@@ -197,8 +198,16 @@ func (h *harness) expectPlace(put func(key, member, score string), got keyspace,
 		put("admitted:"+j.Lane, member, ms(j.Admitted))
 		return ms(j.Admitted)
 	}
-	if _, ready := got[base+"ready:"+j.Lane][member]; ready {
-		put("ready:"+j.Lane, member, rank)
+	set := "ready:" + j.Lane
+	if j.Tenant != "" {
+		set += "/" + j.Tenant
+	}
+	if _, ready := got[base+set][member]; ready {
+		put(set, member, rank)
+		put("turns:"+j.Lane, j.Tenant, anyScore)
+		if tags, several := got[base+"bands:"+j.Lane][j.Tenant]; several {
+			put("bands:"+j.Lane, j.Tenant, tags)
+		}
 		return ""
 	}
 	put("later:"+j.Lane, member, anyScore)
@@ -299,7 +308,7 @@ func reader(h *harness, p redis.Pipeliner, key, kind string) func() map[string]s
 // lease, a settlement, a delay.
 func loose(key string) bool {
 	_, rest, _ := strings.Cut(key, "}:")
-	return rest == "due" || strings.HasPrefix(rest, "looks:") || rest == "expire" || rest == "owing" || strings.HasPrefix(rest, "later:")
+	return rest == "due" || strings.HasPrefix(rest, "looks:") || rest == "expire" || rest == "owing" || strings.HasPrefix(rest, "later:") || strings.HasPrefix(rest, "turns:")
 }
 
 func (h *harness) pipelined(queue func(p redis.Pipeliner)) {

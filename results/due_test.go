@@ -284,6 +284,15 @@ func TestAuditPutsBackEveryKindOfEntry(t *testing.T) {
 			}
 			return j
 		}
+		planned := func() jobs.Job { return h.accept(jobs.Options{NotBefore: h.Now().Add(time.Hour)}) }
+		tenant := func() jobs.Job {
+			h.accept(jobs.Options{Lane: "tenants", Tenant: "acme", Priority: new(9)})
+			j := h.accept(jobs.Options{Lane: "tenants", Tenant: "acme", Priority: new(0)})
+			if _, err := h.Admit(t.Context(), "tenants", 1); err != nil {
+				t.Fatal(err)
+			}
+			return j
+		}
 		in := func(state jobs.State) func() jobs.Job {
 			return func() jobs.Job { return h.in(state, jobs.Options{}) }
 		}
@@ -292,8 +301,9 @@ func TestAuditPutsBackEveryKindOfEntry(t *testing.T) {
 			job  func() jobs.Job
 			sets []string
 		}{
-			{"waiting", in(jobs.StateWaiting), []string{"due", "later:default"}},
+			{"waiting", planned, []string{"due", "later:default"}},
 			{"ready", ready, []string{"due", "ready:full"}},
+			{"ready of a tenant", tenant, []string{"due", "ready:tenants/acme"}},
 			{"admitted", admitted, []string{"due", "admitted:default"}},
 			{"submitting", in(jobs.StateSubmitting), []string{"due"}},
 			{"running", in(jobs.StateRunning), []string{"looks:openai"}},
@@ -350,7 +360,7 @@ func TestAuditReadsEveryPage(t *testing.T) {
 		h.accept(jobs.Options{})
 	}
 	for shard := range 2 {
-		h.rdb.Del(t.Context(), fmt.Sprintf("longhaul:{s%02x}:due", shard), fmt.Sprintf("longhaul:{s%02x}:later:default", shard))
+		h.rdb.Del(t.Context(), fmt.Sprintf("longhaul:{s%02x}:due", shard), fmt.Sprintf("longhaul:{s%02x}:ready:default", shard))
 	}
 	if got := h.audit(); got != 2*backlog {
 		t.Errorf("Audit repaired %d entries, want %d", got, 2*backlog)

@@ -17,7 +17,9 @@ import (
 //	groupstate:STATE:GROUP zset    the ids of a group's jobs in a state
 //	dedupe:HASH            string  the id that has the dedupe key, and its request's digest
 //	later:LANE             zset    waiting jobs by the time before which they may not start
-//	ready:LANE             zset    waiting jobs whose time has come, by rank: the lowest goes first
+//	ready:LANE/TENANT      zset    waiting jobs whose time has come, by rank; without the slash those of no tenant
+//	turns:LANE             zset    the tenants that have ready jobs, by turn: the lowest goes next, and then one later
+//	bands:LANE             hash    of a tenant with ready jobs of several priorities, how far each is from its turn
 //	admitted:LANE          zset    waiting jobs in their lane's queue, by the time of admission
 //	looks:ENDPOINT         zset    running jobs of an endpoint by their next look; a claim moves them behind its lease
 //	due                    zset    all other jobs that want attention, by when; likewise
@@ -56,6 +58,7 @@ import (
 //	blobs      1 if it may have blobs
 //	lapsed     how many claims for a look, in a row, were neither settled nor given back
 //	alone      the worker that looks at it and at nothing else; only while it does
+//	tenant     on whose behalf it runs, which names its set of ready jobs
 //
 // Beside the shards there are PREFIX:{meta}:installation, a hash with the number
 // of shards and, if there are blobs, the name of their folder, PREFIX:{meta}:round,

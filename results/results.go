@@ -64,6 +64,9 @@ type Config struct {
 	// Clock is the time to go by; nil is Redis' own. What is to happen over hours can
 	// then be seen in seconds.
 	Clock func() time.Time
+	// Weights are, of a lane, what its priorities weigh against each other, the lowest
+	// first; default [DefaultWeights].
+	Weights map[string][]int
 	// Embedded says that the server is the one in this process, which need not
 	// be asked what it lacks.
 	Embedded bool

@@ -1,12 +1,14 @@
 -- Accept stores a new job and puts it into its lane, or finds the job that has
 -- its dedupe key already.
 -- ARGV: id, nonce, schema, record, request, digest, lane, kind, group, dedupe,
---       rank, not_before, deadline, blobs ('1' if the request is a blob, or '')
+--       rank, not_before ('' if it may start at once), deadline, blobs ('1' if
+--       the request is a blob, or ''), tenant
 -- Returns the verdict and the job's id: 'accepted', 'duplicate', 'conflict', or
 -- 'taken' for an id that another job has.
 local id, nonce, schema, record, request, digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local lane, kind, group, dedupe = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local rank, not_before, deadline, blobs = ARGV[11], ARGV[12], ARGV[13], ARGV[14]
+local tenant = ARGV[15]
 
 local known_head = read_head(id)
 if known_head then
@@ -22,16 +24,24 @@ if dedupe ~= '' then
   end
   redis.call('SET', base .. 'dedupe:' .. dedupe, id .. ' ' .. digest)
 end
-local head = { schema, '1', 'waiting', kind, lane, group, dedupe, rank, deadline, '1', '', '', nonce, '', '', blobs, '', '' }
+local head = { schema, '1', 'waiting', kind, lane, group, dedupe, rank, deadline, '1', '', '', nonce, '', '', blobs, '', '', tenant }
 redis.call('HSET', job_key(id), 'head', table.concat(head, ' '), 'record', record, 'request', request)
 redis.call('SADD', base .. 'streams', stream_of(head))
 set_state(id, head, nil, 'waiting')
 put(base .. 'due', deadline, id)
-local later, ready = waiting_key('later', lane), waiting_key('ready', lane)
-local first = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]
-redis.call('ZADD', later, not_before, id)
+local later, turns = waiting_key('later', lane), waiting_key('turns', lane)
 -- The lane is asked when its first job's time comes, and for what is ready: this one
 -- is told of only where it comes before all that.
-local known = redis.call('EXISTS', ready) == 1 or first and tonumber(first) <= tonumber(not_before)
+local known = redis.call('EXISTS', turns) == 1
+if not_before == '' then
+  -- What may start takes part in the turns at once: behind what another tenant has
+  -- brought in it would wait to be found.
+  redis.call('ZADD', ready_key(lane, tenant), rank, id)
+  take_turns(lane, tenant)
+else
+  local first = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]
+  redis.call('ZADD', later, not_before, id)
+  known = known or first and tonumber(first) <= tonumber(not_before)
+end
 if not known then poke(later) end
 return { 'accepted', id }

@@ -45,7 +45,7 @@ else
   if body_action == 'drop' then redis.call('HDEL', key, 'body') end
 end
 if from ~= state then set_state(id, head, from, state) end
-if leaves then leave_lane(id, head[LANE], admitted) end
+if leaves then leave_lane(id, head, admitted) end
 if place == 'lane' then
   redis.call('ZADD', waiting_key('later', head[LANE]), not_before, id)
   if tonumber(not_before) <= tonumber(now) then poke(waiting_key('later', head[LANE])) end

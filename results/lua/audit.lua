@@ -41,7 +41,13 @@ local function audit(set, id)
     restore(id, admitted, waiting_key('admitted', lane))
   elseif list == 'waiting' then
     owed = deadline
-    restore(id, now, waiting_key('later', lane), waiting_key('ready', lane))
+    local ready = ready_key(lane, head[TENANT])
+    restore(id, now, waiting_key('later', lane), ready)
+    if redis.call('EXISTS', ready) == 0 then
+      forget_turns(lane, head[TENANT])
+    elseif take_turns(lane, head[TENANT]) then
+      repaired = repaired + 1
+    end
   end
   if owed ~= '' then restore(id, owed, due_key(head)) end
 end

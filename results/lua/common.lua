@@ -14,8 +14,8 @@ local function waiting_key(set, lane) return base .. set .. ':' .. lane end
 -- is not there. What a newer build put behind them stays.
 local SCHEMA, VERSION, STATE, KIND, LANE, GROUP, DEDUPE = 1, 2, 3, 4, 5, 6, 7
 local RANK, DEADLINE, NEXT, ADMITTED, NUDGE, NONCES, LOOKS = 8, 9, 10, 11, 12, 13, 14
-local ENDPOINT, BLOBS, LAPSED, ALONE = 15, 16, 17, 18
-local head_size = ALONE
+local ENDPOINT, BLOBS, LAPSED, ALONE, TENANT = 15, 16, 17, 18, 19
+local head_size = TENANT
 
 -- read_head returns a job's head, nil if there is no such job.
 local function read_head(id)
@@ -56,14 +56,50 @@ local function set_state(id, head, from, to)
   end
 end
 
+-- ready_key is the set of a tenant's jobs in a lane whose time has come. Neither name
+-- has a slash in it; jobs without a tenant have the set of the lane itself.
+local function ready_key(lane, tenant)
+  local key = waiting_key('ready', lane)
+  if tenant == '' then return key end
+  return key .. '/' .. tenant
+end
+
+-- take_turns has a tenant with ready jobs take part in the turns of its lane, after
+-- whoever is next: so a new one waits for a round at most, and one that goes and comes
+-- again never passes those that stayed. It returns false for one that does already.
+local function take_turns(lane, tenant)
+  local turns = waiting_key('turns', lane)
+  if redis.call('ZSCORE', turns, tenant) then return false end
+  local first = redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')[2]
+  redis.call('ZADD', turns, string.format('%.0f', (tonumber(first) or 0) + 1), tenant)
+  return true
+end
+
+-- forget_turns takes a tenant without ready jobs out of the turns: nothing is left of
+-- it.
+local function forget_turns(lane, tenant)
+  redis.call('ZREM', waiting_key('turns', lane), tenant)
+  redis.call('HDEL', waiting_key('bands', lane), tenant)
+end
+
+-- leave_ready takes a job out of its tenant's ready ones, and the tenant out of the
+-- turns if it has no more of them. It returns whether the tenant stays.
+local function leave_ready(id, lane, tenant)
+  local ready = ready_key(lane, tenant)
+  redis.call('ZREM', ready, id)
+  if redis.call('EXISTS', ready) == 1 then return true end
+  forget_turns(lane, tenant)
+  return false
+end
+
 -- leave_lane takes a waiting job out of its lane's sets; one that is admitted is in
 -- that set alone.
-local function leave_lane(id, lane, admitted)
+local function leave_lane(id, head, admitted)
+  local lane = head[LANE]
   if admitted ~= '' then
     redis.call('ZREM', waiting_key('admitted', lane), id)
-  else
-    redis.call('ZREM', waiting_key('later', lane), id)
-    redis.call('ZREM', waiting_key('ready', lane), id)
+  elseif redis.call('ZREM', waiting_key('later', lane), id) == 0 then
+    leave_ready(id, lane, head[TENANT])
   end
 end
 
@@ -134,7 +170,7 @@ local function remove(id)
   local dedupe = head[DEDUPE]
   set_state(id, head, head[STATE], nil)
   forget_stream(stream_of(head))
-  if head[STATE] == 'waiting' then leave_lane(id, head[LANE], head[ADMITTED]) end
+  if head[STATE] == 'waiting' then leave_lane(id, head, head[ADMITTED]) end
   redis.call('ZREM', due_key(head), id)
   redis.call('ZREM', base .. 'expire', id)
   redis.call('ZREM', base .. 'owing', id)
