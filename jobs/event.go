@@ -130,6 +130,14 @@ type AdoptRequested struct {
 	ResponseID string
 }
 
+// AdoptionRefuted says that a response which a person gave to a job is not its own:
+// it was made for another job, or the provider does not know it.
+type AdoptionRefuted struct {
+	ResponseID string
+	// Owner is the job that it was made for, "" if nobody knows it.
+	Owner ID
+}
+
 // DeleteRequested removes an ended job, and the provider's copies if asked.
 type DeleteRequested struct {
 	Remote bool
@@ -190,6 +198,9 @@ func (FailRequested) Name() string { return "fail_requested" }
 
 // Name implements [Event].
 func (AdoptRequested) Name() string { return "adopt_requested" }
+
+// Name implements [Event].
+func (AdoptionRefuted) Name() string { return "adoption_refuted" }
 
 // Name implements [Event].
 func (DeleteRequested) Name() string { return "delete_requested" }

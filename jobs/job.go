@@ -123,12 +123,15 @@ type Attempt struct {
 	ClientRequestID string    `json:"client_request_id,omitempty"`
 	Answered        time.Time `json:"answered,omitzero"`
 	// RequestID is the provider's x-request-id of the create.
-	RequestID  string    `json:"request_id,omitempty"`
-	ResponseID string    `json:"response_id,omitempty"`
-	Ended      time.Time `json:"ended,omitzero"`
-	Outcome    Outcome   `json:"outcome,omitempty"`
-	Failure    *Failure  `json:"failure,omitempty"`
-	Usage      *Usage    `json:"usage,omitempty"`
+	RequestID  string `json:"request_id,omitempty"`
+	ResponseID string `json:"response_id,omitempty"`
+	// Adopted is when a person said that the response is the job's, zero for one that
+	// an answer or a webhook brought.
+	Adopted time.Time `json:"adopted,omitzero"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Outcome Outcome   `json:"outcome,omitempty"`
+	Failure *Failure  `json:"failure,omitempty"`
+	Usage   *Usage    `json:"usage,omitempty"`
 	// Model and ServiceTier are what the response says that it was served by: the
 	// price goes by them, and not by what was asked for.
 	Model       string `json:"model,omitempty"`

@@ -69,6 +69,8 @@ func Transition(j Job, ev Event, now time.Time) (Change, error) {
 		err = m.failRequested(ev)
 	case AdoptRequested:
 		err = m.adoptRequested(ev)
+	case AdoptionRefuted:
+		err = m.adoptionRefuted(ev)
 	case DeleteRequested:
 		err = m.deleteRequested(ev)
 	case EffectDone:

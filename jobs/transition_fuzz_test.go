@@ -118,7 +118,7 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 	if arg&3 != 0 { // any attempt there is, and one beyond
 		attempt = 1 + int(arg>>2)%(len(j.Attempts)+1)
 	}
-	switch kind & 0x7f % 19 {
+	switch kind & 0x7f % 20 {
 	case 0:
 		ev := submit(j.NextAttempt())
 		ev.UncertainWait = time.Duration(arg>>6) * 3 * time.Second
@@ -139,6 +139,8 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 		ev := created(attempt, status)
 		ev.Reply = created(1, status).Reply
 		return ev
+	case 19:
+		return jobs.AdoptionRefuted{ResponseID: responseID(attempt), Owner: j.ID}
 	case 15:
 		return jobs.AdoptRequested{Attempt: attempt * int(arg&1), ResponseID: responseID(attempt)}
 	case 1:

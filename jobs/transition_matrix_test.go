@@ -247,6 +247,11 @@ func matrix() []matrixRow {
 		{"AdoptRequested for no attempt", fixed(jobs.AdoptRequested{Attempt: 9, ResponseID: otherID}), `
 		                                            !      !      !      !      !      !      !      !      !      !      !      !      !      !`},
 
+		{"AdoptionRefuted, nothing was adopted", func(j jobs.Job) jobs.Event {
+			return jobs.AdoptionRefuted{ResponseID: responseID(j.Current)}
+		}, `
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
+
 		{"RetryRequested", fixed(jobs.RetryRequested{}), `
 		                                            !      !      !      !      !      !      !      wait   wait   !      wait   wait   wait   wait`},
 		{"DeleteRequested", fixed(jobs.DeleteRequested{}), `

@@ -142,8 +142,11 @@ func (m *move) adoptRequested(ev AdoptRequested) error {
 		return m.refuse(ev.Name(), "its result is there already")
 	case a == nil:
 		return m.refuse(ev.Name(), "it has no attempt whose answer was lost; name the attempt that made the response")
-	case a.ResponseID != "" && a.ResponseID != ev.ResponseID:
+	case a.ResponseID != "" && a.ResponseID != ev.ResponseID && a.Adopted.IsZero():
 		return m.refuse(ev.Name(), "that attempt has another response, "+a.ResponseID)
+	}
+	if a.ResponseID != ev.ResponseID {
+		a.ResponseID, a.Adopted = "", m.now // a person may correct what a person said
 	}
 	known, current := a.ResponseID != "", a.Number == j.Current
 	elsewhere := (j.State == StateRunning || j.State == StateSubmitting) && !current
@@ -178,6 +181,30 @@ func (m *move) adopter(ev AdoptRequested) *Attempt {
 			return a
 		}
 	}
+	if a := m.attempt(m.job.Current); a != nil && !a.Adopted.IsZero() {
+		return a
+	}
+	return nil
+}
+
+// adoptionRefuted takes back what a person said. The create's answer is as lost as it
+// was before, and the job is held, whatever its policy: somebody is at it.
+func (m *move) adoptionRefuted(ev AdoptionRefuted) error {
+	j, a := &m.job, m.attempt(m.job.Current)
+	if a == nil || j.State != StateRunning || a.Adopted.IsZero() || a.ResponseID != ev.ResponseID {
+		return ErrUnchanged
+	}
+	f := Failure{Class: ClassAmbiguous, Code: "response_foreign", Message: "the response that a person gave it, " + ev.ResponseID + ", was made for " + string(ev.Owner)}
+	if ev.Owner == "" {
+		f.Code, f.Message = "response_unknown", "the provider does not know the response that a person gave it, "+ev.ResponseID
+	}
+	a.ResponseID, a.Adopted, a.Answered = "", time.Time{}, time.Time{}
+	a.Outcome, a.Ended, a.Failure = OutcomeUncertain, m.now, &f
+	if j.Stop != nil {
+		m.end(m.stopState())
+		return nil
+	}
+	j.State, j.LookAt, j.DecideAt, j.Failure, j.Uncertain = StateUncertain, time.Time{}, time.Time{}, &f, UncertainHold
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -147,6 +148,36 @@ func TestAdoptRequested(t *testing.T) {
 			t.Errorf("%s with attempt %d", j.State, j.Current)
 		}
 	})
+}
+
+// A person may be wrong, and may correct it: a response that turns out to be another's,
+// or nobody's, is let go, and the job is held as it was before.
+func TestAdoptionIsRefutedAndCorrected(t *testing.T) {
+	lost := []jobs.Event{submit(1), createFailed(1, jobs.ClassAmbiguous)}
+	held := apply(t, newJob(t, jobs.Options{Uncertain: jobs.UncertainHold}), lost...)
+	wrong, right := jobs.AdoptRequested{ResponseID: "resp_wrong"}, jobs.AdoptRequested{ResponseID: responseID(1)}
+	adopted := apply(t, held, wrong)
+	for owner, code := range map[jobs.ID]string{jobs.NewID(at(0), 1): "response_foreign", "": "response_unknown"} {
+		j := apply(t, adopted, jobs.AdoptionRefuted{ResponseID: "resp_wrong", Owner: owner})
+		a := j.Attempts[0]
+		if !j.Held() || j.Failure.Code != code || a.ResponseID != "" || a.Outcome != jobs.OutcomeUncertain || len(j.Waste().Unknown) != 1 {
+			t.Errorf("%s: %s, %+v, %+v", code, j.State, j.Failure, a)
+		}
+		if j = apply(t, j, right, looked(1, jobs.StatusCompleted)); j.State != jobs.StateSucceeded || j.Failure != nil {
+			t.Errorf("%s, corrected: %s, %+v", code, j.State, j.Failure)
+		}
+	}
+	j := apply(t, adopted, right)
+	if j.State != jobs.StateRunning || j.Attempts[0].ResponseID != responseID(1) {
+		t.Errorf("corrected before anybody looked: %s with %s", j.State, j.Attempts[0].ResponseID)
+	}
+	stale := jobs.AdoptionRefuted{ResponseID: "resp_wrong"}
+	if _, err := jobs.Transition(j, stale, at(9)); !errors.Is(err, jobs.ErrUnchanged) {
+		t.Errorf("what is known of the wrong one then: %v", err)
+	}
+	if j := apply(t, adopted, cancel, jobs.AdoptionRefuted{ResponseID: "resp_wrong"}); j.State != jobs.StateCancelled {
+		t.Errorf("cancelled meanwhile: %s", j.State)
+	}
 }
 
 // What was spent beside the result is told apart from what nobody saw.

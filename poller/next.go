@@ -42,6 +42,10 @@ func next(now time.Time, j jobs.Job, got answer, s Schedule, plan *Plan, told bo
 	d.looks.Last = now
 	age := max(now.Sub(a.Answered), 0)
 
+	if refuted, ok := refutes(j, a, got); ok {
+		d.event = refuted
+		return d
+	}
 	if got.failure == nil && got.reply.Response.Terminal() {
 		d.event = jobs.Looked{Reply: got.reply}
 		if f := got.reply.Response.Failure(); f != nil {
@@ -55,6 +59,10 @@ func next(now time.Time, j jobs.Job, got answer, s Schedule, plan *Plan, told bo
 		d.event = jobs.ResponseLost{ResponseID: a.ResponseID, Failure: *got.failure}
 		return d
 	}
+	if !a.Adopted.IsZero() && d.looks.NotFound >= enoughNotFound {
+		d.event = jobs.AdoptionRefuted{ResponseID: a.ResponseID}
+		return d
+	}
 	if age >= s.NotFoundGrace && d.looks.NotFound >= enoughNotFound {
 		d.event = jobs.ResponseLost{ResponseID: a.ResponseID, Failure: *got.failure}
 		return d
@@ -66,6 +74,16 @@ func next(now time.Time, j jobs.Job, got answer, s Schedule, plan *Plan, told bo
 	d.due = now.Add(wait(j, got, d.looks, s, plan, told, age, random))
 	d.looks.Next = d.due
 	return d
+}
+
+// refutes reports whether an answer shows that a response which a person gave to the
+// job is another's: its metadata names the job that it was made for.
+func refutes(j jobs.Job, a jobs.Attempt, got answer) (jobs.AdoptionRefuted, bool) {
+	if a.Adopted.IsZero() || got.failure != nil {
+		return jobs.AdoptionRefuted{}, false
+	}
+	owner, _, ours := got.reply.Response.Origin()
+	return jobs.AdoptionRefuted{ResponseID: a.ResponseID, Owner: owner}, ours && owner != j.ID
 }
 
 // lateness is how long ago the look was due that a job was claimed for.

@@ -2,6 +2,7 @@ package poller
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -171,4 +172,55 @@ func ExampleSchedule_First() {
 	s := Schedule{Floor: 2 * time.Second, Ceiling: 30 * time.Second, SafetyNet: 5 * time.Minute}
 	fmt.Println(s.First(nil, 0, false), s.First(nil, 7*time.Second, false), s.First(nil, 7*time.Second, true))
 	// Output: 2s 7s 5m0s
+}
+
+// A response that a person gave to a job is taken only if it is not another's. One that
+// the provider does not know is given back at once: there is no create whose response
+// might still show itself.
+//
+// Guarantee: G17.
+func TestAdoptedResponsesAreChecked(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	j := running(now, time.Second)
+	made := func(owner jobs.ID, status string) answer {
+		got := response(status)
+		got.reply.Response.Metadata = map[string]string{jobs.MetadataJob: string(owner), jobs.MetadataAttempt: "1"}
+		return got
+	}
+	other := jobs.NewID(now, 3)
+	refuted := jobs.AdoptionRefuted{ResponseID: "resp_1", Owner: other}
+	for _, tt := range []struct {
+		name    string
+		adopted bool
+		looks   jobs.Looks
+		got     answer
+		want    jobs.Event // nil: look again; looked: the end
+	}{
+		{"another's, completed", true, jobs.Looks{}, made(other, "completed"), refuted},
+		{"another's, in progress", true, jobs.Looks{}, made(other, "in_progress"), refuted},
+		{"its own", true, jobs.Looks{}, made(j.ID, "completed"), jobs.Looked{}},
+		{"nobody says whose", true, jobs.Looks{}, response("completed"), jobs.Looked{}},
+		{"unknown", true, jobs.Looks{Failed: 2, NotFound: 2}, failure(jobs.ClassLost), jobs.AdoptionRefuted{ResponseID: "resp_1"}},
+		{"unknown so far", true, jobs.Looks{Failed: 1, NotFound: 1}, failure(jobs.ClassLost), nil},
+		{"an answer brought it", false, jobs.Looks{}, made(other, "completed"), jobs.Looked{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			j := j
+			j.Attempts = slices.Clone(j.Attempts)
+			if tt.adopted {
+				j.Attempts[0].Adopted = now
+			}
+			j.Looks = tt.looks
+			got := next(now, j, tt.got, testSchedule, nil, false, half).event
+			if _, ended := tt.want.(jobs.Looked); ended {
+				if _, ok := got.(jobs.Looked); !ok {
+					t.Errorf("got %#v, want its end", got)
+				}
+				return
+			}
+			if got != tt.want {
+				t.Errorf("got %#v, want %#v", got, tt.want)
+			}
+		})
+	}
 }

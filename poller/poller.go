@@ -179,7 +179,9 @@ func (p *Poller) handle(ctx context.Context, j jobs.Job) {
 // look after a cancel is what counts: completed wins over cancelled.
 func (p *Poller) look(ctx context.Context, api API, j jobs.Job, responseID string) answer {
 	var cancelled answer
-	if j.Stop != nil {
+	a, _ := j.CurrentAttempt()
+	mayBeAnothers := !a.Adopted.IsZero() && j.Looks.Status == "" // a person said that it is the job's
+	if j.Stop != nil && !mayBeAnothers {
 		reply, err := api.Cancel(ctx, responseID)
 		cancelled = newAnswer(reply, err)
 	}

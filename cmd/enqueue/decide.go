@@ -68,7 +68,11 @@ func (c *cli) adoptCommand() *cobra.Command {
 of the worker that died, in OpenAI's dashboard, or in the metadata of a webhook.
 A worker looks at it, and what it has become is the end of the job. So nothing
 that was paid for is asked for again. An ended job can be given a response as
-well, unless it has succeeded.`,
+well, unless it has succeeded.
+
+If the response turns out to be of another job, or the provider does not know it,
+the job is held as before and says so; until then, adopt with another id corrects
+it.`,
 		Example: `  enqueue adopt job_019ab1c2d3e4f5061728394a5b6c7d0e resp_0123456789abcdef
   enqueue adopt job_019ab1c2d3e4f5061728394a5b6c7d0e resp_0123456789abcdef --attempt 2`,
 		Args: func(_ *cobra.Command, args []string) error {

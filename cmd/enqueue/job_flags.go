@@ -70,9 +70,12 @@ func (f *jobFlags) options(fs *pflag.FlagSet, now time.Time) (jobs.Options, erro
 		}
 	}
 	if f.uncertainWait != "" {
-		if o.UncertainWait, err = span(f.uncertainWait); err != nil || o.UncertainWait <= 0 {
-			problems = append(problems, jobs.Invalid("uncertain-wait", "%q is no length of time; write for example 30m or 12h", f.uncertainWait))
+		switch o.UncertainWait, err = span(f.uncertainWait); {
+		case err != nil || o.UncertainWait < 0:
+			problems = append(problems, jobs.Invalid("uncertain-wait", "%q is no length of time; write for example 30m or 12h, or 0s for not at all", f.uncertainWait))
 			o.UncertainWait = 0
+		case o.UncertainWait == 0:
+			o.UncertainWait = time.Millisecond // 0 is the workers' setting
 		}
 	}
 	for _, pair := range f.metadata {

@@ -27,6 +27,7 @@ const (
 	eventAccepted happeningKind = "accepted"
 	eventStarted  happeningKind = "attempt_started"
 	eventAnswered happeningKind = "attempt_answered"
+	eventAdopted  happeningKind = "response_adopted"
 	eventOver     happeningKind = "attempt_ended"
 	eventLooked   happeningKind = "looked"
 	eventStop     happeningKind = "stop_requested"
@@ -104,7 +105,12 @@ func attemptHappenings(a jobs.Attempt) []happening {
 	if a.Repeats > 0 {
 		name = fmt.Sprintf("#%d to #%d", a.Number, a.Number+a.Repeats)
 	}
-	if a.ResponseID != "" && !a.Answered.IsZero() {
+	switch {
+	case !a.Adopted.IsZero():
+		line = append(line, happening{At: a.Adopted, Event: eventAdopted, Attempt: a.Number, Text: fmt.Sprintf(
+			"%s was given response %s by hand", name, printable(a.ResponseID),
+		)})
+	case a.ResponseID != "" && !a.Answered.IsZero():
 		line = append(line, happening{At: a.Answered, Event: eventAnswered, Attempt: a.Number, Text: fmt.Sprintf(
 			"%s answered after %s: response %s%s", name, formatElapsed(a.Answered.Sub(a.Started)), printable(a.ResponseID), naming("request id", a.RequestID),
 		)})

@@ -72,6 +72,13 @@ func (r *Runner) Effect(ctx context.Context, id jobs.ID) error {
 	defer leave()
 	var left error
 	for _, effect := range outbox {
+		if foreign, err := r.foreign(ctx, j, effect); err != nil {
+			left = errors.Join(left, fmt.Errorf("look at %s before %s: %w", effect.ResponseID, effect.Kind, err))
+			continue
+		} else if foreign {
+			r.log.WarnContext(ctx, "response let be: it was made for another job", slog.String("job_id", string(id)), slog.String("response_id", effect.ResponseID))
+			effect.Kind = ""
+		}
 		reply, err := r.carryOut(ctx, effect, j.Include)
 		if err != nil {
 			left = errors.Join(left, fmt.Errorf("%s %s: %w", effect.Kind, effect.ResponseID, err))
@@ -90,6 +97,24 @@ func (r *Runner) Effect(ctx context.Context, id jobs.ID) error {
 	return left
 }
 
+// foreign reports whether a response that a person gave to a job was made for another,
+// whose it stays: it is neither cancelled nor deleted.
+func (r *Runner) foreign(ctx context.Context, j jobs.Job, e jobs.Effect) (bool, error) {
+	i := slices.IndexFunc(j.Attempts, func(a jobs.Attempt) bool { return a.ResponseID == e.ResponseID })
+	if i < 0 || j.Attempts[i].Adopted.IsZero() {
+		return false, nil
+	}
+	reply, err := r.api.Look(ctx, e.ResponseID, nil)
+	switch {
+	case over(err):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	owner, _, ours := reply.Response.Origin()
+	return ours && owner != j.ID, nil
+}
+
 // enter waits until the effects of a job may begin: alone if it was present at
 // repeated crashes, for what a cancel or a look brings is the same response.
 func (r *Runner) enter(ctx context.Context, j jobs.Job) (leave func(), err error) {
@@ -105,6 +130,8 @@ func (r *Runner) carryOut(ctx context.Context, e jobs.Effect, include []string) 
 	var reply jobs.Reply
 	var err error
 	switch e.Kind {
+	case "": // nothing, any more
+		return nil, nil //nolint:nilnil // there is no response of this job
 	case jobs.EffectCancel:
 		if reply, err = r.api.Cancel(ctx, e.ResponseID); err != nil && !over(err) {
 			// It may have ended already, and then cannot be cancelled any more.

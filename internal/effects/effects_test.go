@@ -436,3 +436,31 @@ func TestEffectsAwaitTheirTurn(t *testing.T) {
 		})
 	}
 }
+
+// A response that a person gave to a job, and that was made for another, stays that
+// other's: it is neither cancelled nor deleted.
+//
+// Guarantee: G17.
+func TestForeignResponsesAreLetBe(t *testing.T) {
+	for _, kind := range []jobs.EffectKind{jobs.EffectCancel, jobs.EffectDelete} {
+		for _, own := range []bool{false, true} {
+			j := owing(jobs.Effect{ID: 1, Kind: kind, Attempt: 1, Endpoint: endpoint, ResponseID: "resp_1"})
+			owner := jobs.NewID(time.Now(), 0)
+			if own {
+				owner = j.ID
+			}
+			j.Attempts[0].ResponseID, j.Attempts[0].Adopted = "resp_1", time.Now()
+			running := reply("resp_1", jobs.StatusInProgress)
+			running.Response.Metadata = map[string]string{jobs.MetadataJob: string(owner), jobs.MetadataAttempt: "1"}
+			records := &fakeRecords{job: j}
+			api := &fakeAPI{looks: map[string]jobs.Reply{"resp_1": running}, cancels: map[string]jobs.Reply{"resp_1": reply("resp_1", jobs.StatusCancelled)}}
+			runner, _ := newRunner(records, api)
+			if err := runner.Effect(t.Context(), j.ID); err != nil {
+				t.Fatal(err)
+			}
+			if touched := len(api.calls) > 1; touched != own || len(records.job.Outbox) != 0 {
+				t.Errorf("%s, its own: %t: calls %v, left %v", kind, own, api.calls, records.job.Outbox)
+			}
+		}
+	}
+}
