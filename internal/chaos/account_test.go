@@ -101,11 +101,12 @@ func (c *crew) kept(ended []jobs.Job) {
 // Guarantees: G6, G19.
 func TestAccountAtFault(t *testing.T) {
 	t.Parallel()
-	const n = 200
-	r := tell(t, 50, "provider answers 401, then insufficient_quota, then works again", fmt.Sprintf("%d jobs with one attempt each, two workers", n))
+	const n = 500
+	r := tell(t, 50, "provider answers 401, then insufficient_quota, then works again", fmt.Sprintf("%d jobs with one attempt each, two workers; the key is gone for a minute", n))
 	c := newCrew(t, n)
 	c.in.Faults(`{"rules":[{"match":{"op":"create"},"action":{"status":401}}]}`)
 	c.paused(jobs.ClassUnauthorized, 1)
+	revoked := time.Now()
 	waiting := c.in.All(results.Filter{States: []jobs.State{jobs.StateWaiting}})
 	if len(waiting) == 0 {
 		t.Fatal("the key was taken away too late: nothing waits")
@@ -114,6 +115,7 @@ func TestAccountAtFault(t *testing.T) {
 		t.Errorf("it waits for %q, %v; want its lane", why, err)
 	}
 	c.waitProbes(1)
+	time.Sleep(time.Until(revoked.Add(time.Minute)))
 	c.in.Faults(`{"rules":[{"match":{"op":"create"},"action":{"status":429,"code":"insufficient_quota"}}]}`)
 	c.paused(jobs.ClassQuota, 1)
 	c.waitProbes(c.probes() + 1)
