@@ -144,6 +144,13 @@ func (c *Client) Cancel(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	return c.step(ctx, id, jobs.StopRequested{Reason: jobs.StopCancel})
 }
 
+// Dependents returns the jobs that wait for the end of a job, some of them if there
+// are more than limit. One that has just been submitted is among them as soon as a
+// worker has seen it.
+func (c *Client) Dependents(ctx context.Context, id jobs.ID, limit int) ([]jobs.ID, error) {
+	return c.store.Dependents(ctx, id, limit)
+}
+
 // Retry starts a fresh attempt of a job that has ended without success, or is
 // held because a create's answer was lost. The history is kept and the attempt
 // budget starts anew. A job that has succeeded or not ended is a

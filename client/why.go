@@ -3,8 +3,10 @@ package client
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -79,7 +81,33 @@ func whyUncertain(j jobs.Job) string {
 // what was refused with the account is ready again after seconds.
 const soon = 5 * time.Second
 
+// whyAside names those that a job waits for, and how they stand, the first few of them.
+func (c *Client) whyAside(ctx context.Context, j jobs.Job) (string, error) {
+	const most = 3
+	var words []string
+	for i, id := range j.WaitsFor() {
+		if i == most {
+			words = append(words, fmt.Sprintf("%d more", len(j.WaitsFor())-most))
+			break
+		}
+		state := "gone"
+		switch other, err := c.store.Load(ctx, id); {
+		case err == nil:
+			state = string(other.State)
+		case errors.Is(err, jobs.ErrNewerSchema):
+			state = "not readable by this version"
+		case !errors.Is(err, results.ErrNotFound):
+			return "", err
+		}
+		words = append(words, fmt.Sprintf("%s (%s)", id, state))
+	}
+	return strings.Join(words, ", "), nil
+}
+
 func (c *Client) whyWaiting(ctx context.Context, j jobs.Job, now time.Time) (string, error) {
+	if j.Aside() {
+		return c.whyAside(ctx, j)
+	}
 	if !j.NotBefore.After(now.Add(soon)) {
 		pauses, err := c.store.Pauses(ctx, j.Lane)
 		if err != nil {

@@ -16,6 +16,9 @@ func (a *Adjustment) apply(o *object, history json.RawMessage) error {
 	if a.MaxOutputTokens > 0 {
 		o.set("max_output_tokens", json.RawMessage(strconv.FormatInt(a.MaxOutputTokens, 10)))
 	}
+	if a.PreviousResponseID != "" {
+		o.set("previous_response_id", quote(a.PreviousResponseID))
+	}
 	if a.History {
 		return rebuild(o, history)
 	}

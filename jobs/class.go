@@ -40,6 +40,8 @@ const (
 	ClassOversized Class = "oversized"
 	// ClassExpired is a deadline that passed.
 	ClassExpired Class = "expired"
+	// ClassDependency is a job that waited for another, which did not succeed.
+	ClassDependency Class = "dependency"
 	// ClassPoison is a job that crashed a worker which ran nothing else.
 	ClassPoison Class = "poison"
 )
@@ -50,7 +52,7 @@ func Classes() []Class {
 	return []Class{
 		ClassInternal, ClassInvalid, ClassRejected, ClassUnauthorized, ClassRateLimited, ClassCapacity, ClassQuota,
 		ClassUnreachable, ClassUnavailable, ClassAmbiguous, ClassConflict, ClassLost, ClassOversized, ClassExpired,
-		ClassPoison,
+		ClassDependency, ClassPoison,
 	}
 }
 
@@ -114,6 +116,8 @@ func (c Class) Verdict() Verdict {
 		return Verdict{Action: ActionFail, Alert: true, Meaning: "the response is over the stated cap; its id is kept, if it was read"}
 	case ClassExpired:
 		return Verdict{Action: ActionFail, Meaning: "the deadline passed"}
+	case ClassDependency:
+		return Verdict{Action: ActionFail, Meaning: "a job that it waits for did not succeed, or is gone"}
 	case ClassPoison:
 		return Verdict{Action: ActionFail, Alert: true, Meaning: "present at repeated crashes, and a worker crashed that ran it alone; set aside"}
 	case ClassInternal:

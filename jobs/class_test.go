@@ -46,6 +46,7 @@ func TestVerdicts(t *testing.T) {
 		jobs.ClassLost:         {jobs.ActionFail, true, false},
 		jobs.ClassOversized:    {jobs.ActionFail, true, false},
 		jobs.ClassExpired:      {jobs.ActionFail, false, false},
+		jobs.ClassDependency:   {jobs.ActionFail, false, false},
 		jobs.ClassCapacity:     {jobs.ActionWait, false, false},
 		jobs.ClassPoison:       {jobs.ActionFail, true, false},
 	}

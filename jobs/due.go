@@ -24,7 +24,8 @@ func (t Timing) Patience(nudge int) time.Duration {
 }
 
 // Due returns when the job next wants attention, and false for one that is owed
-// nothing. A waiting job that is not admitted wants it at its deadline, an
+// nothing. A waiting job that is not admitted wants it at its deadline, one
+// that waits for others when it is to ask how they stand, an
 // admitted one when its submit is overdue, a submitting one when its worker
 // should be checked, a running one at its next look, an uncertain one when its
 // wait for the provider's word is over, an ended one when its record
@@ -36,8 +37,8 @@ func (j Job) Due(t Timing) (time.Time, bool) {
 		return at, owed
 	}
 	effects := j.Updated.Add(t.Patience(j.Nudge))
-	if j.Deleting && j.Nudge == 0 {
-		effects = j.Updated // a caller asked for it, and callers enqueue nothing themselves
+	if (j.Deleting || j.Telling() != nil) && j.Nudge == 0 {
+		effects = j.Updated // nobody enqueues it: a caller asked for it, or it is done by whoever claims the job
 	}
 	if !owed || effects.Before(at) {
 		return effects, true
@@ -49,6 +50,9 @@ func (j Job) Due(t Timing) (time.Time, bool) {
 func (j Job) own(t Timing) (time.Time, bool) {
 	switch j.State {
 	case StateWaiting:
+		if j.Aside() {
+			return j.before(j.AskAt), true
+		}
 		if j.Admitted.IsZero() {
 			return j.Deadline, !j.Deadline.IsZero()
 		}

@@ -48,8 +48,12 @@ func newJob(tb testing.TB, o jobs.Options) jobs.Job {
 	return admitted(jobs.New(testID, request, o, testNow), testNow)
 }
 
-// admitted does what the store does when a job goes to its lane's queue.
+// admitted does what the store does when a job goes to its lane's queue, which one
+// that waits for others does not.
 func admitted(j jobs.Job, now time.Time) jobs.Job {
+	if j.Aside() {
+		return j
+	}
 	j.Admitted = now
 	return j
 }

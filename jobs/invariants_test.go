@@ -85,12 +85,16 @@ func checkJob(tb testing.TB, j jobs.Job) {
 	if (j.State == jobs.StateFailed || j.State == jobs.StateExpired) && j.Failure == nil {
 		tb.Errorf("%s without a failure", j.State)
 	}
+	if j.Aside() && !j.Admitted.IsZero() {
+		tb.Errorf("in its lane's queue, and waits for %v", j.WaitsFor())
+	}
 	if n := j.Counted(); n > j.MaxAttempts {
 		tb.Errorf("%d attempts counted, at most %d allowed", n, j.MaxAttempts)
 	}
 	ids := make(map[int]bool)
 	for _, e := range j.Outbox {
-		if ids[e.ID] || e.ID < 1 || e.ID > j.Effects || e.ResponseID == "" || e.Endpoint == "" {
+		remote := e.Kind != jobs.EffectTell
+		if ids[e.ID] || e.ID < 1 || e.ID > j.Effects || (e.ResponseID != "") != remote || (e.Endpoint != "") != remote {
 			tb.Errorf("outbox holds %+v, of %d effects ever", e, j.Effects)
 		}
 		ids[e.ID] = true
@@ -166,7 +170,7 @@ func checkRecord(tb testing.TB, j jobs.Job) {
 	if err != nil {
 		tb.Fatalf("Decode: %v", err)
 	}
-	back.Version, back.Admitted, back.Nudge, back.Looks = j.Version, j.Admitted, j.Nudge, j.Looks
+	back.Version, back.Admitted, back.Nudge, back.Looks, back.Links = j.Version, j.Admitted, j.Nudge, j.Looks, j.Links
 	if diff := cmp.Diff(j, back, equalJobs); diff != "" {
 		tb.Errorf("the record lost something (-job +record):\n%s", diff)
 	}

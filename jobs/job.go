@@ -46,6 +46,10 @@ type Job struct {
 	// History says that the items before the request are kept beside it, from
 	// which it can be rebuilt when its previous response is gone.
 	History bool `json:"history,omitempty"`
+	// After are the jobs that must have succeeded before the job starts, and
+	// ContinueFrom the one whose response its request continues.
+	After        []ID `json:"after,omitempty"`
+	ContinueFrom ID   `json:"continue_from,omitempty"`
 
 	// What has happened.
 	Attempts []Attempt `json:"attempts,omitempty"`
@@ -77,6 +81,13 @@ type Job struct {
 	// a worker handles nothing else beside it.
 	Alone bool `json:"alone,omitempty"`
 
+	// Awaiting are those of the jobs that it waits for which are not known to have
+	// succeeded. AskAt is when it asks how they stand, should nobody tell it.
+	Awaiting []ID      `json:"awaiting,omitempty"`
+	AskAt    time.Time `json:"ask_at,omitzero"`
+	// Continues is the response that its request continues, once that is known.
+	Continues *Previous `json:"continues,omitempty"`
+
 	// What remains to be done.
 	Outbox []Effect `json:"outbox,omitempty"`
 	// Effects numbers the effects ever put into the outbox.
@@ -97,6 +108,8 @@ type Job struct {
 	// AloneBy is the worker that looked at the response and at nothing else, and did
 	// not finish.
 	AloneBy string `json:"-"`
+	// Links are the marks of what other jobs have to do with this one.
+	Links string `json:"-"`
 
 	// extra keeps what a newer build wrote and this one does not know.
 	extra *extra
@@ -163,6 +176,8 @@ type Adjustment struct {
 	ServiceTier string `json:"service_tier,omitempty"`
 	// MaxOutputTokens replaces the request's max_output_tokens.
 	MaxOutputTokens int64 `json:"max_output_tokens,omitempty"`
+	// PreviousResponseID is the response that the request continues.
+	PreviousResponseID string `json:"previous_response_id,omitempty"`
 	// History replaces previous_response_id by the items that the job carries.
 	History bool `json:"history,omitempty"`
 }
@@ -238,6 +253,9 @@ const (
 	EffectCancel EffectKind = "cancel_response"
 	// EffectDelete deletes the provider's copy of a response.
 	EffectDelete EffectKind = "delete_response"
+	// EffectTell tells the jobs that wait for this one of its end. It concerns no
+	// endpoint, and any worker does it.
+	EffectTell EffectKind = "tell_dependents"
 )
 
 // Effect is something that remains to be done for a job. It is carried out by a
@@ -246,7 +264,7 @@ type Effect struct {
 	ID         int        `json:"id"`
 	Kind       EffectKind `json:"kind"`
 	Attempt    int        `json:"attempt"`
-	Endpoint   string     `json:"endpoint"`
+	Endpoint   string     `json:"endpoint"` // "" where it concerns none
 	ResponseID string     `json:"response_id"`
 }
 

@@ -305,6 +305,7 @@ func (m *move) end(s State) {
 	if s == StateExpired && m.job.Failure == nil {
 		m.job.Failure = &Failure{Class: ClassExpired, Message: "the deadline passed"}
 	}
+	m.oweNews()
 }
 
 // wait puts the job back into its lane, not before the given time.

@@ -89,6 +89,14 @@ type Options struct {
 	// If the provider has lost that response, the request is sent with them
 	// instead; without them the job fails.
 	History json.RawMessage `json:"history,omitempty"`
+	// After are jobs that must have succeeded before this one starts, at most
+	// [MaxAfter]. It fails, class dependency, if one of them does not succeed.
+	After []ID `json:"after,omitempty"`
+	// ContinueFrom is a job whose response becomes the request's
+	// previous_response_id. It is waited for as After is, and the lanes of both must
+	// have the same endpoint. All tokens of the conversation before are input, and
+	// billed, again.
+	ContinueFrom ID `json:"continue_from,omitempty"`
 }
 
 // ValidName reports whether s can name a lane, a group or a tenant: 1 to 128 letters,
@@ -159,13 +167,14 @@ func (o Options) Validate(now time.Time) error {
 	if o.GrowOutputTo < 0 {
 		bad("grow_output_to", "is %d; give the most output tokens to allow, or 0 for the request's own cap", o.GrowOutputTo)
 	}
+	problems = append(problems, o.validateOrder()...)
 	return errors.Join(problems...)
 }
 
 // ValidateFor returns every problem that the options have with a request they
 // come with, joined; each is an [*Error] that names its field.
 func (o Options) ValidateFor(request Request) error {
-	if o.GrowOutputTo == 0 && o.FallbackTier == "" && len(o.History) == 0 {
+	if o.GrowOutputTo == 0 && o.FallbackTier == "" && len(o.History) == 0 && !o.continues() {
 		return nil
 	}
 	fields, err := parseObject(request.Raw)
@@ -192,9 +201,12 @@ func (o Options) ValidateFor(request Request) error {
 		switch err := json.Unmarshal(o.History, &items); {
 		case err != nil || len(items) == 0:
 			bad("history", "must be a list of input items, at least one")
-		case !fields.has("previous_response_id"):
-			bad("history", "needs previous_response_id in the request: it is what the items are sent instead of")
+		case !fields.has("previous_response_id") && !o.continues():
+			bad("history", "needs previous_response_id in the request, or continue_from: it is what the items are sent instead of")
 		}
+	}
+	if err := o.validateContinued(fields); err != nil {
+		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
 }
@@ -211,6 +223,10 @@ func New(id ID, request Request, o Options, now time.Time) Job {
 		Deadline: stored(o.Deadline), NotBefore: stored(o.NotBefore), DedupeKey: o.DedupeKey, Retention: o.Retention, Metadata: o.Metadata,
 		Group: o.Group, Tenant: o.Tenant, Uncertain: o.Uncertain, UncertainWait: o.UncertainWait, FallbackTier: o.FallbackTier,
 		GrowOutputTo: o.GrowOutputTo, History: len(o.History) > 0,
+		After: o.After, ContinueFrom: o.ContinueFrom, Awaiting: o.dependencies(),
+	}
+	if j.Aside() {
+		j.AskAt = now
 	}
 	if o.GrowOutputTo > 0 {
 		j.OutputCap = request.outputCap()

@@ -73,6 +73,8 @@ func Transition(j Job, ev Event, now time.Time) (Change, error) {
 		err = m.adoptionRefuted(ev)
 	case DeleteRequested:
 		err = m.deleteRequested(ev)
+	case DependencyEnded:
+		err = m.dependencyEnded(ev)
 	case EffectDone:
 		err = m.effectDone(ev)
 	default:
@@ -278,9 +280,13 @@ func (m *move) retryRequested() error {
 		j.Deadline = m.now.Add(DefaultDeadline)
 	}
 	j.Ended, j.Failure, j.Result, j.Stop, j.Adjust = time.Time{}, nil, nil, nil, nil
+	j.Adjust = j.continuation()
 	j.Reason, j.BudgetFrom = reasonManual, j.NextAttempt()-1
 	m.dropBody = true
 	m.wait(m.now)
+	if j.Aside() {
+		j.AskAt = m.now // those that it waited for may have succeeded since
+	}
 	return nil
 }
 

@@ -21,6 +21,7 @@ func FuzzTransition(f *testing.F) {
 	f.Add([]byte{0x80, 0, 0, 0, 2, 0x80, 15, 1, 4, 0x10})                  // held, adopted by hand
 	f.Add([]byte{0, 3, 0, 0, 1, 0, 4, 0x20, 0, 0, 1, 0, 4, 0x10})          // cut off, asked again with more room
 	f.Add([]byte{0, 2, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 3, 0, 8, 1, 1, 0, 9}) // workers die, deleted
+	f.Add([]byte{0x40, 8, 20, 4, 20, 0x84, 0, 0, 1, 0, 4, 0x10})           // waits for two, runs, and is waited for
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 2 || len(data) > 400 {
 			return
@@ -68,7 +69,13 @@ func walk(t *testing.T, data []byte, visit func(jobs.Job)) {
 	if data[1]&1 != 0 {
 		o.Deadline = at(1 + int(data[1]))
 	}
+	if data[0]&0x40 != 0 {
+		o.After, o.ContinueFrom = []jobs.ID{testOther}, testParent
+	}
 	j, now := newJob(t, o), testNow
+	if data[1]&8 != 0 {
+		j.Links = jobs.LinkWaited
+	}
 	if data[1]&2 != 0 {
 		j.OutputCap, j.GrowOutputTo = 100, 350
 	}
@@ -118,13 +125,15 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 	if arg&3 != 0 { // any attempt there is, and one beyond
 		attempt = 1 + int(arg>>2)%(len(j.Attempts)+1)
 	}
-	switch kind & 0x7f % 20 {
+	switch kind & 0x7f % 21 {
 	case 0:
 		ev := submit(j.NextAttempt())
 		ev.UncertainWait = time.Duration(arg>>6) * 3 * time.Second
 		return ev
 	case 17:
 		return jobs.RequestUnusable{Attempt: j.NextAttempt() - int(arg&1), Failure: failure(class)}
+	case 20:
+		return fuzzedEnd(jobs.States()[int(arg)%len(jobs.States())], arg)
 	case 18:
 		return jobs.Postponed{Attempt: j.NextAttempt() - int(arg&1), Admitted: j.Admitted}
 	case 11:
@@ -164,6 +173,14 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 	default:
 		return jobs.ResponseLost{ResponseID: responseID(attempt), Failure: failure(jobs.ClassLost)}
 	}
+}
+
+// fuzzedEnd is the end of a job that another may wait for.
+func fuzzedEnd(state jobs.State, arg byte) jobs.Event {
+	if arg&0x80 == 0 {
+		return jobs.DependencyEnded{Job: testOther, State: state}
+	}
+	return jobs.DependencyEnded{Job: testParent, State: state, Response: &jobs.Previous{Job: testParent, ResponseID: "resp_p", Endpoint: testEndpoint}}
 }
 
 // fuzzedEffect does what an effect of the job's outbox says, if there is one.

@@ -258,6 +258,8 @@ func matrix() []matrixRow {
 		                                            !      !      !      !      !      !      !      !      !      succ   inc    fail   canc   exp`},
 		{"DeleteRequested, remote", fixed(jobs.DeleteRequested{Remote: true}), `
 		                                            !      !      !      !      !      !      !      !      !      succ+d inc+d  fail+d canc+d exp+d`},
+		{"DependencyEnded", fixed(jobs.DependencyEnded{Job: testID, State: jobs.StateFailed}), `
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 		{"EffectDone, none such", fixed(jobs.EffectDone{ID: 9}), `
 		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 	}
@@ -324,7 +326,7 @@ func outcome(j jobs.Job, c jobs.Change, err error) string {
 	}
 	cell := []string{shortState(c.Job.State)}
 	for _, e := range c.Job.Outbox[len(j.Outbox):] {
-		cell = append(cell, map[jobs.EffectKind]string{jobs.EffectCancel: "c", jobs.EffectDelete: "d"}[e.Kind])
+		cell = append(cell, map[jobs.EffectKind]string{jobs.EffectCancel: "c", jobs.EffectDelete: "d", jobs.EffectTell: "t"}[e.Kind])
 	}
 	return strings.Join(cell, "+")
 }

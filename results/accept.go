@@ -38,10 +38,13 @@ func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.O
 	if n := len(request.Raw) + len(request.History); n > s.config.MaxRequestBytes {
 		return jobs.Job{}, false, jobs.Invalid("request", "has %d bytes; at most %d are accepted", n, s.config.MaxRequestBytes)
 	}
+	if first, err := s.checkDependencies(ctx, request, options); err != nil || first.ID != "" {
+		return first, false, err
+	}
 	if err := s.checkMemory(ctx); err != nil {
 		return jobs.Job{}, false, err
 	}
-	shard, dedupe := s.place(options.DedupeKey)
+	shard, dedupe := s.place(options)
 	j := jobs.New(jobs.NewID(now, shard), request, options, now)
 	packed := s.packer.pack(wrap(request))
 	if !s.large(packed) && len(packed) > s.config.MaxInlineBytes {
@@ -82,19 +85,24 @@ func (s *Store) find(ctx context.Context, j jobs.Job, packed []byte, dedupe stri
 	if dedupe == "" || !s.large(packed) {
 		return "", "", nil
 	}
-	owner, err := s.rdb.Get(ctx, s.base(j.ID.Shard()).dedupe(dedupe)).Result()
+	return s.owner(ctx, j.ID.Shard(), dedupe, j.RequestDigest)
+}
+
+// owner looks for a job that has the dedupe key.
+func (s *Store) owner(ctx context.Context, shard int, dedupe, digest string) (verdict string, id jobs.ID, err error) {
+	owner, err := s.rdb.Get(ctx, s.base(shard).dedupe(dedupe)).Result()
 	if errors.Is(err, redis.Nil) {
 		return "", "", nil
 	}
 	if err != nil {
 		return "", "", err
 	}
-	other, digest, _ := strings.Cut(owner, " ")
+	other, known, _ := strings.Cut(owner, " ")
 	_, err = s.Load(ctx, jobs.ID(other))
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return "", "", nil // the key is left over
-	case digest != j.RequestDigest:
+	case known != digest:
 		return "conflict", jobs.ID(other), nil
 	}
 	return "duplicate", jobs.ID(other), nil
@@ -129,14 +137,18 @@ func (s *Store) accept(ctx context.Context, j jobs.Job, request []byte, blobs, d
 	if err != nil {
 		return "", "", err
 	}
-	notBefore := ""
+	notBefore, aside := "", ""
 	if j.NotBefore.After(j.Created) {
 		notBefore = score(j.NotBefore)
+	}
+	if j.Aside() {
+		aside = "1"
 	}
 	answer, err := s.run(
 		ctx, s.scripts.accept, s.base(j.ID.Shard()), string(j.ID), nonce(), jobs.Schema, record,
 		request, j.RequestDigest, j.Lane, string(j.Kind), j.Group, dedupe,
 		rank(j), notBefore, score(j.Deadline), blobs, j.Tenant,
+		aside, ms(j.Created),
 	).StringSlice()
 	switch {
 	case redis.HasErrorPrefix(err, "OOM"):
@@ -149,13 +161,13 @@ func (s *Store) accept(ctx context.Context, j jobs.Job, request []byte, blobs, d
 
 // place chooses the shard of a new job. A dedupe key chooses it, so that the
 // key sits beside its job; the key itself is kept as a hash.
-func (s *Store) place(dedupeKey string) (shard int, dedupe string) {
-	if dedupeKey == "" {
+func (s *Store) place(o jobs.Options) (shard int, dedupe string) {
+	if o.DedupeKey == "" {
 		var b [8]byte
 		_, _ = rand.Read(b[:])                                           // never fails
 		return int(binary.BigEndian.Uint64(b[:]) % uint64(s.shards)), "" //nolint:gosec // G115: at most 256 shards
 	}
-	sum := sha256.Sum256([]byte(dedupeKey))
+	sum := sha256.Sum256([]byte(o.DedupeKey))
 	return int(binary.BigEndian.Uint64(sum[:8]) % uint64(s.shards)), hex.EncodeToString(sum[:16]) //nolint:gosec // G115: as above
 }
 

@@ -43,6 +43,8 @@ const (
 	headLapsed
 	headAlone
 	_ // tenant
+	headAside
+	headLinks
 	headSize
 )
 
@@ -112,7 +114,14 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	rank := strconv.FormatInt(int64(9-j.Priority)<<42+j.Created.UnixMilli(), 10)
 	head := []string{
 		strconv.Itoa(jobs.Schema), got[headVersion], state, string(j.Kind), j.Lane, j.Group, "", rank, deadline,
-		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "", endpoint, "", "", "", j.Tenant,
+		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "", endpoint, "", "", "", j.Tenant, "", "",
+	}
+	if waited := space[base+"dependents:"+string(id)]; len(waited) > 0 {
+		want[base+"dependents:"+string(id)] = waited
+		head[headLinks] = "d"
+		if j.State.Terminal() && j.Telling() == nil {
+			h.t.Fatalf("%s has ended, %v wait for it, and nobody is to tell them", id, waited)
+		}
 	}
 	if j.State == jobs.StateRunning { // what a claim notes, and no step does
 		head[headLapsed], head[headAlone] = got[headLapsed], got[headAlone]
@@ -150,6 +159,9 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	if got[headBlobs] == "" && (strings.HasPrefix(f["request"], "\x00blob ") || strings.HasPrefix(f["body"], "\x00blob ")) {
 		h.t.Fatalf("%s has a blob and is not marked", id)
 	}
+	if j.Aside() {
+		head[headAside] = "1"
+	}
 	if j.State == jobs.StateWaiting {
 		head[headAdmitted] = h.expectPlace(put, space, base, j, rank)
 	}
@@ -165,7 +177,7 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	if j.State == jobs.StateRunning {
 		head[headLooks] = got[headLooks]
 	}
-	if j.State != jobs.StateWaiting || !j.Admitted.IsZero() {
+	if j.State != jobs.StateWaiting || !j.Admitted.IsZero() || j.Aside() {
 		head[headNudge] = got[headNudge]
 	}
 	fields["head"] = strings.Join(head, " ")
@@ -194,6 +206,9 @@ func (h *harness) expectBlobs(want, got keyspace) {
 func (h *harness) expectPlace(put func(key, member, score string), got keyspace, base string, j jobs.Job, rank string) string {
 	h.t.Helper()
 	member := string(j.ID)
+	if j.Aside() {
+		return ""
+	}
 	if !j.Admitted.IsZero() {
 		put("admitted:"+j.Lane, member, ms(j.Admitted))
 		return ms(j.Admitted)

@@ -19,6 +19,7 @@ const (
 	headLooks    = 13
 	headLapsed   = 16
 	headAlone    = 17
+	headLinks    = 20
 )
 
 // readHead takes over what is kept beside a job's record.
@@ -37,6 +38,7 @@ func readHead(j *jobs.Job, head string) {
 	j.Nudge = int(parseInt(at(headNudge)))
 	j.Looks = decodeLooks(at(headLooks))
 	j.Lapsed, j.AloneBy = int(parseInt(at(headLapsed))), at(headAlone)
+	j.Links = at(headLinks)
 }
 
 // encodeLooks writes the counters that change with every look into the head, so

@@ -23,6 +23,7 @@ import (
 //	admitted:LANE          zset    waiting jobs in their lane's queue, by the time of admission
 //	looks:ENDPOINT         zset    running jobs of an endpoint by their next look; a claim moves them behind its lease
 //	due                    zset    all other jobs that want attention, by when; likewise
+//	dependents:ID          zset    the jobs, of any shard, that wait for the end of a job
 //	expire                 zset    ended jobs by the end of their retention
 //	owing                  zset    jobs with effects to carry out, or a removal; past its retention, by when that is given up
 //	gone                   zset    jobs that are gone while their blobs may be there, by when to delete them
@@ -59,6 +60,8 @@ import (
 //	lapsed     how many claims for a look, in a row, were neither settled nor given back
 //	alone      the worker that looks at it and at nothing else; only while it does
 //	tenant     on whose behalf it runs, which names its set of ready jobs
+//	aside      1 for a waiting job that stands outside its lane, because something has to happen before its turn
+//	links      the marks of what other jobs have to do with it: d while some wait for its end
 //
 // Beside the shards there are PREFIX:{meta}:installation, a hash with the number
 // of shards and, if there are blobs, the name of their folder, PREFIX:{meta}:round,
@@ -127,6 +130,8 @@ func (s *Store) home(id jobs.ID) (base, error) {
 }
 
 func (b base) job(id jobs.ID) string { return string(b) + "job:" + string(id) }
+
+func (b base) dependents(id jobs.ID) string { return string(b) + "dependents:" + string(id) }
 
 func (b base) dedupe(hash string) string { return string(b) + "dedupe:" + hash }
 

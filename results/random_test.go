@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -103,7 +104,7 @@ func (p *player) play() {
 		p.accept()
 	case n < 5:
 		p.admitOne()
-	case n == 5:
+	case n == 5 || n == 8:
 		p.watch()
 	case n == 6:
 		p.last = "shift"
@@ -124,6 +125,9 @@ func (p *player) report(err error) {
 	}
 	if p.config.Blobs != nil && jobs.FailureOf(err).Code == "blobs_away" {
 		return
+	}
+	if p.last == "accept" && strings.Contains(err.Error(), "there is no such job") {
+		return // another player has deleted it
 	}
 	_, refused := errors.AsType[*jobs.RefusedError](err)
 	_, conflict := errors.AsType[*jobs.ConflictError](err)
@@ -147,9 +151,15 @@ func (p *player) accept() {
 	if p.random.IntN(3) == 0 {
 		options.Deadline = p.Now().Add(time.Duration(600+p.random.IntN(3600)) * time.Second)
 	}
+	if len(p.ids) > 0 && p.random.IntN(3) == 0 {
+		options.After = []jobs.ID{p.pick(), p.pick()}
+	}
+	if len(p.ids) > 0 && p.random.IntN(4) == 0 {
+		options.ContinueFrom = p.pick()
+	}
 	j, fresh, err := p.Accept(p.t.Context(), request(p.t, choose(p, "x", "y")), options)
 	p.report(err)
-	if fresh {
+	if err == nil && fresh {
 		p.ids = append(p.ids, j.ID)
 	}
 }
@@ -178,6 +188,10 @@ func (p *player) watch() {
 		case p.random.IntN(5) == 0: // the worker dies
 		case !j.State.Terminal() && j.Late(p.Now()) && j.Stop == nil:
 			p.do(j.ID, jobs.StopRequested{Reason: jobs.StopDeadline})
+		case j.Telling() != nil:
+			p.tell(j)
+		case j.Aside():
+			p.ask(j)
 		case j.Deleting && len(j.Outbox) == 0:
 			_, err := p.Remove(p.t.Context(), j)
 			p.report(err)
@@ -192,6 +206,32 @@ func (p *player) watch() {
 			_, err := p.Settle(p.t.Context(), t)
 			p.report(err)
 		}
+	}
+}
+
+// tell has those that wait for an ended job know of its end, as a worker would.
+func (p *player) tell(j jobs.Job) {
+	dependents, err := p.Dependents(p.t.Context(), j.ID, 100)
+	p.report(err)
+	for _, id := range dependents {
+		p.do(id, j.Ending())
+	}
+	if p.random.IntN(5) == 0 {
+		return // the worker dies
+	}
+	_, err = p.Told(p.t.Context(), j.ID, dependents)
+	p.report(err)
+	p.do(j.ID, jobs.EffectDone{ID: j.Telling().ID})
+}
+
+// ask finds out how those stand that a job waits for.
+func (p *player) ask(j jobs.Job) {
+	ended, err := p.Attend(p.t.Context(), j.ID, j.WaitsFor())
+	p.report(err)
+	for _, id := range ended {
+		ending, err := p.Ending(p.t.Context(), id)
+		p.report(err)
+		p.do(j.ID, ending)
 	}
 }
 
@@ -249,6 +289,9 @@ func (p *player) event(j jobs.Job) jobs.Event {
 		return nil
 	}
 	effect := choose(p, j.Outbox...)
+	if effect.Kind == jobs.EffectTell {
+		return nil // that is done with the telling, and not without
+	}
 	done := jobs.EffectDone{ID: effect.ID}
 	if p.random.IntN(2) == 0 {
 		r := reply(p.t, effect.ResponseID, status)
@@ -269,6 +312,12 @@ func (p *player) end() {
 			switch {
 			case err != nil:
 				p.t.Fatalf("Load: %v", err)
+			case j.Telling() != nil:
+				waited, err := p.Dependents(p.t.Context(), id, 1000)
+				p.report(err)
+				_, err = p.Told(p.t.Context(), id, waited)
+				p.report(err)
+				p.do(id, jobs.EffectDone{ID: j.Telling().ID})
 			case len(j.Outbox) > 0:
 				p.do(id, jobs.EffectDone{ID: j.Outbox[0].ID})
 			case j.State.Terminal() && !j.Deleting:

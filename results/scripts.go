@@ -28,6 +28,7 @@ type scripts struct {
 	accept, apply, admit, claim, late, settle, remove, expire, audit, list, count, gone, round, orphans *redis.Script
 	alone, hint, claimHints, settleHint, trip, probe, mend, addEnds, allow                              *redis.Script
 	reserve, observe, correct, room, places                                                             *redis.Script
+	attend, told                                                                                        *redis.Script
 }
 
 // newScripts reads the sources. With flags, the scripts that record what was
@@ -71,6 +72,9 @@ func newScripts(flags bool) (scripts, error) {
 		count:   load("count", noWrites),
 		gone:    load("gone", allowOOM),
 		round:   load("round", allowOOM),
+
+		attend: load("attend", ""),
+		told:   load("told", allowOOM),
 
 		alone:      load("alone", allowOOM),
 		hint:       load("hint", ""),

@@ -129,7 +129,7 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 	if err != nil {
 		return "", 0, err
 	}
-	due, expire, owing, place := "", "", "", ""
+	due, expire, owing, place, aside := "", "", "", "", ""
 	if at, owed := next.Due(s.config.Timing); owed {
 		due = dueScore(later(at, next.Created)) // no time at all is at once, and not never
 	}
@@ -143,6 +143,8 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 		owing = "-"
 	}
 	switch {
+	case next.Aside():
+		aside = "1"
 	case next.State == jobs.StateWaiting && next.Admitted.IsZero():
 		place = "lane"
 	case next.State == jobs.StateWaiting:
@@ -173,6 +175,7 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 		ctx, s.scripts.apply, base, string(j.ID), j.Version, score(j.Admitted), nonce(), jobs.Schema,
 		record, string(next.State), next.NextAttempt(), place, notBefore,
 		due, expire, owing, action, body, score(deadline), looksAfter(j, next), deleting, endpoint, ms(s.Now()),
+		aside, j.Links,
 	).StringSlice()
 	if err != nil {
 		return "", 0, err

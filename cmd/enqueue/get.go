@@ -55,7 +55,11 @@ record, the timeline and OpenAI's response object.`,
 			if err != nil {
 				return err
 			}
-			return writeJob(c.stdout, j, why, c.advise(j, ""), s.Now())
+			dependents, err := s.Dependents(ctx, j.ID, manyDependents)
+			if err != nil {
+				return err
+			}
+			return writeJob(c.stdout, j, why, c.advise(j, ""), dependents, s.Now())
 		})
 	})
 	return cmd
@@ -79,7 +83,7 @@ func (c *cli) getResult(ctx context.Context, s *session, j jobs.Job, whole bool)
 }
 
 // writeJob shows a job to people.
-func writeJob(w io.Writer, j jobs.Job, why, advice string, now time.Time) error {
+func writeJob(w io.Writer, j jobs.Job, why, advice string, dependents []jobs.ID, now time.Time) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", j.ID, j.State)
 	columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -98,6 +102,9 @@ func writeJob(w io.Writer, j jobs.Job, why, advice string, now time.Time) error 
 	row("lane", fmt.Sprintf("%s, priority %d", j.Lane, j.Priority))
 	row("group", j.Group)
 	row("tenant", j.Tenant)
+	row("after", joinIDs(j.After))
+	row("continues", continues(j))
+	row("waited for by", waitedFor(dependents))
 	row("created", ago(j.Created, now))
 	if j.State == jobs.StateWaiting {
 		row("not before", maybeTime(j.NotBefore))
@@ -123,12 +130,51 @@ func writeJob(w io.Writer, j jobs.Job, why, advice string, now time.Time) error 
 	fmt.Fprintf(&b, "attempts: %d made, %d of %d counted\n", tries(j), j.Counted(), j.MaxAttempts)
 	writeTimeline(&b, timeline(j), now)
 	for _, e := range j.Outbox {
-		fmt.Fprintf(&b, "still to do: %s of %s\n", strings.ReplaceAll(string(e.Kind), "_", " "), e.ResponseID)
+		fmt.Fprintf(&b, "still to do: %s\n", undone(e))
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write to stdout: %w", err)
 	}
 	return nil
+}
+
+// manyDependents is how many of those that wait for a job are shown.
+const manyDependents = 10
+
+// waitedFor names the jobs that wait for one.
+func waitedFor(dependents []jobs.ID) string {
+	if len(dependents) == manyDependents {
+		return joinIDs(dependents[:manyDependents-1]) + " and more"
+	}
+	return joinIDs(dependents)
+}
+
+func joinIDs(ids []jobs.ID) string {
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = string(id)
+	}
+	return strings.Join(words, ", ")
+}
+
+// continues is what the request of a job continues, "" for most jobs.
+func continues(j jobs.Job) string {
+	switch {
+	case j.Continues != nil:
+		return printable(fmt.Sprintf("%s, the response of %s", j.Continues.ResponseID, j.Continues.Job))
+	case j.ContinueFrom != "":
+		return "the response of " + string(j.ContinueFrom)
+	}
+	return ""
+}
+
+// undone is what remains to be done for a job.
+func undone(e jobs.Effect) string {
+	text := strings.ReplaceAll(string(e.Kind), "_", " ")
+	if e.ResponseID != "" {
+		text += " of " + e.ResponseID
+	}
+	return text
 }
 
 // note is what to know of a job that its state does not say.

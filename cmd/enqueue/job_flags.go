@@ -20,6 +20,8 @@ type jobFlags struct {
 	priority, maxAttempts                                          int
 	growOutputTo                                                   int64
 	metadata                                                       []string
+	after                                                          []string
+	continueFrom                                                   string
 }
 
 func (f *jobFlags) register(fs *pflag.FlagSet) {
@@ -43,12 +45,21 @@ func (f *jobFlags) registerTier(fs *pflag.FlagSet) {
 	fs.StringVar(&f.fallbackTier, "fallback-tier", "", "service tier to fall to when the one that is asked for has no capacity, such as default for flex (default: wait for capacity)")
 }
 
+// registerOrder adds the flags of a job that has to do with others.
+func (f *jobFlags) registerOrder(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&f.after, "after", nil, fmt.Sprintf("id of a job that must have succeeded before this one starts, or up to %d with a comma between two; it fails if one does not succeed", jobs.MaxAfter))
+	fs.StringVar(&f.continueFrom, "continue-from", "", "id of a job whose response the request continues, as its previous_response_id; it is waited for as with --after")
+}
+
 // options reads the flags, and reports all that is wrong with them.
 func (f *jobFlags) options(fs *pflag.FlagSet, now time.Time) (jobs.Options, error) {
 	var problems []error
 	o := jobs.Options{
 		Lane: f.lane, Group: f.group, Tenant: f.tenant, MaxAttempts: f.maxAttempts, Uncertain: jobs.Uncertainty(f.uncertain),
-		FallbackTier: f.fallbackTier, GrowOutputTo: f.growOutputTo,
+		FallbackTier: f.fallbackTier, GrowOutputTo: f.growOutputTo, ContinueFrom: jobs.ID(f.continueFrom),
+	}
+	for _, id := range f.after {
+		o.After = append(o.After, jobs.ID(id))
 	}
 	if fs.Changed("priority") {
 		o.Priority = &f.priority

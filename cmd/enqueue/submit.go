@@ -30,6 +30,7 @@ the job's record and OpenAI's response object.`,
   enqueue submit --input-file paper.txt --instructions "Review this paper." --deadline 6h
   enqueue submit --request body.json --dedupe order-4711
   enqueue submit --input-file paper.txt --service-tier flex --fallback-tier default
+  enqueue submit --input "Now in one sentence." --continue-from job_0198c0ffee0070008000000000000001
   enqueue submit --input-file paper.txt --max-output-tokens 2000 --grow-output-to 16000`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -43,6 +44,7 @@ the job's record and OpenAI's response object.`,
 	request.register(flags)
 	job.register(flags)
 	job.registerTier(flags)
+	job.registerOrder(flags)
 	flags.StringVar(&history, "history", "", "file with the input items, as JSON, to send should the request's previous_response_id be lost, - for stdin")
 	flags.StringVar(&dedupe, "dedupe", "", "key under which the same request is submitted only once, however often this is called")
 	flags.BoolVar(&wait, "wait", false, "wait for the end and print the result")

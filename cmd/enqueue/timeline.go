@@ -135,6 +135,7 @@ func begun(a jobs.Attempt) string {
 		if x.MaxOutputTokens > 0 {
 			text += fmt.Sprintf(", with room for %s tokens", formatCount(x.MaxOutputTokens))
 		}
+		text += naming("continuing", x.PreviousResponseID)
 		if x.History {
 			text += ", with its history"
 		}

@@ -113,6 +113,8 @@ type jobView struct {
 	Looks *jobs.Looks     `json:"looks,omitempty"`
 	// Why is what the job waits for.
 	Why string `json:"why,omitempty"`
+	// Dependents are the jobs that wait for its end.
+	Dependents []jobs.ID `json:"dependents,omitempty"`
 	// Advice is what a person can do.
 	Advice   string          `json:"advice,omitempty"`
 	Waste    *wasteView      `json:"waste,omitempty"`
@@ -129,6 +131,9 @@ func (c *cli) view(ctx context.Context, s *session, j jobs.Job) (jobView, error)
 	v := jobView{Job: raw, Advice: c.advise(j, ""), Waste: wasteOf(j), Timeline: timeline(j)}
 	if j.Looks.Count > 0 {
 		v.Looks = &j.Looks
+	}
+	if v.Dependents, err = s.Dependents(ctx, j.ID, jobs.MaxAfter); err != nil {
+		return jobView{}, err
 	}
 	if v.Why, err = s.Why(ctx, j); err != nil {
 		return jobView{}, err

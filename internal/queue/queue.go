@@ -91,11 +91,14 @@ func (c *Client) SubmitTogether(ctx context.Context, lane string, tries []jobs.T
 }
 
 // Effects enqueues the carrying out of a job's outbox, at each endpoint that has a
-// part of it. The task's id holds the number of the latest effect and the nudge.
+// part of it; what concerns no endpoint is done by whoever finds it due. The task's id holds the number of the latest effect and the nudge.
 func (c *Client) Effects(ctx context.Context, j jobs.Job) error {
 	id := fmt.Sprintf("effects:%s:%d:%d", j.ID, j.Effects, j.Nudge)
 	var failed error
 	for i, e := range j.Outbox {
+		if e.Endpoint == "" {
+			continue
+		}
 		if slices.ContainsFunc(j.Outbox[:i], func(before jobs.Effect) bool { return before.Endpoint == e.Endpoint }) {
 			continue
 		}

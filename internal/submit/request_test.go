@@ -77,6 +77,24 @@ func TestRequestThatCannotBeSent(t *testing.T) {
 	}
 }
 
+// A response is known to its endpoint alone: what continues it is not sent elsewhere.
+func TestRequestThatContinuesAResponseOfAnotherEndpoint(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	j := b.job(t, jobs.Options{})
+	b.records.change(j.ID, func(j *jobs.Job) {
+		j.Continues = &jobs.Previous{Job: "job_1", ResponseID: "resp_of_another", Endpoint: "other"}
+	})
+	b.submit(t, j.ID, 1)
+	got := b.records.job(t, j.ID)
+	if got.State != jobs.StateFailed || len(got.Attempts) != 0 || b.api.creates() != 0 {
+		t.Fatalf("%s after %d attempts and %d creates, want it failed without one", got.State, len(got.Attempts), b.api.creates())
+	}
+	if f := got.Failure; f.Class != jobs.ClassInvalid || f.Code != "other_endpoint" || !strings.Contains(f.Message, "endpoint other") {
+		t.Errorf("failed for %+v, want both endpoints named", f)
+	}
+}
+
 // While Redis does not take the failure, the task stays in the queue.
 func TestUnusableRequestWhileRedisIsAway(t *testing.T) {
 	t.Parallel()

@@ -197,6 +197,9 @@ func (s *Submitter) postpone(ctx context.Context, j jobs.Job, ev jobs.Postponed)
 // send makes an attempt of a job that its lane has let go, and reports whether it was
 // sent.
 func (s *Submitter) send(ctx context.Context, j jobs.Job, attempt int) (sent bool, err error) {
+	if err := j.CheckEndpoint(s.config.Endpoint); err != nil {
+		return false, s.unusable(ctx, j, attempt, "other_endpoint", err)
+	}
 	request, err := s.records.Request(ctx, j)
 	if err != nil {
 		return false, s.withoutRequest(ctx, j, attempt, err)

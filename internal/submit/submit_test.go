@@ -164,7 +164,7 @@ func TestFailedCreate(t *testing.T) {
 		jobs.ClassConflict: again(jobs.ClassConflict), jobs.ClassRateLimited: later(jobs.ClassRateLimited),
 		jobs.ClassUnauthorized: later(jobs.ClassUnauthorized), jobs.ClassQuota: later(jobs.ClassQuota),
 		jobs.ClassUnreachable: later(jobs.ClassUnreachable), jobs.ClassCapacity: later(jobs.ClassCapacity), jobs.ClassPoison: over,
-		jobs.ClassInvalid: over, jobs.ClassRejected: over, jobs.ClassLost: over, jobs.ClassOversized: over, jobs.ClassExpired: over,
+		jobs.ClassInvalid: over, jobs.ClassRejected: over, jobs.ClassLost: over, jobs.ClassOversized: over, jobs.ClassExpired: over, jobs.ClassDependency: over,
 		jobs.ClassAmbiguous: {jobs.StateWaiting, jobs.OutcomeUncertain, false, string(jobs.ClassAmbiguous)},
 	}
 	for _, class := range jobs.Classes() {

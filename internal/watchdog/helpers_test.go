@@ -48,12 +48,16 @@ type fakeStore struct {
 	repairs, expired, swept, stray int // what the next audit, expiry, sweep and search find
 
 	endpoints []results.EndpointUse
+
+	dependents map[jobs.ID][]jobs.ID
+	pages      []int // how many were told at once
 }
 
 func newFakeStore() *fakeStore {
 	return &fakeStore{
 		jobs: make(map[jobs.ID]jobs.Job), due: make(map[jobs.ID]time.Time), words: make(map[string]time.Time),
-		endpoints: []results.EndpointUse{{Name: "default", Served: true}},
+		endpoints:  []results.EndpointUse{{Name: "default", Served: true}},
+		dependents: make(map[jobs.ID][]jobs.ID),
 	}
 }
 
@@ -84,6 +88,57 @@ func (s *fakeStore) Advance(_ context.Context, j jobs.Job, ev jobs.Event) (next 
 		s.jobs[j.ID] = next
 	})
 	return next, errors.Join(away, err)
+}
+
+func (s *fakeStore) Step(ctx context.Context, id jobs.ID, ev jobs.Event) (jobs.Job, error) {
+	return s.Advance(ctx, jobs.Job{ID: id}, ev)
+}
+
+func (s *fakeStore) Attend(_ context.Context, dependent jobs.ID, others []jobs.ID) (ended []jobs.ID, err error) {
+	err = s.locked(func() {
+		for _, id := range others {
+			other, ok := s.jobs[id]
+			if !ok || other.State.Terminal() {
+				ended = append(ended, id)
+				continue
+			}
+			if !slices.Contains(s.dependents[id], dependent) {
+				s.dependents[id] = append(s.dependents[id], dependent)
+			}
+			other.Links = jobs.LinkWaited
+			s.jobs[id] = other
+		}
+	})
+	return ended, err
+}
+
+func (s *fakeStore) Ending(_ context.Context, id jobs.ID) (ending jobs.DependencyEnded, err error) {
+	away := s.locked(func() {
+		j, ok := s.jobs[id]
+		switch {
+		case ok && j.Schema > jobs.Schema:
+			err = jobs.ErrNewerSchema
+		case ok:
+			ending = j.Ending()
+		default:
+			ending = jobs.DependencyEnded{Job: id}
+		}
+	})
+	return ending, errors.Join(away, err)
+}
+
+func (s *fakeStore) Dependents(_ context.Context, id jobs.ID, limit int) (ids []jobs.ID, err error) {
+	err = s.locked(func() { ids = slices.Clone(s.dependents[id][:min(limit, len(s.dependents[id]))]) })
+	return ids, err
+}
+
+func (s *fakeStore) Told(_ context.Context, id jobs.ID, told []jobs.ID) (left int, err error) {
+	err = s.locked(func() {
+		s.pages = append(s.pages, len(told))
+		s.dependents[id] = slices.DeleteFunc(s.dependents[id], func(d jobs.ID) bool { return slices.Contains(told, d) })
+		left = len(s.dependents[id])
+	})
+	return left, err
 }
 
 func (s *fakeStore) Settle(_ context.Context, settlements ...results.Settlement) (numbers []int, err error) {

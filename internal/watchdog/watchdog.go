@@ -22,7 +22,12 @@ import (
 
 // Store is the part of the store that the watchdog needs; see [results.Store].
 type Store interface {
+	Step(ctx context.Context, id jobs.ID, ev jobs.Event) (jobs.Job, error)
 	Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error)
+	Attend(ctx context.Context, dependent jobs.ID, others []jobs.ID) (ended []jobs.ID, err error)
+	Ending(ctx context.Context, id jobs.ID) (jobs.DependencyEnded, error)
+	Dependents(ctx context.Context, id jobs.ID, limit int) ([]jobs.ID, error)
+	Told(ctx context.Context, id jobs.ID, told []jobs.ID) (left int, err error)
 	Settle(ctx context.Context, settlements ...results.Settlement) ([]int, error)
 	Remove(ctx context.Context, j jobs.Job) (bool, error)
 	Beat(ctx context.Context, w results.Worker, living time.Duration) error
@@ -100,6 +105,12 @@ func (w *Watchdog) Overdue(ctx context.Context, j jobs.Job) error {
 		}
 		j = next
 	}
+	if effect := j.Telling(); effect != nil {
+		if err := w.tell(ctx, j, *effect); err != nil {
+			return errors.Join(err, w.later(ctx, j))
+		}
+		return nil // what else is owed is due by itself
+	}
 	switch j.State {
 	case jobs.StateSubmitting:
 		if len(j.Outbox) > 0 {
@@ -116,6 +127,9 @@ func (w *Watchdog) Overdue(ctx context.Context, j jobs.Job) error {
 			return w.putBack(ctx, j, due)
 		}
 	case jobs.StateWaiting:
+		if j.Aside() && len(j.Outbox) == 0 {
+			return w.ask(ctx, j)
+		}
 		if j.Admitted.IsZero() && len(j.Outbox) == 0 {
 			return w.putBack(ctx, j, j.Deadline)
 		}
@@ -276,6 +290,13 @@ func (w *Watchdog) step(ctx context.Context, j jobs.Job, ev jobs.Event) (next jo
 		return next, false, nil
 	}
 	return next, err == nil, err
+}
+
+// later puts a job back whose debt could not be paid, for as long as one that was
+// enqueued is waited for.
+func (w *Watchdog) later(ctx context.Context, j jobs.Job) error {
+	_, err := w.store.Settle(ctx, results.Settlement{Job: j, Due: w.within(j, j.Nudge+1), Nudge: true})
+	return err
 }
 
 func (w *Watchdog) putBack(ctx context.Context, j jobs.Job, due time.Time) error {

@@ -1,14 +1,15 @@
--- Accept stores a new job and puts it into its lane, or finds the job that has
--- its dedupe key already.
+-- Accept stores a new job and puts it into its lane, or, if others have to end before
+-- it may start, beside it; or finds the job that has its dedupe key already.
 -- ARGV: id, nonce, schema, record, request, digest, lane, kind, group, dedupe,
 --       rank, not_before ('' if it may start at once), deadline, blobs ('1' if
---       the request is a blob, or ''), tenant
+--       the request is a blob, or ''), tenant, aside ('1' for a job that has to
+--       wait for others, or ''), now
 -- Returns the verdict and the job's id: 'accepted', 'duplicate', 'conflict', or
 -- 'taken' for an id that another job has.
 local id, nonce, schema, record, request, digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local lane, kind, group, dedupe = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local rank, not_before, deadline, blobs = ARGV[11], ARGV[12], ARGV[13], ARGV[14]
-local tenant = ARGV[15]
+local tenant, aside, now = ARGV[15], ARGV[16], ARGV[17]
 
 local known_head = read_head(id)
 if known_head then
@@ -24,10 +25,16 @@ if dedupe ~= '' then
   end
   redis.call('SET', base .. 'dedupe:' .. dedupe, id .. ' ' .. digest)
 end
-local head = { schema, '1', 'waiting', kind, lane, group, dedupe, rank, deadline, '1', '', '', nonce, '', '', blobs, '', '', tenant }
+local head = { schema, '1', 'waiting', kind, lane, group, dedupe, rank, deadline, '1', '', '', nonce, '', '', blobs, '', '', tenant, aside, '' }
 redis.call('HSET', job_key(id), 'head', table.concat(head, ' '), 'record', record, 'request', request)
 redis.call('SADD', base .. 'streams', stream_of(head))
 set_state(id, head, nil, 'waiting')
+if aside == '1' then
+  -- A worker asks at once how those stand that it waits for.
+  redis.call('ZADD', base .. 'due', now, id)
+  poke(base .. 'due')
+  return { 'accepted', id }
+end
 put(base .. 'due', deadline, id)
 local later, turns = waiting_key('later', lane), waiting_key('turns', lane)
 -- The lane is asked when its first job's time comes, and for what is ready: this one

@@ -6,12 +6,14 @@
 --       action ('', 'keep', 'blob' if the body is, or may be, in the blob store,
 --       or 'drop'), body, deadline, looks ('' for none, '=' for those that there
 --       are), deleting ('1' or ''), endpoint of the response ('' unless running),
---       now
+--       now, aside ('1' for a waiting job that stands outside its lane, or ''),
+--       expected links
 -- Returns the verdict, 'applied', 'stale' or 'missing', and a version.
 local id, expected, expected_admission, nonce, schema = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local record, state, next_attempt, place, not_before = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local due, expire, owing, body_action, body = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
 local deadline, looks, deleting, endpoint, now = ARGV[16], ARGV[17], ARGV[18], ARGV[19], ARGV[20]
+local aside, expected_links = ARGV[21], ARGV[22]
 local key = job_key(id)
 
 local head = read_head(id)
@@ -22,15 +24,16 @@ local before = due_key(head)
 -- with the version that it made, for others may have followed.
 local at = string.find(nonces, nonce, 1, true)
 if at then return { 'applied', string.format('%d', tonumber(version) - (at - 1) / 17) } end
--- Admission changes what a job is owed and not its version.
-if version ~= expected or head[ADMITTED] ~= expected_admission then return { 'stale', version } end
+-- Admission changes what a job is owed and not its version, and so does another job
+-- that begins to wait for it.
+if version ~= expected or head[ADMITTED] ~= expected_admission or head[LINKS] ~= expected_links then return { 'stale', version } end
 
 version = string.format('%d', tonumber(version) + 1)
 -- The newest first, sixteen digits and a comma each; the last eight are enough,
 -- because a repeated command follows its twin at once.
 nonces = string.sub(nonce .. ',' .. nonces, 1, 8 * 17 - 1)
 head[SCHEMA], head[VERSION], head[STATE], head[NONCES] = schema, version, state, nonces
-head[NEXT], head[DEADLINE], head[ENDPOINT] = next_attempt, deadline, endpoint
+head[NEXT], head[DEADLINE], head[ENDPOINT], head[ASIDE] = next_attempt, deadline, endpoint, aside
 if from ~= state then head[NUDGE] = '' end
 if looks ~= '=' then head[LOOKS] = looks end
 head[LAPSED], head[ALONE] = '', ''

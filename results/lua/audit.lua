@@ -39,7 +39,7 @@ local function audit(set, id)
   local owed = now
   if list == 'waiting' and admitted ~= '' then
     restore(id, admitted, waiting_key('admitted', lane))
-  elseif list == 'waiting' then
+  elseif list == 'waiting' and head[ASIDE] == '' then
     owed = deadline
     local ready = ready_key(lane, head[TENANT])
     restore(id, now, waiting_key('later', lane), ready)

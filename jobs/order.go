@@ -1,0 +1,207 @@
+package jobs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// MaxAfter bounds how many jobs one may wait for.
+const MaxAfter = 100
+
+// The codes of a failure of class dependency.
+const (
+	codeDependencyFailed = "dependency_failed"
+	codeDependencyGone   = "dependency_gone"
+)
+
+// LinkWaited is the mark in [Job.Links] that others wait for the end of the job.
+const LinkWaited = "d"
+
+// askAfter is how long a job that was told of one dependency leaves it to the
+// others to tell, before it asks by itself.
+const askAfter = time.Minute
+
+// Previous is the response that a job's request continues.
+type Previous struct {
+	// Job is the one whose result it is.
+	Job        ID     `json:"job"`
+	ResponseID string `json:"response_id"`
+	// Endpoint made the response, and no other knows it.
+	Endpoint string `json:"endpoint"`
+}
+
+// DependencyEnded tells a job of the end of one that it waits for.
+type DependencyEnded struct {
+	Job ID
+	// State is the one that it ended in, "" for a job that is not there any more.
+	State State
+	// Class is that of its failure, "" for none.
+	Class Class
+	// Response is what a job that continues it goes on from.
+	Response *Previous
+}
+
+// Name implements [Event].
+func (DependencyEnded) Name() string { return "dependency_ended" }
+
+// Aside reports whether the job waits outside its lane, because something has to
+// happen before it may have a turn there.
+func (j Job) Aside() bool {
+	return j.State == StateWaiting && len(j.WaitsFor()) > 0
+}
+
+// WaitsFor are the jobs whose end the job waits for.
+func (j Job) WaitsFor() []ID { return j.Awaiting }
+
+// Ending is what an ended job tells those that wait for it.
+func (j Job) Ending() DependencyEnded {
+	ev := DependencyEnded{Job: j.ID, State: j.State}
+	if j.Failure != nil {
+		ev.Class = j.Failure.Class
+	}
+	if a, ok := j.CurrentAttempt(); ok && j.State == StateSucceeded {
+		ev.Response = &Previous{Job: j.ID, ResponseID: a.ResponseID, Endpoint: a.Endpoint}
+	}
+	return ev
+}
+
+// dependencies are the jobs that one with these options waits for, each once.
+func (o Options) dependencies() []ID {
+	var ids []ID
+	for _, id := range append(slices.Clone(o.After), o.ContinueFrom) {
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// validateOrder returns the problems of what the options say about other jobs.
+func (o Options) validateOrder() []error {
+	var problems []error
+	if len(o.After) > MaxAfter {
+		problems = append(problems, Invalid("after", "names %d jobs; at most %d are allowed: have one job wait for them, or wait for the last ones only", len(o.After), MaxAfter))
+	}
+	for _, id := range o.After {
+		if _, err := ParseID(string(id)); err != nil {
+			problems = append(problems, Invalid("after", "%s", err.Error()))
+		}
+	}
+	if o.ContinueFrom != "" {
+		if _, err := ParseID(string(o.ContinueFrom)); err != nil {
+			problems = append(problems, Invalid("continue_from", "%s", err.Error()))
+		}
+	}
+	return problems
+}
+
+// continues reports whether the job is to continue the response of another.
+func (o Options) continues() bool { return o.ContinueFrom != "" }
+
+// validateContinued returns the problem of a request that says itself what it
+// continues, for a job that is to continue another.
+func (o Options) validateContinued(fields object) error {
+	if !o.continues() {
+		return nil
+	}
+	for _, key := range []string{"previous_response_id", "conversation"} {
+		if fields.has(key) {
+			return Invalid("continue_from", "is given, and the request has a %s of its own; leave one of them out", key)
+		}
+	}
+	return nil
+}
+
+func (m *move) dependencyEnded(ev DependencyEnded) error {
+	j := &m.job
+	if j.State != StateWaiting || !slices.Contains(j.Awaiting, ev.Job) {
+		return ErrUnchanged
+	}
+	switch {
+	case ev.State == "":
+		m.failDependency(codeDependencyGone, "%s, which it waits for, is gone: it was deleted, or its retention was over, before it was known how it had ended", ev.Job)
+		return nil
+	case !ev.State.Terminal():
+		return ErrUnchanged
+	case ev.State != StateSucceeded:
+		class := ""
+		if ev.Class != "" {
+			class = " (" + string(ev.Class) + ")"
+		}
+		m.failDependency(codeDependencyFailed, "%s, which it waits for, is %s%s; once that has succeeded, retry this one", ev.Job, ev.State, class)
+		return nil
+	case ev.Job == j.ContinueFrom && ev.Response == nil:
+		m.failDependency(codeDependencyFailed, "%s, which it continues, has no response", ev.Job)
+		return nil
+	}
+	j.Awaiting = slices.DeleteFunc(slices.Clone(j.Awaiting), func(id ID) bool { return id == ev.Job })
+	if ev.Job == j.ContinueFrom {
+		m.continueFrom(ev.Response)
+	}
+	m.turn()
+	return nil
+}
+
+// continueFrom has the request continue a response.
+func (m *move) continueFrom(p *Previous) {
+	m.job.Continues = p
+	m.job.Adjust = m.job.continuation()
+}
+
+// continuation is what the attempts of a job that continues another ask for other
+// than its request does, nil for any other job.
+func (j Job) continuation() *Adjustment {
+	if j.Continues == nil {
+		return nil
+	}
+	return j.adjusted(func(next *Adjustment) { next.PreviousResponseID = j.Continues.ResponseID })
+}
+
+// turn sends a waiting job into its lane when nothing keeps it out any more.
+func (m *move) turn() {
+	j := &m.job
+	if j.Aside() {
+		j.AskAt = m.now.Add(askAfter)
+		return
+	}
+	j.AskAt = time.Time{}
+	m.wait(maxTime(m.now, j.NotBefore))
+}
+
+func (m *move) failDependency(code, format string, args ...any) {
+	m.fail(Failure{Class: ClassDependency, Code: code, Message: fmt.Sprintf(format, args...)})
+}
+
+// oweNews puts it into the outbox that those that wait for the job be told of its
+// end. It concerns no endpoint.
+func (m *move) oweNews() {
+	j := &m.job
+	if !strings.Contains(j.Links, LinkWaited) || j.Telling() != nil {
+		return
+	}
+	j.Effects++
+	j.Outbox = append(j.Outbox, Effect{ID: j.Effects, Kind: EffectTell})
+}
+
+// Telling is the effect of telling those that wait for the job of its end, nil if
+// it is not owed.
+func (j Job) Telling() *Effect {
+	i := slices.IndexFunc(j.Outbox, func(e Effect) bool { return e.Kind == EffectTell })
+	if i < 0 {
+		return nil
+	}
+	return &j.Outbox[i]
+}
+
+// CheckEndpoint refuses an attempt at an endpoint that does not know the response
+// which the request continues.
+func (j Job) CheckEndpoint(endpoint string) error {
+	p := j.Continues
+	if p == nil || p.Endpoint == endpoint || j.Adjust != nil && j.Adjust.History {
+		return nil
+	}
+	return Invalid("continue_from", "%s is a response of endpoint %s, which no other knows, and lane %s is at endpoint %s; submit the request to a lane of %s",
+		p.ResponseID, p.Endpoint, j.Lane, endpoint, p.Endpoint)
+}
