@@ -136,7 +136,7 @@ func startLocal(ctx context.Context, options Options, undo *cleanups) (*Local, e
 	if err != nil {
 		return nil, err
 	}
-	if err := a.Connect(ctx); err != nil {
+	if err := a.connectSoon(ctx); err != nil {
 		return nil, errors.Join(err, a.closeRedis())
 	}
 	undo.add(inBackground(ctx, a.Run))
@@ -145,6 +145,16 @@ func startLocal(ctx context.Context, options Options, undo *cleanups) (*Local, e
 		l.addrs = append(l.addrs, "health, metrics   http://"+addr)
 	}
 	return l, nil
+}
+
+// soon is how long a command waits for a Redis that does not answer. A worker waits
+// for ever; a person at a terminal has misspelt the address.
+const soon = 10 * time.Second
+
+func (a *App) connectSoon(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, soon, errors.New("it has not answered for "+soon.String()+"; is redis.url right, and is it up?"))
+	defer cancel()
+	return a.Connect(ctx)
 }
 
 // inBackground runs something that outlives a cancelled caller, who ends it by
