@@ -38,6 +38,9 @@ type Config struct {
 	// BlobsOver is the size over which requests go there, after compression;
 	// default 64 KiB.
 	BlobsOver int
+	// Routes say to which lanes jobs go that name none, by their model, as
+	// lanes.NAME.models do for the command line; default none.
+	Routes []results.Route
 }
 
 // Client hands over jobs and reads them. It is safe for concurrent use.
@@ -55,6 +58,7 @@ func Open(ctx context.Context, config Config) (*Client, error) {
 	}
 	store, err := results.Open(ctx, rdb, results.Config{
 		Prefix: config.Prefix, MaxRequestBytes: config.MaxRequestBytes, Blobs: config.Blobs, BlobsOver: config.BlobsOver,
+		Routes: config.Routes,
 	}, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open client: %w", err), rdb.Close())

@@ -47,7 +47,8 @@ const (
 // Options are what a caller may ask for beside the request. The zero value of
 // each field means its default.
 type Options struct {
-	// Lane is the stream of work the job belongs to; default "default".
+	// Lane is the stream of work the job belongs to; default the lane that the
+	// configuration has for the request's model, or "default".
 	Lane string `json:"lane,omitempty"`
 	// Priority is 0 (last) to 9 (first); nil means 5.
 	Priority *int `json:"priority,omitempty"`

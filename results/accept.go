@@ -28,6 +28,9 @@ func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.O
 	if err := options.Validate(now); err != nil {
 		return jobs.Job{}, false, err
 	}
+	if options.Lane == "" {
+		options.Lane = s.laneOf(request.Model)
+	}
 	if len(request.Raw) == 0 {
 		return jobs.Job{}, false, jobs.Invalid("request", "is empty; give the body of a Responses API request")
 	}

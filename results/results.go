@@ -67,6 +67,9 @@ type Config struct {
 	// Weights are, of a lane, what its priorities weigh against each other, the lowest
 	// first; default [DefaultWeights].
 	Weights map[string][]int
+	// Routes say to which lanes jobs go that name none, by their model; the first that
+	// matches, and else [jobs.DefaultLane].
+	Routes []Route
 	// Embedded says that the server is the one in this process, which need not
 	// be asked what it lacks.
 	Embedded bool

@@ -25,7 +25,7 @@ type jobFlags struct {
 }
 
 func (f *jobFlags) register(fs *pflag.FlagSet) {
-	fs.StringVar(&f.lane, "lane", "", "stream of work that the job belongs to (default \""+jobs.DefaultLane+"\")")
+	fs.StringVar(&f.lane, "lane", "", "stream of work that the job belongs to (default the lane whose models name its model, or \""+jobs.DefaultLane+"\")")
 	fs.IntVar(&f.priority, "priority", jobs.DefaultPriority, fmt.Sprintf("%d (last) to %d (first) in its lane", jobs.MinPriority, jobs.MaxPriority))
 	fs.StringVar(&f.group, "group", "", "name of the jobs that belong together")
 	fs.StringVar(&f.tenant, "tenant", "", "name of whom the job is run for, such as a customer or a team")

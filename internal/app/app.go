@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,11 +107,33 @@ func StoreConfig(cfg config.Config, blobs results.Blobs, embedded bool) results.
 	return results.Config{
 		Prefix: cfg.Redis.Prefix, CompressBytes: cfg.Jobs.CompressBytes, MaxRequestBytes: cfg.Jobs.MaxRequestBytes,
 		Blobs: blobs, BlobsOver: cfg.Blobs.Over, MaxInlineBytes: cfg.Jobs.MaxInlineBytes,
-		Timing: timing(cfg), Embedded: embedded,
+		Timing: timing(cfg), Embedded: embedded, Weights: weights(cfg), Routes: routes(cfg),
 		Durability: results.Durability{
 			Replicas: cfg.Redis.WaitReplicas, Disk: cfg.Redis.WaitDisk, Patience: cfg.Redis.WaitTimeout,
 		},
 	}
+}
+
+// weights are what the priorities weigh in those lanes that say so.
+func weights(cfg config.Config) map[string][]int {
+	all := make(map[string][]int)
+	for name, lane := range cfg.Lanes {
+		if len(lane.PriorityWeights) > 0 {
+			all[name] = lane.PriorityWeights
+		}
+	}
+	return all
+}
+
+// routes are the lanes that have models, by name.
+func routes(cfg config.Config) []results.Route {
+	var all []results.Route
+	for _, name := range slices.Sorted(maps.Keys(cfg.Lanes)) {
+		if models := cfg.Lanes[name].Models; len(models) > 0 {
+			all = append(all, results.Route{Lane: name, Models: models})
+		}
+	}
+	return all
 }
 
 func timing(cfg config.Config) jobs.Timing {

@@ -113,6 +113,11 @@ type Lane struct {
 	RequestsPerMinute int `mapstructure:"requests_per_minute"`
 	TokensPerMinute   int `mapstructure:"tokens_per_minute"`
 	InFlight          int `mapstructure:"in_flight"`
+	// PriorityWeights are what its priorities weigh against each other, the lowest
+	// first; none is the default.
+	PriorityWeights []int `mapstructure:"priority_weights"`
+	// Models are the models whose jobs go to the lane when they name none.
+	Models []string `mapstructure:"models"`
 }
 
 // Poll says how responses are watched.

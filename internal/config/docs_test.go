@@ -45,6 +45,10 @@ func render(group string) string {
 			fallback = "`default` alone"
 		case k.Name == "lanes.NAME.endpoint":
 			fallback = "`openai.endpoint`"
+		case k.Name == "lanes.NAME.priority_weights":
+			fallback = "`1, 2, 4, 8, 16, 32, 64, 128, 256, 512`"
+		case k.Name == "lanes.NAME.models":
+			fallback = "none"
 		case k.Name == "endpoints":
 			fallback = "none"
 		case slices.Contains([]string{"endpoints.NAME.base_url", "endpoints.NAME.create_timeout", "endpoints.NAME.look_timeout"}, k.Name):
@@ -130,7 +134,7 @@ func TestDocumentationExamplesLoad(t *testing.T) {
 		t.Fatal("there is no example of a file")
 	}
 	c := load(t, config.Sources{File: write(t, "longhaul.yaml", example[1])})
-	if got, want := c.Lanes["nightly"], (config.Lane{Concurrency: 4, Window: 8, Endpoint: "eu"}); got != want {
+	if got, want := c.Lanes["nightly"], (config.Lane{Concurrency: 4, Window: 8, Endpoint: "eu"}); !cmp.Equal(got, want) {
 		t.Errorf("lane nightly of the example is %+v, want %+v", got, want)
 	}
 	lanes := regexp.MustCompile(`(?m)^LONGHAUL_LANES='(.*)'$`).FindStringSubmatch(content)
@@ -138,8 +142,21 @@ func TestDocumentationExamplesLoad(t *testing.T) {
 		t.Fatal("there is no example of LONGHAUL_LANES")
 	}
 	c = load(t, config.Sources{Environ: []string{"LONGHAUL_LANES=" + lanes[1]}})
-	if got, want := c.Lanes["nightly"], (config.Lane{Concurrency: 4, Window: 8, Endpoint: "default"}); got != want {
+	if got, want := c.Lanes["nightly"], (config.Lane{Concurrency: 4, Window: 8, Endpoint: "default"}); !cmp.Equal(got, want) {
 		t.Errorf("lane nightly of the variable is %+v, want %+v", got, want)
+	}
+}
+
+// TestDocumentationOfModelsLoads reads the example of a lane with models.
+func TestDocumentationOfModelsLoads(t *testing.T) {
+	t.Parallel()
+	example := regexp.MustCompile("(?s)```yaml\n(lanes:\n  large:.*?)```").FindStringSubmatch(readPage(t))
+	if example == nil {
+		t.Fatal("there is no example of a lane with models")
+	}
+	lane := load(t, config.Sources{File: write(t, "longhaul.yaml", example[1])}).Lanes["large"]
+	if len(lane.Models) != 2 || len(lane.PriorityWeights) != 10 {
+		t.Errorf("lane large of the example is %+v", lane)
 	}
 }
 

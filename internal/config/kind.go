@@ -313,10 +313,14 @@ func (k kind) scalar(raw any) (string, error) {
 		}
 		texts := make([]string, len(raw))
 		for i, one := range raw {
-			var ok bool
-			if texts[i], ok = one.(string); !ok {
+			text, isText := one.(string)
+			if !isText && (k.quoted || one == nil) {
 				return "", errors.New("has something in its list that is not a string; put each into quotes")
 			}
+			if !isText {
+				text = fmt.Sprint(one) // a number, however it is written, or what parse will refuse
+			}
+			texts[i] = text
 		}
 		return strings.Join(texts, ","), nil
 	case map[string]any, map[any]any:

@@ -76,6 +76,31 @@ func TestLanesPrecedence(t *testing.T) {
 	}
 }
 
+// Lists are written as lists in a file and in JSON, or in one text.
+func TestLaneLists(t *testing.T) {
+	t.Parallel()
+	want := config.Lane{
+		Concurrency: 32, Window: 128, Endpoint: "default",
+		PriorityWeights: []int{1, 1, 1, 1, 1, 2, 3, 4, 5, 10}, Models: []string{"gpt-4.1*", "o3"},
+	}
+	for name, sources := range map[string]config.Sources{
+		"file": {File: write(t, "c.yaml", "lanes: {a: {priority_weights: [1, 1, 1, 1, 1, 2, 3, 4, 5, 10], models: ['gpt-4.1*', o3]}}\n")},
+		"json": {Environ: []string{`LONGHAUL_LANES={"a":{"priority_weights":[1,1,1,1,1,2,3,4,5,10],"models":["gpt-4.1*","o3"]}}`}},
+		"text": {Environ: []string{`LONGHAUL_LANES={"a":{"priority_weights":"1 1 1 1 1 2 3 4 5 10","models":"gpt-4.1*, o3"}}`}},
+	} {
+		c := load(t, sources)
+		if diff := cmp.Diff(want, c.Lanes["a"]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if got := setting(t, c, "lanes.a.priority_weights").Value; got != "1, 1, 1, 1, 1, 2, 3, 4, 5, 10" {
+			t.Errorf("%s: the weights are shown as %q", name, got)
+		}
+		if got := setting(t, c, "lanes.a.models").Value; got != "gpt-4.1*, o3" {
+			t.Errorf("%s: the models are shown as %q", name, got)
+		}
+	}
+}
+
 func TestLaneNamesKeepTheirCase(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{File: write(t, "c.yaml", "lanes: {Bulk: {concurrency: 1}, bulk: {concurrency: 2}, a.b:c_D-1: {}}\n")})
@@ -117,6 +142,11 @@ func TestLanesRefused(t *testing.T) {
 			},
 		},
 		{"no concurrency", `{"bulk":{"concurrency":0}}`, []string{`lanes.bulk.concurrency: "0" ` + from + "is too low; give at least 1"}},
+		{"too few weights", `{"a":{"priority_weights":[1,2]}}`, []string{`lanes.a.priority_weights: "1,2" ` + from + "has 2 numbers; give one for each priority, from 0 to 9"}},
+		{"no weight", `{"a":{"priority_weights":[1,1,1,0,1,1,1,1,1,1]}}`, []string{`lanes.a.priority_weights: "1,1,1,0,1,1,1,1,1,1" ` + from + "is at fault for priority 3; give a whole number from 1 to 10000"}},
+		{"half a weight", `{"a":{"priority_weights":[1,1,1,1,1,1,1,1,1,1.5]}}`, []string{`lanes.a.priority_weights: "1,1,1,1,1,1,1,1,1,1.5" ` + from + "is at fault for priority 9; give a whole number from 1 to 10000"}},
+		{"a bad pattern", `{"a":{"models":["gpt**"]}}`, []string{`lanes.a.models: "gpt**" ` + from + "has ** in it; one * stands for any part of a name"}},
+		{"a number for a model", `{"a":{"models":[4]}}`, []string{"lanes.a.models " + from + "has something in its list that is not a string; put each into quotes"}},
 		{"too much of it", `{"bulk":{"concurrency":10001}}`, []string{`lanes.bulk.concurrency: "10001" ` + from + "is too high; give at most 10000"}},
 		{
 			"no numbers", `{"a":{"concurrency":"many"},"b":{"window":1.5},"c":{"window":null},"d":{"window":[]}}`,
@@ -146,7 +176,7 @@ func TestLanesRefused(t *testing.T) {
 func TestWindowMayEqualTheConcurrency(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{Environ: []string{`LONGHAUL_LANES={"default":{"concurrency":"10000","window":10000}}`}})
-	if want := (config.Lane{Concurrency: 10_000, Window: 10_000, Endpoint: "default"}); c.Lanes["default"] != want {
+	if want := (config.Lane{Concurrency: 10_000, Window: 10_000, Endpoint: "default"}); !cmp.Equal(c.Lanes["default"], want) {
 		t.Errorf("lane is %+v, want %+v", c.Lanes["default"], want)
 	}
 }

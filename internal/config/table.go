@@ -28,7 +28,7 @@ type Setting struct {
 // order of the documentation, the endpoints and the lanes by name.
 func (c Config) Table() []Setting {
 	table := keys()
-	settings := make([]Setting, 0, len(table)+6*len(c.Lanes)+7*len(c.Endpoints))
+	settings := make([]Setting, 0, len(table)+8*len(c.Lanes)+7*len(c.Endpoints))
 	for _, k := range table {
 		switch k.name {
 		case lanesKey:
