@@ -228,7 +228,7 @@ func TestUsageErrors(t *testing.T) {
 		{"folder as input", []string{"submit", "--input-file", "testdata"}, []string{"--input-file: testdata is a folder; name a file"}},
 		{"folder as request", []string{"submit", "--request", "testdata"}, []string{"--request: testdata is a folder"}},
 		{"folder as image", []string{"submit", "--image", "testdata"}, []string{"--image: testdata is a folder"}},
-		{"wait for nothing", []string{"submit", "--input", "a", "--uncertain-wait", "0"}, []string{"uncertain-wait"}},
+		{"wait for less than nothing", []string{"submit", "--input", "a", "--uncertain-wait=-1m"}, []string{"uncertain-wait"}},
 		{"fall from nothing", []string{"submit", "--input", "a", "--fallback-tier", "default"}, []string{"fallback_tier: needs another service_tier"}},
 		{"grow nothing", []string{"submit", "--input", "a", "--grow-output-to", "100"}, []string{"grow_output_to: needs max_output_tokens"}},
 		{"grow nothing of summaries", []string{"summarize", "x", "--grow-output-to", "100"}, []string{"--grow-output-to needs a lower --max-output-tokens"}},
