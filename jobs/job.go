@@ -50,6 +50,9 @@ type Job struct {
 	// ContinueFrom the one whose response its request continues.
 	After        []ID `json:"after,omitempty"`
 	ContinueFrom ID   `json:"continue_from,omitempty"`
+	// Thread names the jobs that run one after another, each continuing the last of
+	// them that has succeeded.
+	Thread string `json:"thread,omitempty"`
 
 	// What has happened.
 	Attempts []Attempt `json:"attempts,omitempty"`
@@ -83,8 +86,12 @@ type Job struct {
 
 	// Awaiting are those of the jobs that it waits for which are not known to have
 	// succeeded. AskAt is when it asks how they stand, should nobody tell it.
-	Awaiting []ID      `json:"awaiting,omitempty"`
-	AskAt    time.Time `json:"ask_at,omitzero"`
+	Awaiting []ID `json:"awaiting,omitempty"`
+	// Follows is the job of its thread whose end it waits for, or had to; Turn says
+	// that this is over.
+	Follows ID        `json:"follows,omitempty"`
+	Turn    bool      `json:"turn,omitempty"`
+	AskAt   time.Time `json:"ask_at,omitzero"`
 	// Continues is the response that its request continues, once that is known.
 	Continues *Previous `json:"continues,omitempty"`
 

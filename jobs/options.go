@@ -98,6 +98,10 @@ type Options struct {
 	// have the same endpoint. All tokens of the conversation before are input, and
 	// billed, again.
 	ContinueFrom ID `json:"continue_from,omitempty"`
+	// Thread names jobs that run one after another, in the order in which they were
+	// accepted, each continuing the response of the last that has succeeded. A dedupe
+	// key given with it is the thread's own.
+	Thread string `json:"thread,omitempty"`
 }
 
 // ValidName reports whether s can name a lane, a group or a tenant: 1 to 128 letters,
@@ -224,7 +228,7 @@ func New(id ID, request Request, o Options, now time.Time) Job {
 		Deadline: stored(o.Deadline), NotBefore: stored(o.NotBefore), DedupeKey: o.DedupeKey, Retention: o.Retention, Metadata: o.Metadata,
 		Group: o.Group, Tenant: o.Tenant, Uncertain: o.Uncertain, UncertainWait: o.UncertainWait, FallbackTier: o.FallbackTier,
 		GrowOutputTo: o.GrowOutputTo, History: len(o.History) > 0,
-		After: o.After, ContinueFrom: o.ContinueFrom, Awaiting: o.dependencies(),
+		After: o.After, ContinueFrom: o.ContinueFrom, Thread: o.Thread, Awaiting: o.dependencies(),
 	}
 	if j.Aside() {
 		j.AskAt = now

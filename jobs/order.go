@@ -19,6 +19,9 @@ const (
 // LinkWaited is the mark in [Job.Links] that others wait for the end of the job.
 const LinkWaited = "d"
 
+// LinkFollowed is the mark that the job is not the last of its thread.
+const LinkFollowed = "f"
+
 // askAfter is how long a job that was told of one dependency leaves it to the
 // others to tell, before it asks by itself.
 const askAfter = time.Minute
@@ -41,6 +44,9 @@ type DependencyEnded struct {
 	Class Class
 	// Response is what a job that continues it goes on from.
 	Response *Previous
+	// Follows is the job whose end one of a thread still waited for when it ended
+	// before its turn, as a cancelled one does.
+	Follows ID
 }
 
 // Name implements [Event].
@@ -53,7 +59,12 @@ func (j Job) Aside() bool {
 }
 
 // WaitsFor are the jobs whose end the job waits for.
-func (j Job) WaitsFor() []ID { return j.Awaiting }
+func (j Job) WaitsFor() []ID {
+	if j.Follows == "" || j.Turn || slices.Contains(j.Awaiting, j.Follows) {
+		return j.Awaiting
+	}
+	return append(slices.Clone(j.Awaiting), j.Follows)
+}
 
 // Ending is what an ended job tells those that wait for it.
 func (j Job) Ending() DependencyEnded {
@@ -63,6 +74,12 @@ func (j Job) Ending() DependencyEnded {
 	}
 	if a, ok := j.CurrentAttempt(); ok && j.State == StateSucceeded {
 		ev.Response = &Previous{Job: j.ID, ResponseID: a.ResponseID, Endpoint: a.Endpoint}
+	}
+	if j.Thread != "" && j.State != StateSucceeded {
+		ev.Response = j.Continues // the thread goes on from there
+	}
+	if j.Follows != "" && !j.Turn {
+		ev.Follows = j.Follows
 	}
 	return ev
 }
@@ -94,11 +111,17 @@ func (o Options) validateOrder() []error {
 			problems = append(problems, Invalid("continue_from", "%s", err.Error()))
 		}
 	}
+	if o.Thread != "" && !ValidName(o.Thread) {
+		problems = append(problems, Invalid("thread", "%q is no name: letters, digits and . _ - : only, at most 128", bounded(o.Thread, 40)))
+	}
+	if o.Thread != "" && o.ContinueFrom != "" {
+		problems = append(problems, Invalid("continue_from", "is given with thread, whose jobs continue one another; leave one of them out"))
+	}
 	return problems
 }
 
 // continues reports whether the job is to continue the response of another.
-func (o Options) continues() bool { return o.ContinueFrom != "" }
+func (o Options) continues() bool { return o.ContinueFrom != "" || o.Thread != "" }
 
 // validateContinued returns the problem of a request that says itself what it
 // continues, for a job that is to continue another.
@@ -106,9 +129,13 @@ func (o Options) validateContinued(fields object) error {
 	if !o.continues() {
 		return nil
 	}
+	param := "continue_from"
+	if o.Thread != "" {
+		param = "thread"
+	}
 	for _, key := range []string{"previous_response_id", "conversation"} {
 		if fields.has(key) {
-			return Invalid("continue_from", "is given, and the request has a %s of its own; leave one of them out", key)
+			return Invalid(param, "is given, and the request has a %s of its own; leave one of them out", key)
 		}
 	}
 	return nil
@@ -116,7 +143,8 @@ func (o Options) validateContinued(fields object) error {
 
 func (m *move) dependencyEnded(ev DependencyEnded) error {
 	j := &m.job
-	if j.State != StateWaiting || !slices.Contains(j.Awaiting, ev.Job) {
+	awaited, followed := slices.Contains(j.Awaiting, ev.Job), ev.Job == j.Follows && !j.Turn
+	if j.State != StateWaiting || !awaited && !followed {
 		return ErrUnchanged
 	}
 	switch {
@@ -125,6 +153,9 @@ func (m *move) dependencyEnded(ev DependencyEnded) error {
 		return nil
 	case !ev.State.Terminal():
 		return ErrUnchanged
+	case followed && !awaited:
+		m.follow(ev)
+		return nil
 	case ev.State != StateSucceeded:
 		class := ""
 		if ev.Class != "" {
@@ -140,8 +171,29 @@ func (m *move) dependencyEnded(ev DependencyEnded) error {
 	if ev.Job == j.ContinueFrom {
 		m.continueFrom(ev.Response)
 	}
+	if followed {
+		m.follow(ev)
+		return nil
+	}
 	m.turn()
 	return nil
+}
+
+// follow gives a job of a thread its turn, for the one before it has ended, however
+// that was. Where that one never had a turn, the job waits in its place.
+func (m *move) follow(ev DependencyEnded) {
+	j := &m.job
+	if ev.Follows != "" {
+		j.Follows = ev.Follows
+		m.turn()
+		j.AskAt = m.now
+		return
+	}
+	j.Turn = true
+	if ev.Response != nil {
+		m.continueFrom(ev.Response)
+	}
+	m.turn()
 }
 
 // continueFrom has the request continue a response.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -273,6 +274,8 @@ func (m *move) retryRequested() error {
 		return ErrUnchanged
 	case j.State == StateSucceeded:
 		return m.refuse("retry", "its result is there; submit a new job to ask again")
+	case strings.Contains(j.Links, LinkFollowed):
+		return m.refuse("retry", "its thread has gone on with another job; submit its request again")
 	case !j.State.Terminal() && j.State != StateUncertain:
 		return m.refuse("retry", "it has not ended; wait, or cancel it first")
 	}

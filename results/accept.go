@@ -79,6 +79,11 @@ func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.O
 	}
 	j.Version = 1
 	s.metrics.accepted.WithLabelValues(string(j.Kind)).Inc()
+	if j.Thread != "" {
+		if told, err := s.Load(ctx, j.ID); err == nil { // with the job that it follows; it is accepted in any case
+			j = told
+		}
+	}
 	return j, true, nil
 }
 
@@ -147,11 +152,15 @@ func (s *Store) accept(ctx context.Context, j jobs.Job, request []byte, blobs, d
 	if j.Aside() {
 		aside = "1"
 	}
+	thread := ""
+	if j.Thread != "" {
+		_, thread = s.hash("thread " + j.Thread)
+	}
 	answer, err := s.run(
 		ctx, s.scripts.accept, s.base(j.ID.Shard()), string(j.ID), nonce(), jobs.Schema, record,
 		request, j.RequestDigest, j.Lane, string(j.Kind), j.Group, dedupe,
 		rank(j), notBefore, score(j.Deadline), blobs, j.Tenant,
-		aside, ms(j.Created),
+		aside, ms(j.Created), thread,
 	).StringSlice()
 	switch {
 	case redis.HasErrorPrefix(err, "OOM"):
@@ -163,14 +172,27 @@ func (s *Store) accept(ctx context.Context, j jobs.Job, request []byte, blobs, d
 }
 
 // place chooses the shard of a new job. A dedupe key chooses it, so that the
-// key sits beside its job; the key itself is kept as a hash.
+// key sits beside its job; the key itself is kept as a hash. A thread chooses it
+// before that, so that all its jobs are in one, and its dedupe keys are its own.
 func (s *Store) place(o jobs.Options) (shard int, dedupe string) {
+	if o.Thread != "" {
+		shard, _ = s.hash("thread " + o.Thread)
+		if o.DedupeKey != "" {
+			_, dedupe = s.hash("thread " + o.Thread + " " + o.DedupeKey)
+		}
+		return shard, dedupe
+	}
 	if o.DedupeKey == "" {
 		var b [8]byte
 		_, _ = rand.Read(b[:])                                           // never fails
 		return int(binary.BigEndian.Uint64(b[:]) % uint64(s.shards)), "" //nolint:gosec // G115: at most 256 shards
 	}
-	sum := sha256.Sum256([]byte(o.DedupeKey))
+	return s.hash(o.DedupeKey)
+}
+
+// hash is what is kept of a key, and the shard that it chooses.
+func (s *Store) hash(key string) (shard int, hash string) {
+	sum := sha256.Sum256([]byte(key))
 	return int(binary.BigEndian.Uint64(sum[:8]) % uint64(s.shards)), hex.EncodeToString(sum[:16]) //nolint:gosec // G115: as above
 }
 

@@ -45,6 +45,7 @@ const (
 	_ // tenant
 	headAside
 	headLinks
+	headThread
 	headSize
 )
 
@@ -114,11 +115,20 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	rank := strconv.FormatInt(int64(9-j.Priority)<<42+j.Created.UnixMilli(), 10)
 	head := []string{
 		strconv.Itoa(jobs.Schema), got[headVersion], state, string(j.Kind), j.Lane, j.Group, "", rank, deadline,
-		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "", endpoint, "", "", "", j.Tenant, "", "",
+		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "", endpoint, "", "", "", j.Tenant, "", "", "",
+	}
+	if j.Thread != "" {
+		head[headThread] = got[headThread]
+		hash, _, _ := strings.Cut(got[headThread], ",")
+		if key := base + "thread:" + hash; space[key][""] == string(id) {
+			want[key] = space[key]
+		} else if strings.Contains(got[headLinks], "f") {
+			head[headLinks] = "f"
+		}
 	}
 	if waited := space[base+"dependents:"+string(id)]; len(waited) > 0 {
 		want[base+"dependents:"+string(id)] = waited
-		head[headLinks] = "d"
+		head[headLinks] = "d" + head[headLinks]
 		if j.State.Terminal() && j.Telling() == nil {
 			h.t.Fatalf("%s has ended, %v wait for it, and nobody is to tell them", id, waited)
 		}

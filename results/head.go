@@ -20,6 +20,7 @@ const (
 	headLapsed   = 16
 	headAlone    = 17
 	headLinks    = 20
+	headThread   = 21
 )
 
 // readHead takes over what is kept beside a job's record.
@@ -39,6 +40,9 @@ func readHead(j *jobs.Job, head string) {
 	j.Looks = decodeLooks(at(headLooks))
 	j.Lapsed, j.AloneBy = int(parseInt(at(headLapsed))), at(headAlone)
 	j.Links = at(headLinks)
+	if _, follows, ok := strings.Cut(at(headThread), ","); ok && j.Follows == "" {
+		j.Follows = jobs.ID(follows) // until a step writes it into the record
+	}
 }
 
 // encodeLooks writes the counters that change with every look into the head, so

@@ -24,6 +24,7 @@ import (
 //	looks:ENDPOINT         zset    running jobs of an endpoint by their next look; a claim moves them behind its lease
 //	due                    zset    all other jobs that want attention, by when; likewise
 //	dependents:ID          zset    the jobs, of any shard, that wait for the end of a job
+//	thread:HASH            string  the id of the last job of a thread
 //	expire                 zset    ended jobs by the end of their retention
 //	owing                  zset    jobs with effects to carry out, or a removal; past its retention, by when that is given up
 //	gone                   zset    jobs that are gone while their blobs may be there, by when to delete them
@@ -61,7 +62,8 @@ import (
 //	alone      the worker that looks at it and at nothing else; only while it does
 //	tenant     on whose behalf it runs, which names its set of ready jobs
 //	aside      1 for a waiting job that stands outside its lane, because something has to happen before its turn
-//	links      the marks of what other jobs have to do with it: d while some wait for its end
+//	links      the marks of what other jobs have to do with it: d while some wait for its end, f if another follows it in its thread
+//	thread     the hash of its thread and, after a comma, the job that it followed when it was accepted
 //
 // Beside the shards there are PREFIX:{meta}:installation, a hash with the number
 // of shards and, if there are blobs, the name of their folder, PREFIX:{meta}:round,

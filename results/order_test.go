@@ -270,3 +270,40 @@ func TestManyWaitForOne(t *testing.T) {
 		t.Errorf("%v, %v", counts, err)
 	}
 }
+
+// TestThreadIsInOneShard puts each job behind the last one in the step that accepts it,
+// and leaves nothing when its jobs are gone. A dedupe key is the thread's own.
+//
+// Guarantee: G29.
+func TestThreadIsInOneShard(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
+		first := h.accept(jobs.Options{Thread: "t", DedupeKey: "k"})
+		h.loser.loseNext(nil)
+		second := h.accept(jobs.Options{Thread: "t"})
+		other := h.accept(jobs.Options{Thread: "u", DedupeKey: "k"})
+		h.check()
+		if second.Follows != first.ID || first.ID.Shard() != second.ID.Shard() || other.Follows != "" {
+			t.Fatalf("follows %q, in shard %d and %d; another thread's follows %q", second.Follows, first.ID.Shard(), second.ID.Shard(), other.Follows)
+		}
+		if again, fresh, err := h.Accept(t.Context(), request(t, "hello"), jobs.Options{Thread: "t", DedupeKey: "k"}); err != nil || fresh || again.ID != first.ID {
+			t.Errorf("%s, fresh %t, %v", again.ID, fresh, err)
+		}
+		if admitted := h.admit(); len(admitted) != 2 {
+			t.Errorf("admitted %v, want the first of each thread", admitted)
+		}
+		for _, id := range []jobs.ID{first.ID, second.ID, other.ID} {
+			j := h.step(id, jobs.StopRequested{Reason: jobs.StopCancel})
+			if tell := j.Telling(); tell != nil {
+				for _, waits := range h.dependents(id, 10) {
+					h.step(waits, j.Ending())
+				}
+				h.noteTold(id, second.ID)
+				h.step(id, jobs.EffectDone{ID: tell.ID})
+			}
+			h.check()
+			h.step(id, jobs.DeleteRequested{})
+		}
+		h.empty()
+	})
+}

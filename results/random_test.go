@@ -154,7 +154,9 @@ func (p *player) accept() {
 	if len(p.ids) > 0 && p.random.IntN(3) == 0 {
 		options.After = []jobs.ID{p.pick(), p.pick()}
 	}
-	if len(p.ids) > 0 && p.random.IntN(4) == 0 {
+	if p.random.IntN(4) == 0 {
+		options.Thread = choose(p, "t", "u")
+	} else if len(p.ids) > 0 && p.random.IntN(4) == 0 {
 		options.ContinueFrom = p.pick()
 	}
 	j, fresh, err := p.Accept(p.t.Context(), request(p.t, choose(p, "x", "y")), options)

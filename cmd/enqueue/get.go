@@ -102,6 +102,7 @@ func writeJob(w io.Writer, j jobs.Job, why, advice string, dependents []jobs.ID,
 	row("lane", fmt.Sprintf("%s, priority %d", j.Lane, j.Priority))
 	row("group", j.Group)
 	row("tenant", j.Tenant)
+	row("thread", j.Thread)
 	row("after", joinIDs(j.After))
 	row("continues", continues(j))
 	row("waited for by", waitedFor(dependents))

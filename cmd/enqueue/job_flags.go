@@ -21,7 +21,7 @@ type jobFlags struct {
 	growOutputTo                                                   int64
 	metadata                                                       []string
 	after                                                          []string
-	continueFrom                                                   string
+	continueFrom, thread                                           string
 }
 
 func (f *jobFlags) register(fs *pflag.FlagSet) {
@@ -49,6 +49,7 @@ func (f *jobFlags) registerTier(fs *pflag.FlagSet) {
 func (f *jobFlags) registerOrder(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&f.after, "after", nil, fmt.Sprintf("id of a job that must have succeeded before this one starts, or up to %d with a comma between two; it fails if one does not succeed", jobs.MaxAfter))
 	fs.StringVar(&f.continueFrom, "continue-from", "", "id of a job whose response the request continues, as its previous_response_id; it is waited for as with --after")
+	fs.StringVar(&f.thread, "thread", "", "name of jobs that run one after another, each continuing the last of them that has succeeded")
 }
 
 // options reads the flags, and reports all that is wrong with them.
@@ -56,7 +57,7 @@ func (f *jobFlags) options(fs *pflag.FlagSet, now time.Time) (jobs.Options, erro
 	var problems []error
 	o := jobs.Options{
 		Lane: f.lane, Group: f.group, Tenant: f.tenant, MaxAttempts: f.maxAttempts, Uncertain: jobs.Uncertainty(f.uncertain),
-		FallbackTier: f.fallbackTier, GrowOutputTo: f.growOutputTo, ContinueFrom: jobs.ID(f.continueFrom),
+		FallbackTier: f.fallbackTier, GrowOutputTo: f.growOutputTo, ContinueFrom: jobs.ID(f.continueFrom), Thread: f.thread,
 	}
 	for _, id := range f.after {
 		o.After = append(o.After, jobs.ID(id))

@@ -120,3 +120,58 @@ func TestLostNoticeOnlyDelays(t *testing.T) {
 		t.Errorf("%s, %v", j.State, j.Failure)
 	}
 }
+
+// TestThreadRunsOneAfterAnother has its jobs run in the order in which they were
+// accepted, each continuing the last that has succeeded: one that fails and one that is
+// cancelled before its turn are passed over.
+//
+// Guarantee: G29.
+func TestThreadRunsOneAfterAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Config{Queued: 20 * time.Millisecond, Running: 100 * time.Millisecond})
+	const bad = `{"model":"no-such-model","input":"x"}`
+	var ids []jobs.ID
+	for i, body := range []string{question, question, bad, question, question} {
+		id := w.submit(body, jobs.Options{Thread: "talk"})
+		if got := w.load(id).Follows; i > 0 && got != ids[i-1] {
+			t.Fatalf("job %d follows %q, want %q", i+1, got, ids[i-1])
+		}
+		ids = append(ids, id)
+	}
+	w.step(ids[3], jobs.StopRequested{Reason: jobs.StopCancel})
+	w.work()
+	ended := make([]jobs.Job, len(ids))
+	for i, id := range ids {
+		ended[i] = w.wait(id)
+	}
+	for i, want := range []struct {
+		state    jobs.State
+		previous int // the job that is continued, -1 for none
+	}{{jobs.StateSucceeded, -1}, {jobs.StateSucceeded, 0}, {jobs.StateFailed, 1}, {jobs.StateCancelled, -1}, {jobs.StateSucceeded, 1}} {
+		j := ended[i]
+		if j.State != want.state {
+			t.Fatalf("job %d: %s, %v; want %s", i+1, j.State, j.Failure, want.state)
+		}
+		previous := ""
+		if want.previous >= 0 {
+			previous = ended[want.previous].Result.ResponseID
+			if begun := j.Attempts[0].Started; begun.Before(ended[want.previous].Ended) {
+				t.Errorf("job %d began at %v, before job %d ended", i+1, begun, want.previous+1)
+			}
+		}
+		if j.Result != nil && w.previous(j.Result.ResponseID) != previous {
+			t.Errorf("job %d continues %q, want %q", i+1, w.previous(j.Result.ResponseID), previous)
+		}
+	}
+	if begun := ended[4].Attempts[0].Started; begun.Before(ended[2].Ended) {
+		t.Errorf("the last began at %v, before the third ended at %v", begun, ended[2].Ended)
+	}
+	// The thread goes on later, from where it was, and not from the middle.
+	next := w.wait(w.submit(question, jobs.Options{Thread: "talk"}))
+	if got := w.previous(next.Result.ResponseID); got != ended[4].Result.ResponseID {
+		t.Errorf("the next continues %q, want %q", got, ended[4].Result.ResponseID)
+	}
+	if _, err := w.client.Retry(t.Context(), ids[2]); err == nil || !strings.Contains(err.Error(), "its thread has gone on") {
+		t.Errorf("retry in the middle of a thread: %v", err)
+	}
+}

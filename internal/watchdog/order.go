@@ -29,6 +29,7 @@ const (
 // A crash anywhere in it leaves the job claimed, and it is claimed anew when the lease
 // has run out.
 func (w *Watchdog) ask(ctx context.Context, j jobs.Job) error {
+	before := j.AskAt
 	ended, err := w.store.Attend(ctx, j.ID, j.WaitsFor())
 	if err != nil {
 		return err
@@ -51,6 +52,9 @@ func (w *Watchdog) ask(ctx context.Context, j jobs.Job) error {
 		j = next
 	}
 	due := w.store.Now().Add(min(askMost, askFirst*time.Duration(1+j.Nudge)))
+	if !j.AskAt.Equal(before) && j.AskAt.Before(due) {
+		due = j.AskAt // a step has said so, for it waits for another now
+	}
 	if !j.Deadline.IsZero() && j.Deadline.Before(due) {
 		due = j.Deadline
 	}

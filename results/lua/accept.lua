@@ -3,13 +3,14 @@
 -- ARGV: id, nonce, schema, record, request, digest, lane, kind, group, dedupe,
 --       rank, not_before ('' if it may start at once), deadline, blobs ('1' if
 --       the request is a blob, or ''), tenant, aside ('1' for a job that has to
---       wait for others, or ''), now
+--       wait for others, or ''), now,
+--       thread ('' for none)
 -- Returns the verdict and the job's id: 'accepted', 'duplicate', 'conflict', or
 -- 'taken' for an id that another job has.
 local id, nonce, schema, record, request, digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local lane, kind, group, dedupe = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local rank, not_before, deadline, blobs = ARGV[11], ARGV[12], ARGV[13], ARGV[14]
-local tenant, aside, now = ARGV[15], ARGV[16], ARGV[17]
+local tenant, aside, now, thread = ARGV[15], ARGV[16], ARGV[17], ARGV[18]
 
 local known_head = read_head(id)
 if known_head then
@@ -25,7 +26,26 @@ if dedupe ~= '' then
   end
   redis.call('SET', base .. 'dedupe:' .. dedupe, id .. ' ' .. digest)
 end
-local head = { schema, '1', 'waiting', kind, lane, group, dedupe, rank, deadline, '1', '', '', nonce, '', '', blobs, '', '', tenant, aside, '' }
+local follows = ''
+if thread ~= '' then
+  follows = redis.call('GET', thread_key(thread)) or ''
+  local before = follows ~= '' and read_head(follows)
+  if before then
+    -- The two are in one shard: the job is put down to be told in the same step.
+    aside = '1'
+    if not terminal[before[STATE]] then
+      redis.call('ZADD', dependents_key(follows), 0, id)
+      if not string.find(before[LINKS], 'd', 1, true) then before[LINKS] = 'd' .. before[LINKS] end
+    end
+    before[LINKS] = string.gsub(before[LINKS], 'f', '') .. 'f'
+    write_head(follows, before)
+  else
+    follows = ''
+  end
+  redis.call('SET', thread_key(thread), id)
+  if follows ~= '' then thread = thread .. ',' .. follows end
+end
+local head = { schema, '1', 'waiting', kind, lane, group, dedupe, rank, deadline, '1', '', '', nonce, '', '', blobs, '', '', tenant, aside, '', thread }
 redis.call('HSET', job_key(id), 'head', table.concat(head, ' '), 'record', record, 'request', request)
 redis.call('SADD', base .. 'streams', stream_of(head))
 set_state(id, head, nil, 'waiting')

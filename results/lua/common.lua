@@ -7,6 +7,7 @@ local base = KEYS[1]
 local function job_key(id) return base .. 'job:' .. id end
 local function list_key(state, stream) return base .. 'list:' .. state .. ':' .. stream end
 local function group_state_key(state, group) return base .. 'groupstate:' .. state .. ':' .. group end
+local function thread_key(hash) return base .. 'thread:' .. hash end
 local function dependents_key(id) return base .. 'dependents:' .. id end
 local function waiting_key(set, lane) return base .. set .. ':' .. lane end
 
@@ -15,8 +16,8 @@ local function waiting_key(set, lane) return base .. set .. ':' .. lane end
 -- is not there. What a newer build put behind them stays.
 local SCHEMA, VERSION, STATE, KIND, LANE, GROUP, DEDUPE = 1, 2, 3, 4, 5, 6, 7
 local RANK, DEADLINE, NEXT, ADMITTED, NUDGE, NONCES, LOOKS = 8, 9, 10, 11, 12, 13, 14
-local ENDPOINT, BLOBS, LAPSED, ALONE, TENANT, ASIDE, LINKS = 15, 16, 17, 18, 19, 20, 21
-local head_size = LINKS
+local ENDPOINT, BLOBS, LAPSED, ALONE, TENANT, ASIDE, LINKS, THREAD = 15, 16, 17, 18, 19, 20, 21, 22
+local head_size = THREAD
 
 -- read_head returns a job's head, nil if there is no such job.
 local function read_head(id)
@@ -176,6 +177,8 @@ local function remove(id)
   redis.call('ZREM', base .. 'expire', id)
   redis.call('ZREM', base .. 'owing', id)
   if dedupe ~= '' and owner(dedupe) == id then redis.call('DEL', base .. 'dedupe:' .. dedupe) end
+  local thread = string.match(head[THREAD], '^%x+')
+  if thread and redis.call('GET', thread_key(thread)) == id then redis.call('DEL', thread_key(thread)) end
   if head[BLOBS] ~= '' then redis.call('ZADD', base .. 'gone', 0, id) end
   redis.call('UNLINK', job_key(id), dependents_key(id))
   return true
