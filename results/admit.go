@@ -77,8 +77,8 @@ func (s *Store) AdmitOne(ctx context.Context, lane string) ([]Admission, error) 
 }
 
 // AdmitFew takes jobs of a lane that sends slowly, until at most so many of it are
-// admitted in all: one at a time from the shards that have some, in an order of chance,
-// so that none of them is always first. It reports whether there are more.
+// admitted in all: one at a time from the shards that have some, which take turns from one
+// call to the next, so that whoever is next in its shard waits for one round of them. It reports whether there are more.
 //
 // Two workers that do so at once may admit twice as many, which the lane's limits then
 // have wait.
@@ -89,10 +89,11 @@ func (s *Store) AdmitFew(ctx context.Context, lane string, most int) (admitted [
 		return nil, false, fmt.Errorf("admit jobs of lane %s: %w", lane, err)
 	}
 	for taken < most && len(counts) > 0 {
-		for _, shard := range slices.Collect(maps.Keys(counts)) { // in an order of chance
+		for _, shard := range s.rotation.from(lane, slices.Sorted(maps.Keys(counts))) {
 			if taken >= most {
 				break
 			}
+			s.rotation.passed(lane, shard)
 			flat, err := s.run(ctx, s.scripts.admit, s.base(shard), s.admitArgs(lane, now, counts[shard]+1, "1")...).StringSlice()
 			if err != nil {
 				return admitted, true, fmt.Errorf("admit a job of lane %s: %w", lane, err)

@@ -80,6 +80,35 @@ func TestTenantWithALongBacklogDelaysNoOther(t *testing.T) {
 	}
 }
 
+// In a lane that sends one at a time the shards take turns, so the first job of a
+// tenant waits for a few rounds of them at most.
+//
+// Guarantee: G21.
+func TestSlowLaneAsksItsShardsInTurn(t *testing.T) {
+	t.Parallel()
+	const shards = 4
+	h := onRedis(t, results.Config{Shards: shards})
+	for range 400 {
+		h.accept(jobs.Options{Tenant: "a"})
+	}
+	for range 10 {
+		h.accept(jobs.Options{Tenant: "b"})
+		for before := 0; ; before++ {
+			admitted, _, err := h.AdmitFew(t.Context(), jobs.DefaultLane, 1)
+			if err != nil || len(admitted) != 1 {
+				t.Fatalf("admitted %v, %v", admitted, err)
+			}
+			j := h.step(admitted[0].Job, jobs.SubmitStarted{Attempt: 1, Worker: "worker", Endpoint: "openai"})
+			if j.Tenant == "b" {
+				break
+			}
+			if before >= 3*shards {
+				t.Fatalf("%d went before it, want at most three rounds of %d shards", before, shards)
+			}
+		}
+	}
+}
+
 // Tenants that come and go never pass one that stays, however many they are.
 //
 // Guarantee: G21.

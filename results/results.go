@@ -117,18 +117,20 @@ type Store struct {
 	scripts scripts
 	packer  packer
 	metrics *metrics
-	log     *slog.Logger
-	shards  int
-	bases   []base
-	clock   clock
-	nodes   nodes
-	memory  memory
-	audit   audit
-	late    late
-	noted   sync.Map // the names of the endpoints that are in the list of all
-	vault   vault
-	horizon horizon
-	holder  holder
+	// rotation says which shard a slow lane is next asked for.
+	rotation rotation
+	log      *slog.Logger
+	shards   int
+	bases    []base
+	clock    clock
+	nodes    nodes
+	memory   memory
+	audit    audit
+	late     late
+	noted    sync.Map // the names of the endpoints that are in the list of all
+	vault    vault
+	horizon  horizon
+	holder   holder
 }
 
 // Open returns the store of the installation under the prefix, and starts the
