@@ -69,6 +69,20 @@ type Bill struct {
 	// Outcome and Response are those of the attempt when it was billed.
 	Outcome  Outcome `json:"outcome"`
 	Response string  `json:"response,omitempty"`
+	// Counted says that what it used was known by then.
+	Counted bool `json:"counted,omitempty"`
+}
+
+// Billed reports whether the bill of an attempt that is over is still right.
+func (a Attempt) Billed() bool {
+	b := a.Bill
+	return b != nil && b.Outcome == a.Outcome && b.Response == a.ResponseID && b.Counted == (a.Usage != nil)
+}
+
+// Wasted reports whether an attempt that is over has brought nothing: whatever it
+// cost was for nothing.
+func (a Attempt) Wasted() bool {
+	return a.Outcome != "" && a.Outcome != OutcomeSucceeded && a.Outcome != OutcomeIncomplete
 }
 
 // Charged reports whether the attempt is to be billed: it is over, and its create was

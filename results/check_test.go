@@ -78,6 +78,7 @@ func (h *harness) check() {
 	got := h.read()
 	want := keyspace{h.prefix() + ":{meta}:installation": {"shards": strconv.Itoa(h.Shards())}}
 	h.expectBlobs(want, got)
+	h.expectLedger(want, got)
 	for key, fields := range got {
 		if base, id, ok := strings.Cut(key, "job:"); ok && !strings.Contains(key, "{workers}") {
 			h.expect(want, got, base, jobs.ID(id), fields)
@@ -352,7 +353,8 @@ func (h *harness) empty() {
 	h.t.Helper()
 	want := []string{h.prefix() + ":{meta}:installation"}
 	got := h.read()
-	delete(got, h.prefix()+":{workers}:endpoints") // is kept: it holds no job
+	delete(got, h.prefix()+":{workers}:endpoints")                                            // is kept: it holds no job
+	maps.DeleteFunc(got, func(key string, _ map[string]string) bool { return ofLedger(key) }) // outlives the jobs
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(got))); diff != "" {
 		h.t.Fatalf("keys that are left (-want +got):\n%s", diff)
 	}

@@ -28,6 +28,8 @@ import (
 //	expire                 zset    ended jobs by the end of their retention
 //	owing                  zset    jobs with effects to carry out, or a removal; past its retention, by when that is given up
 //	gone                   zset    jobs that are gone while their blobs may be there, by when to delete them
+//	ledger:DAY             hash    what each attempt cost that ended on the day, by JOB/ATTEMPT; see ledger.go
+//	sums:DAY               hash    the sums of that, by what is summed up; likewise
 //	fence                  string  the last write before replicas were waited for; for a minute, see replicas.go
 //
 // The members of the lists, and of owing before that, have the score 0, so that Redis keeps them in the

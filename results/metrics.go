@@ -22,9 +22,10 @@ type metrics struct {
 	newer       prometheus.Counter
 	unreadable  prometheus.Counter
 	blobs       blobMetrics
+	money       moneyMetrics
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer, lanes []string) *metrics {
 	m := &metrics{
 		accepted: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "longhaul", Subsystem: "results", Name: "accepted_total",
@@ -77,6 +78,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Times a record was met that cannot be read; the log names it.",
 		}),
 		blobs: newBlobMetrics(),
+		money: newMoneyMetrics(lanes),
 	}
 	m.accepted.WithLabelValues(string(jobs.KindResponse))
 	for _, state := range jobs.States() {
@@ -97,7 +99,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	if reg != nil {
 		reg.MustRegister(m.accepted, m.transitions, m.failures, m.attempts, m.resolved, m.wasted, m.tokens, m.duration, m.stale, m.withdrawn, m.newer, m.unreadable,
-			m.blobs.operations, m.blobs.bytes, m.blobs.duration)
+			m.money.cost, m.money.unknown, m.money.saved, m.money.tokens, m.blobs.operations, m.blobs.bytes, m.blobs.duration)
 	}
 	return m
 }

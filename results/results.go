@@ -24,6 +24,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/prices"
 )
 
 // DefaultShards is the number of shards of a new installation.
@@ -55,6 +56,15 @@ type Config struct {
 	MaxInlineBytes int
 	// Timing is when debts are overdue; default [jobs.DefaultTiming].
 	Timing jobs.Timing
+	// Prices is what responses cost; default the list that the build knows.
+	Prices *prices.Table
+	// Regional are the names of endpoints that process in one region, which may cost
+	// more.
+	Regional []string
+	// Lanes are those that metrics name; others are one.
+	Lanes []string
+	// LedgerRetention is how long it is known what responses cost; default 400 days.
+	LedgerRetention time.Duration
 	// Durability says what must have an intent before its create may leave.
 	Durability Durability
 	// Pulse is a client of the same Redis for what workers say of themselves and
@@ -93,6 +103,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxInlineBytes == 0 {
 		c.MaxInlineBytes = DefaultMaxInlineBytes
+	}
+	if c.LedgerRetention == 0 {
+		c.LedgerRetention = DefaultLedgerRetention
 	}
 	if c.Durability.Patience == 0 {
 		c.Durability.Patience = time.Second
@@ -148,6 +161,11 @@ func Open(ctx context.Context, rdb redis.UniversalClient, config Config, log *sl
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	if config.Prices == nil {
+		if config.Prices, err = prices.Builtin(); err != nil {
+			return nil, fmt.Errorf("open store: %w", err)
+		}
+	}
 	s := &Store{rdb: rdb, pulse: rdb, config: config, packer: packer, log: log}
 	if config.Pulse != nil {
 		s.pulse = config.Pulse
@@ -170,7 +188,7 @@ func Open(ctx context.Context, rdb redis.UniversalClient, config Config, log *sl
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	s.bases = newBases(config.Prefix, s.shards)
-	s.metrics = newMetrics(reg) // last, so that a caller whose Redis is away can try again
+	s.metrics = newMetrics(reg, config.Lanes) // last, so that a caller whose Redis is away can try again
 	return s, nil
 }
 

@@ -71,7 +71,7 @@ func (s *Store) advance(ctx context.Context, j jobs.Job, ev jobs.Event, fresh bo
 				continue
 			}
 		}
-		verdict, version, err := s.apply(ctx, j, change, body)
+		verdict, version, err := s.apply(ctx, j, change, body, s.bill(&change.Job))
 		switch {
 		case err != nil:
 			return jobs.Job{}, fmt.Errorf("record %s of %s: %w", ev.Name(), j.ID, err)
@@ -82,6 +82,7 @@ func (s *Store) advance(ctx context.Context, j jobs.Job, ev jobs.Event, fresh bo
 			return jobs.Job{}, fmt.Errorf("%s: %w", j.ID, ErrNotFound)
 		case verdict == "applied":
 			s.metrics.observe(j, change.Job)
+			s.metrics.charge(j, change.Job, s.config.Prices)
 			next := change.Job
 			next.Version = version
 			return next, s.finishRemoval(ctx, next)
@@ -119,7 +120,7 @@ func transition(j jobs.Job, ev jobs.Event, now time.Time) (jobs.Change, error) {
 // of the response that its job takes along; a crash after it leaves the new
 // record, whose due entry was written with it. There is nothing in between to
 // repair.
-func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept kept) (verdict string, version int64, err error) {
+func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept kept, bills []any) (verdict string, version int64, err error) {
 	base, err := s.home(j.ID)
 	if err != nil {
 		return "", 0, err
@@ -171,12 +172,13 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 	case change.DropBody:
 		action = "drop"
 	}
-	answer, err := s.run(
-		ctx, s.scripts.apply, base, string(j.ID), j.Version, score(j.Admitted), nonce(), jobs.Schema,
+	args := []any{
+		string(j.ID), j.Version, score(j.Admitted), nonce(), jobs.Schema,
 		record, string(next.State), next.NextAttempt(), place, notBefore,
 		due, expire, owing, action, body, score(deadline), looksAfter(j, next), deleting, endpoint, ms(s.Now()),
 		aside, j.Links,
-	).StringSlice()
+	}
+	answer, err := s.run(ctx, s.scripts.apply, base, append(args, bills...)...).StringSlice()
 	if err != nil {
 		return "", 0, err
 	}

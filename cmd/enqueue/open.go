@@ -59,11 +59,15 @@ func (c *cli) open(ctx context.Context, cfg config.Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	settings, err := app.StoreConfig(cfg, blobs, false)
+	if err != nil {
+		return nil, err
+	}
 	rdb, err := app.NewRedis(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	store, err := results.Open(ctx, rdb, app.StoreConfig(cfg, blobs, false), log, nil)
+	store, err := results.Open(ctx, rdb, settings, log, nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("connect to %s: %w", cfg.Redis.URL, err), rdb.Close())
 	}

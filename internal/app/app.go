@@ -103,15 +103,20 @@ func NewRedis(cfg config.Config, log *slog.Logger) (redis.UniversalClient, error
 }
 
 // StoreConfig is the store's part of the configuration.
-func StoreConfig(cfg config.Config, blobs results.Blobs, embedded bool) results.Config {
+func StoreConfig(cfg config.Config, blobs results.Blobs, embedded bool) (results.Config, error) {
+	table, err := Prices(cfg)
+	if err != nil {
+		return results.Config{}, err
+	}
 	return results.Config{
+		Prices: table, Regional: regional(cfg), Lanes: slices.Sorted(maps.Keys(cfg.Lanes)), LedgerRetention: cfg.Ledger.Retention,
 		Prefix: cfg.Redis.Prefix, CompressBytes: cfg.Jobs.CompressBytes, MaxRequestBytes: cfg.Jobs.MaxRequestBytes,
 		Blobs: blobs, BlobsOver: cfg.Blobs.Over, MaxInlineBytes: cfg.Jobs.MaxInlineBytes,
 		Timing: timing(cfg), Embedded: embedded, Weights: weights(cfg), Routes: routes(cfg),
 		Durability: results.Durability{
 			Replicas: cfg.Redis.WaitReplicas, Disk: cfg.Redis.WaitDisk, Patience: cfg.Redis.WaitTimeout,
 		},
-	}
+	}, nil
 }
 
 // weights are what the priorities weigh in those lanes that say so.
@@ -156,7 +161,10 @@ func (a *App) Connect(ctx context.Context) error {
 	if a.store != nil {
 		return nil
 	}
-	config := StoreConfig(a.options.Config, a.blobs, a.options.Embedded)
+	config, err := StoreConfig(a.options.Config, a.blobs, a.options.Embedded)
+	if err != nil {
+		return err
+	}
 	config.Pulse = a.pulse
 	for {
 		store, err := results.Open(ctx, a.rdb, config, a.log, a.registry)

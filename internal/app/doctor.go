@@ -92,7 +92,11 @@ func examineInstallation(ctx context.Context, cfg config.Config, rdb redis.Unive
 	if err != nil {
 		return failed(err)
 	}
-	store, err := results.Open(ctx, rdb, StoreConfig(cfg, blobs, false), log, nil)
+	settings, err := StoreConfig(cfg, blobs, false)
+	if err != nil {
+		return failed(err)
+	}
+	store, err := results.Open(ctx, rdb, settings, log, nil)
 	if err != nil {
 		return failed(err)
 	}

@@ -15,9 +15,12 @@ import (
 func TestStoreConfigOfLanes(t *testing.T) {
 	t.Parallel()
 	weights := []int{1, 1, 1, 1, 1, 1, 1, 1, 1, 2}
-	got := app.StoreConfig(config.Config{Lanes: map[string]config.Lane{
+	got, err := app.StoreConfig(config.Config{Lanes: map[string]config.Lane{
 		"b": {Models: []string{"gpt-4.1*"}}, "a": {Models: []string{"o3"}, PriorityWeights: weights}, "default": {},
 	}}, nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if diff := cmp.Diff([]results.Route{{Lane: "a", Models: []string{"o3"}}, {Lane: "b", Models: []string{"gpt-4.1*"}}}, got.Routes); diff != "" {
 		t.Errorf("routes (-want +got):\n%s", diff)
 	}

@@ -22,6 +22,7 @@ type Config struct {
 	OpenAI    OpenAI    `mapstructure:"openai"`
 	Poll      Poll      `mapstructure:"poll"`
 	Jobs      Jobs      `mapstructure:"jobs"`
+	Ledger    Ledger    `mapstructure:"ledger"`
 	Blobs     Blobs     `mapstructure:"blobs"`
 	Watchdog  Watchdog  `mapstructure:"watchdog"`
 	Effects   Effects   `mapstructure:"effects"`
@@ -38,6 +39,9 @@ type Config struct {
 	// Lanes are the lanes that a worker serves, by name. Copies of a Config
 	// share the map, so it is for reading only.
 	Lanes map[string]Lane `mapstructure:"lanes"`
+	// Prices are what models and tools cost, over what the build knows, by name; for
+	// reading only.
+	Prices map[string]Price `mapstructure:"prices"`
 
 	// sources says where each value came from, by key, for [Config.Table].
 	sources map[string]string
@@ -152,6 +156,11 @@ type Jobs struct {
 	CompressBytes int `mapstructure:"compress_bytes"`
 	// MaxInlineBytes is the size up to which Redis keeps a request itself.
 	MaxInlineBytes int `mapstructure:"max_inline_bytes"`
+}
+
+// Ledger says how long it is known what responses cost.
+type Ledger struct {
+	Retention time.Duration `mapstructure:"retention"`
 }
 
 // Blobs says where what is too large for Redis is kept.

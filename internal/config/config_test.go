@@ -87,6 +87,8 @@ func TestLoadWithoutSourcesReturnsTheDefaults(t *testing.T) {
 		},
 		Endpoints: map[string]config.Endpoint{},
 		Lanes:     map[string]config.Lane{jobs.DefaultLane: {Concurrency: 32, Window: 128, Endpoint: "default"}},
+		Prices:    map[string]config.Price{},
+		Ledger:    config.Ledger{Retention: 400 * 24 * time.Hour},
 		Poll: config.Poll{
 			Floor: 2 * time.Second, Ceiling: 30 * time.Second, Learn: true, LookCost: time.Second, Concurrency: 256, Tick: 50 * time.Millisecond,
 			Lease: 90 * time.Second, NotFoundGrace: 2 * time.Minute, StopGrace: 5 * time.Minute,
@@ -137,6 +139,7 @@ func samples() map[string][3]string {
 		"openai.model":                  {"a", "b", "ft:gpt-4.1:c::d"},
 		"openai.create_timeout":         {"1m", "2m", "3m"},
 		"openai.look_timeout":           {"1s", "2s", "3s"},
+		"ledger.retention":              {"24h", "48h", "72h"},
 		"poll.floor":                    {"3s", "4s", "5s"},
 		"poll.ceiling":                  {"40s", "50s", "1m"},
 		"poll.learn":                    {"false", "true", "false"},
@@ -199,8 +202,8 @@ func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	samples := samples()
 	for _, k := range config.Keys() {
-		if k.Group == "lanes" || k.Group == "endpoints" {
-			continue // see TestLanesPrecedence and TestEndpoints
+		if k.Group == "lanes" || k.Group == "endpoints" || k.Group == "prices" {
+			continue // see TestLanesPrecedence, TestEndpoints and TestPrices
 		}
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
@@ -297,6 +300,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 			Floor: 4 * time.Second, Ceiling: 50 * time.Second, Learn: true, LookCost: 3 * time.Second, MaxLooksPerSecond: 12, Concurrency: 12, Tick: 20 * time.Millisecond,
 			Lease: 3 * time.Minute, NotFoundGrace: 4 * time.Minute, StopGrace: 7 * time.Minute,
 		},
+		Prices: map[string]config.Price{}, Ledger: config.Ledger{Retention: 48 * time.Hour},
 		Jobs: config.Jobs{MaxRequestBytes: 2_000_000, MaxResponseBytes: 2_000_000, CompressBytes: 2000, MaxInlineBytes: 2_000_000},
 		Blobs: config.Blobs{
 			URL: "s3://b/p?region=r", AccessKey: config.NewSecret("AKIAB"), SecretKey: config.NewSecret("sb"),

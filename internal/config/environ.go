@@ -44,7 +44,7 @@ func (env environment) unknown(table []key) []Problem {
 			continue
 		}
 		message := unknown(name, known)
-		for _, key := range []string{lanesKey, endpointsKey} {
+		for _, key := range sectional() {
 			if together := envPrefix + strings.ToUpper(key); strings.HasPrefix(name, together+"_") {
 				message = "is unknown; " + key + " are given together, as a JSON object in " + together
 			}

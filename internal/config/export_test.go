@@ -16,6 +16,10 @@ func Keys() []Key {
 			for _, k := range laneKeys("NAME") {
 				rows = append(rows, exported(k))
 			}
+		case pricesKey:
+			for _, k := range priceKeys("NAME") {
+				rows = append(rows, exported(k))
+			}
 		case endpointsKey:
 			for _, k := range endpointKeys("NAME") {
 				rows = append(rows, exported(k))

@@ -114,9 +114,9 @@ func (f *file) walk(prefix string, tree map[string]any, table []key) {
 		name, raw := prefix+own, tree[own]
 		fields, isSection := section(raw)
 		switch {
-		case (name == lanesKey || name == endpointsKey) && !isSection:
+		case slices.Contains(sectional(), name) && !isSection:
 			f.refuse(name, "is not a section; write the name of each "+strings.TrimSuffix(name, "s")+" below it")
-		case name == lanesKey || name == endpointsKey:
+		case slices.Contains(sectional(), name):
 			f.values[name] = sections(fields)
 		case slices.ContainsFunc(table, func(k key) bool { return k.name == name }):
 			f.leaf(prefix, own, raw)

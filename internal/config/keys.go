@@ -85,6 +85,10 @@ func keys() []key {
 
 		{name: lanesKey, fallback: "{}", kind: named("lanes", `{"bulk":{"concurrency":8}}`, plainly), doc: "Lanes that a worker serves, by name; as a flag or variable, a JSON object."},
 
+		{name: pricesKey, fallback: "{}", kind: named("models and tools", `{"gpt-4.1":{"input":2,"output":8}}`, plainly), doc: "Prices over those that the build knows, by model or tool, with @ and a day if they count from then on; as a flag or variable, a JSON object."},
+
+		{name: "ledger.retention", fallback: formatDuration(400 * day), kind: duration(day, 3650*day), doc: "How long it is known what each response has cost."},
+
 		{name: "poll.floor", fallback: "2s", kind: duration(tiny, time.Hour), doc: "Shortest wait between two looks at a response."},
 		{name: "poll.ceiling", fallback: "30s", kind: duration(tiny, day), doc: "Longest wait between two looks at a response."},
 		{name: "poll.learn", fallback: "true", kind: toggle(), doc: "Whether looks follow how long responses of the same model, reasoning effort and kind have taken."},

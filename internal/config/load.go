@@ -146,6 +146,12 @@ func (l *loader) read(k key, tree sections) any {
 		l.problems = append(l.problems, r.problems...)
 		return lanes
 	}
+	if k.name == pricesKey {
+		reader.thing, reader.example = "price", `"input", "output" and what else is known`
+		found := readPrices(&reader, tree)
+		l.problems = append(l.problems, reader.problems...)
+		return found
+	}
 	reader.thing, reader.example = "endpoint", `"api_key_env" and what else differs from openai`
 	r := endpointReader{sectionReader: reader, env: l.env, first: first, shared: l.written}
 	endpoints := r.read(tree)

@@ -17,7 +17,11 @@ import (
 const (
 	lanesKey     = "lanes"
 	endpointsKey = "endpoints"
+	pricesKey    = "prices"
 )
+
+// sectional are all of them.
+func sectional() []string { return []string{lanesKey, endpointsKey, pricesKey} }
 
 // sections are what has names, as a file has it. It is a type of its own because
 // viper turns the keys of a plain map into lower case, and "Bulk" and "bulk" are
@@ -70,18 +74,39 @@ func repeated(text string) (string, bool) {
 
 // sectionReader reads the sections of one key.
 type sectionReader struct {
-	key      string // lanesKey or endpointsKey
+	key      string // one of sectional
 	thing    string // what has the names
 	example  string // what to write below a name
 	source   string
 	sources  map[string]string // by key, what the settings came from
 	problems []Problem
+	// valid holds a name to what it must be, if that is no name of ours; the error
+	// follows the name.
+	valid func(name string) error
+}
+
+// fields opens a section and returns how to get at its settings, by their last part.
+func (r *sectionReader) fields(name string, raw any, table []key) (get func(leaf string) any, ok bool) {
+	known := make([]string, len(table))
+	for i, k := range table {
+		known[i] = k.leaf()
+	}
+	fields, ok := r.open(name, raw, known)
+	return func(leaf string) any {
+		value, _ := r.value(table[slices.Index(known, leaf)], fields, table[slices.Index(known, leaf)].fallback, sourceDefault)
+		return value
+	}, ok
 }
 
 // open returns the fields of a section. It is not ok if the name is none or if
 // there is no section; unknown fields are only reported.
 func (r *sectionReader) open(name string, raw any, known []string) (fields map[string]any, ok bool) {
-	if !jobs.ValidName(name) {
+	if r.valid != nil {
+		if err := r.valid(name); err != nil {
+			r.refuse(r.key, quote(name), err.Error())
+			return nil, false
+		}
+	} else if !jobs.ValidName(name) {
 		article := "a "
 		if strings.ContainsRune("aeiou", rune(r.thing[0])) {
 			article = "an "

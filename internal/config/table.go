@@ -41,6 +41,12 @@ func (c Config) Table() []Setting {
 			for _, name := range slices.Sorted(maps.Keys(c.Endpoints)) {
 				settings = append(settings, c.endpointSettings(name)...)
 			}
+		case pricesKey:
+			for _, name := range slices.Sorted(maps.Keys(c.Prices)) {
+				for _, own := range priceKeys(name) {
+					settings = append(settings, c.setting(own, fieldOf(c.Prices[name], own.leaf())))
+				}
+			}
 		default:
 			settings = append(settings, c.setting(k, fieldOf(c, k.name)))
 		}

@@ -9,7 +9,7 @@ import (
 // Bill returns what an attempt of a job cost that is over. One of which nobody knows
 // what it used has an unknown cost.
 func (t *Table) Bill(j jobs.Job, a jobs.Attempt, regional bool, at time.Time) jobs.Bill {
-	b := jobs.Bill{At: at, Outcome: a.Outcome, Response: a.ResponseID}
+	b := jobs.Bill{At: at, Outcome: a.Outcome, Response: a.ResponseID, Counted: a.Usage != nil}
 	if a.Usage == nil {
 		b.Unknown = "the provider did not say what was used"
 		if a.ResponseID == "" {

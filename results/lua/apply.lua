@@ -7,7 +7,9 @@
 --       or 'drop'), body, deadline, looks ('' for none, '=' for those that there
 --       are), deleting ('1' or ''), endpoint of the response ('' unless running),
 --       now, aside ('1' for a waiting job that stands outside its lane, or ''),
---       expected links
+--       expected links, then for each line of the ledger that it changes: the day of
+--       the line that there was ('' for none), the day of the new one, its attempt, the line
+--       ('' for none any more), and the second in which its day is forgotten
 -- Returns the verdict, 'applied', 'stale' or 'missing', and a version.
 local id, expected, expected_admission, nonce, schema = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local record, state, next_attempt, place, not_before = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
@@ -47,6 +49,7 @@ else
   redis.call('HSET', key, 'head', table.concat(head, ' '), 'record', record)
   if body_action == 'drop' then redis.call('HDEL', key, 'body') end
 end
+for i = 23, #ARGV, 5 do bill(ARGV[i], ARGV[i + 1], id .. '/' .. ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) end
 if from ~= state then set_state(id, head, from, state) end
 if leaves then leave_lane(id, head, admitted) end
 if place == 'lane' then

@@ -164,6 +164,41 @@ local function forget_stream(stream)
   if redis.call('EXISTS', unpack(lists)) == 0 then redis.call('SREM', base .. 'streams', stream) end
 end
 
+-- add_sums adds the numbers of a line of the ledger to the sums of its day, or takes
+-- them away again. Columns that a newer build put behind ours stay.
+local function add_sums(day, line, sign)
+  local account, numbers = string.match(line, '^([^\n]*)\n([^\n]*)')
+  local key, sums, n = base .. 'sums:' .. day, {}, 0
+  for value in string.gmatch(redis.call('HGET', key, account) or '', '[^,]+') do
+    n = n + 1
+    sums[n] = tonumber(value)
+  end
+  n = 0
+  for value in string.gmatch(numbers, '[^,]+') do
+    n = n + 1
+    sums[n] = (sums[n] or 0) + sign * tonumber(value)
+  end
+  if sums[1] == 0 then return redis.call('HDEL', key, account) end
+  for i, value in ipairs(sums) do sums[i] = string.format('%.0f', value) end
+  redis.call('HSET', key, account, table.concat(sums, ','))
+end
+
+-- bill writes what an attempt cost into the ledger, instead of what stood there of it.
+local function bill(before, day, try, line, forget)
+  for _, old_day in ipairs(before == day and { day } or { before, day }) do
+    local old = redis.call('HGET', base .. 'ledger:' .. old_day, try)
+    if old then
+      add_sums(old_day, old, -1)
+      redis.call('HDEL', base .. 'ledger:' .. old_day, try)
+    end
+  end
+  if line == '' then return end
+  redis.call('HSET', base .. 'ledger:' .. day, try, line)
+  add_sums(day, line, 1)
+  redis.call('EXPIREAT', base .. 'ledger:' .. day, forget)
+  redis.call('EXPIREAT', base .. 'sums:' .. day, forget)
+end
+
 -- remove forgets a job and every trace of it in the shard. If it has blobs, a
 -- note stays, by which they are found and deleted.
 local function remove(id)
