@@ -125,6 +125,7 @@ func writeJob(w io.Writer, j jobs.Job, why, advice string, dependents []jobs.ID,
 	if u := paid(j); u != (jobs.Usage{}) {
 		row("tokens", formatUsage(u))
 	}
+	row("cost", charged(j))
 	row("wasted", wasted(j))
 	row("not known", unknown(j))
 	_ = columns.Flush()
