@@ -5,6 +5,7 @@ package chaos_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func TestLimitThroughKills(t *testing.T) {
 		rpm = 600
 	)
 	r := tell(t, 53, "a limit of requests a minute, one of two workers killed twice", fmt.Sprintf("%d jobs under %d requests a minute", n, rpm))
-	in := installation.New(t, "--simulator-queued", "500ms", "--simulator-running", "2s", "--simulator-requests-per-minute", fmt.Sprint(rpm))
+	in := installation.New(t, "--simulator-queued", "500ms", "--simulator-running", "2s", "--simulator-requests-per-minute", strconv.Itoa(rpm))
 	lanes := fmt.Sprintf(`LONGHAUL_LANES={"default":{"requests_per_minute":%d}}`, rpm)
 	in.SubmitMany(n, question, jobs.Options{})
 	first := in.Worker(lanes)
