@@ -119,8 +119,12 @@ func TestLiveStartsNoSecondServer(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = left.Process.Kill(); _ = left.Wait() })
 	eventually(t, "the server listens", func() bool {
-		_, err := os.Stat(".longhaul/redis.sock")
-		return err == nil
+		conn, err := net.Dial("unix", ".longhaul/redis.sock") // the file is there before it listens
+		if err != nil {
+			return false
+		}
+		_ = conn.Close()
+		return true
 	})
 	if err := left.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
