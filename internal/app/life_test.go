@@ -428,6 +428,9 @@ func TestRetention(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range keys {
+		if strings.Contains(key, ":ledger:") {
+			continue // what it cost is known for longer
+		}
 		dump, err := w.rdb.Dump(t.Context(), key).Result()
 		if err == nil && strings.Contains(key+dump, string(short)) || strings.Contains(key, "dedupe:") {
 			t.Errorf("key %s is left of it", key)

@@ -80,12 +80,12 @@ func debts() []debt {
 	return []debt{
 		{name: "waiting, its place in the lane", state: jobs.StateSucceeded, attempts: 1, creates: 1, prepare: func(w *world) jobs.ID {
 			id := accept(w)
-			w.lose(id, "later:default")
+			w.lose(id, "ready:default")
 			return id
 		}},
 		{name: "waiting, its place in the lane and its due entry", state: jobs.StateSucceeded, attempts: 1, creates: 1, prepare: func(w *world) jobs.ID {
 			id := accept(w)
-			w.lose(id, "later:default", "due")
+			w.lose(id, "ready:default", "due")
 			return id
 		}},
 		{name: "waiting beyond its deadline, its due entry", state: jobs.StateExpired, prepare: func(w *world) jobs.ID {
