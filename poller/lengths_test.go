@@ -51,6 +51,20 @@ func (m *memory) Durations(context.Context) (map[Sort]Histogram, error) {
 	return copied, nil
 }
 
+// told is how many batches have come.
+func (m *memory) told() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.calls
+}
+
+// leave lets nobody reach it any more.
+func (m *memory) leave() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away = true
+}
+
 // What one worker sees, another goes by: for the sort, or for its model, or for all,
 // as far as enough has ended. It is told in batches.
 func TestLengths(t *testing.T) {
@@ -76,8 +90,8 @@ func TestLengths(t *testing.T) {
 		see("low", enoughEnds, 5*time.Second)
 		see("high", enoughEnds-1, 100*time.Second)
 		time.Sleep(learnEvery + 2*tellEvery)
-		if shared.calls != 1 {
-			t.Errorf("told in %d batches, want 1", shared.calls)
+		if calls := shared.told(); calls != 1 {
+			t.Errorf("told in %d batches, want 1", calls)
 		}
 		sort := func(model, effort string) Sort { return Sort{Kind: jobs.KindResponse, Model: model, Effort: effort} }
 		low, model, all := two.Plan(sort("m", "low")), two.Plan(sort("m", "high")), two.Plan(sort("other", ""))
@@ -95,7 +109,7 @@ func TestLengths(t *testing.T) {
 		if high := two.Plan(sort("m", "high")); high == nil || high.First() <= low.First() {
 			t.Error("a sort with enough ends is not gone by")
 		}
-		shared.away = true
+		shared.leave()
 		see("high", 1, time.Second)
 		time.Sleep(2 * learnEvery)
 		if two.Plan(sort("m", "high")) == nil {
