@@ -110,9 +110,16 @@ func TestRevokedKeyBurnsNothing(t *testing.T) {
 
 func revokedKeyBurnsNothing(t *testing.T, g *ground) {
 	w := g.open(t, "--simulator-queued", "100ms", "--simulator-running", "200ms")
-	w.Faults(`{"rules":[{"match":{"op":"create","first":10},"action":{"status":401,"code":"invalid_api_key","headers":{"Retry-After":"1"}}}]}`)
+	w.Faults(`{"rules":[{"match":{"op":"create"},"action":{"status":401,"code":"invalid_api_key","headers":{"Retry-After":"1"}}}]}`)
 	ids := w.Submit(10, question, jobs.Options{MaxAttempts: 1})
 	w.Worker()
+	for started := time.Now(); w.Totals().CreatesRefused == 0; {
+		if time.Since(started) > time.Minute {
+			t.Fatal("no create was refused")
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	w.Faults(`{}`)
 	for _, j := range w.WaitAll(ids, time.Minute) {
 		if j.State != jobs.StateSucceeded || j.Counted() != 1 {
 			t.Errorf("%s ended as %s with %d counted attempts: %v", j.ID, j.State, j.Counted(), j.Failure)
