@@ -36,7 +36,7 @@ func (c *hands) set(t time.Time) {
 
 func (c *hands) add(d time.Duration) { c.set(c.now().Add(d)) }
 
-var onePace = results.Pace{Headroom: 0.985, Burst: 500 * time.Millisecond, Heal: 2 * time.Minute}
+var onePace = results.Pace{Headroom: 0.975, Burst: 500 * time.Millisecond, Heal: 2 * time.Minute}
 
 // onRates tests what lanes may send, against a clock that is moved by hand.
 func onRates(t *testing.T, test func(t *testing.T, h *harness, clock *hands)) {

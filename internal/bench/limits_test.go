@@ -117,7 +117,7 @@ type sharedLimiter struct {
 	now   *time.Time
 }
 
-var sharedPace = results.Pace{Headroom: 0.985, Burst: 500 * time.Millisecond, Heal: 2 * time.Minute}
+var sharedPace = results.Pace{Headroom: 0.975, Burst: 500 * time.Millisecond, Heal: 2 * time.Minute}
 
 func (l sharedLimiter) ask(now time.Time, s *slot) (time.Time, bool) {
 	*l.now = now

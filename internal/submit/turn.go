@@ -18,16 +18,29 @@ func (s *Submitter) takeTurn(ctx context.Context, j jobs.Job, attempt int, body 
 	if s.config.Pacer == nil {
 		return nil, true, nil
 	}
-	turn, reserved, err := s.config.Pacer.Turn(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt}, body)
-	if err != nil {
-		// The watchdog enqueues the job anew. To send it now might be too fast.
-		s.log.WarnContext(ctx, "create put off: its turn is not known", slog.String("job_id", string(j.ID)), slog.Any("err", err))
-		return nil, false, nil
+	var turn results.Turn
+	var reserved *jobs.Reserved
+	for range turnsMissed {
+		var err error
+		if turn, reserved, err = s.config.Pacer.Turn(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt}, body); err != nil {
+			// The watchdog enqueues the job anew. To send it now might be too fast.
+			s.log.WarnContext(ctx, "create put off: its turn is not known", slog.String("job_id", string(j.ID)), slog.Any("err", err))
+			return nil, false, nil
+		}
+		if turn.Verdict != results.TurnGranted {
+			break
+		}
+		if !pause(ctx, turn.At.Sub(s.records.Now())) {
+			return nil, false, nil
+		}
+		if s.records.Now().Sub(turn.At) < missed {
+			return reserved, true, nil
+		}
 	}
 	now := s.records.Now()
 	switch turn.Verdict {
 	case results.TurnGranted:
-		return reserved, pause(ctx, turn.At.Sub(now)), nil
+		return reserved, true, nil // this process is always late: it has to go on all the same
 	case results.TurnPaused:
 		return nil, false, s.postpone(ctx, j, jobs.Postponed{Attempt: attempt})
 	case results.TurnFull:
@@ -43,6 +56,10 @@ const (
 	fullPause = time.Second
 	// early is how long before its turn a job may leave its lane again.
 	early = 2 * time.Second
+	// missed is how late a turn is no turn any more: what a process sends late that was
+	// held up comes on top of what others send then. It asks for another, so many times.
+	missed      = 250 * time.Millisecond
+	turnsMissed = 4
 )
 
 // pause waits, and reports whether it was not cut short.

@@ -16,6 +16,7 @@ import (
 // fakePacer gives one turn, and remembers what it was told.
 type fakePacer struct {
 	turn     results.Turn
+	asked    func() // before each turn
 	reserved *jobs.Reserved
 	err      error
 	answered []error
@@ -23,6 +24,9 @@ type fakePacer struct {
 }
 
 func (p *fakePacer) Turn(context.Context, string, jobs.Try, json.RawMessage) (results.Turn, *jobs.Reserved, error) {
+	if p.asked != nil {
+		p.asked()
+	}
 	return p.turn, p.reserved, p.err
 }
 
@@ -68,6 +72,36 @@ func TestRequestIsSentAtItsTurn(t *testing.T) {
 			t.Errorf("the pacer was told %v, %v", pacer.answered, pacer.ended)
 		}
 	})
+}
+
+// A process that was held up beyond its turn asks for another, and one that always is
+// goes on in the end.
+//
+// Guarantee: G20.
+func TestMissedTurnIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	for name, late := range map[string]struct{ times, asked int }{"once": {1, 2}, "always": {100, 4}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				pacer, asked := &fakePacer{}, 0
+				b := withPacer(pacer)
+				j := b.job(t, jobs.Options{})
+				pacer.asked = func() {
+					asked++
+					pacer.turn = results.Turn{Verdict: results.TurnGranted, At: b.records.Now()}
+					if asked <= late.times {
+						time.Sleep(time.Second) // held up
+					}
+				}
+				b.api.create = func(context.Context) (jobs.Reply, error) { return response("resp_1", jobs.StatusCompleted), nil }
+				b.submit(t, j.ID, 1)
+				if asked != late.asked || b.records.job(t, j.ID).State != jobs.StateSucceeded {
+					t.Errorf("asked for %d turns, want %d; the job is %s", asked, late.asked, b.records.job(t, j.ID).State)
+				}
+			})
+		})
+	}
 }
 
 // A job whose turn is not soon goes back to its lane, with its attempts.
