@@ -29,7 +29,7 @@ func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.O
 		return jobs.Job{}, false, err
 	}
 	if options.Lane == "" {
-		options.Lane = s.laneOf(request.Model)
+		options.Lane = LaneOf(s.config.Routes, request.Model)
 	}
 	if len(request.Raw) == 0 {
 		return jobs.Job{}, false, jobs.Invalid("request", "is empty; give the body of a Responses API request")

@@ -9,9 +9,10 @@ type Route struct {
 	Models []string
 }
 
-// laneOf returns the lane of a job that names none, "" for the default one.
-func (s *Store) laneOf(model string) string {
-	for _, route := range s.config.Routes {
+// LaneOf returns the lane of a job that names none, by the first route that has its
+// model, "" for the default one.
+func LaneOf(routes []Route, model string) string {
+	for _, route := range routes {
 		for _, pattern := range route.Models {
 			if matches(pattern, model) {
 				return route.Lane

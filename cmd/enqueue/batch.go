@@ -24,6 +24,7 @@ const submitters = 16
 type batchFlags struct {
 	output, errors string
 	retryFailed    bool
+	estimate       bool
 }
 
 func (c *cli) batchCommand() *cobra.Command {
@@ -53,6 +54,7 @@ stdin), with a - for what no name can have. Files of one name share their group,
 and so the jobs of lines that are equal, but each run is about its own lines
 only. Another --group asks everything anew.`,
 		Example: `  enqueue batch requests.jsonl
+  enqueue batch requests.jsonl --estimate
   enqueue batch requests.jsonl --output answers.jsonl --retry-failed`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -66,6 +68,7 @@ only. Another --group asks everything anew.`,
 	flags.StringVar(&batch.output, "output", "", "file for the answers, - for stdout (default: FILE.output.jsonl, stdout for stdin)")
 	flags.StringVar(&batch.errors, "errors", "", "file for the errors (default: FILE.errors.jsonl, or with the answers if these go to stdout)")
 	flags.BoolVar(&batch.retryFailed, "retry-failed", false, "try lines again that have failed, or were cancelled, cut off or late; held ones never")
+	estimateFlag(flags, &batch.estimate)
 	job.register(flags)
 	job.registerTier(flags)
 	cmd.RunE = c.do(func(ctx context.Context, cfg config.Config, args []string) error {
@@ -76,6 +79,9 @@ only. Another --group asks everything anew.`,
 		file, err := openBatch(ctx, args[0], c.stdin, batchRules{model: cfg.OpenAI.Model, limit: cfg.Jobs.MaxRequestBytes, options: options})
 		if err != nil {
 			return err
+		}
+		if batch.estimate {
+			return errors.Join(c.estimateBatch(ctx, cfg, file, options), file.close())
 		}
 		r := &batchRun{cli: c, file: file, options: options, retryFailed: batch.retryFailed, account: newAccount(time.Now())}
 		r.out = batch.destination(args[0])
@@ -89,6 +95,19 @@ only. Another --group asks everything anew.`,
 		return errors.Join(c.withSession(ctx, cfg, func(s *session) error { return r.run(ctx, s) }), file.close())
 	})
 	return cmd
+}
+
+// estimateBatch says what the lines of a batch are likely to cost.
+func (c *cli) estimateBatch(ctx context.Context, cfg config.Config, file *batchFile, options jobs.Options) error {
+	f, err := newForecast(cfg, options)
+	if err != nil {
+		return err
+	}
+	err = f.addAll(ctx, len(file.lines), func(i int) (jobs.Request, error) { return file.request(file.lines[i]) })
+	if err != nil {
+		return err
+	}
+	return c.printForecast(f)
 }
 
 // batchGroup names the group of a batch after its file.

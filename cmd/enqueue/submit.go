@@ -19,13 +19,16 @@ func (c *cli) submitCommand() *cobra.Command {
 		dedupe  string
 		history string
 		wait    bool
+
+		estimate bool
 	)
 	cmd := &cobra.Command{
 		Use:   "submit",
 		Short: "Submit one request, and wait for its result if asked",
 		Long: `submit hands over one request and prints the id of its job. With --wait it waits
 for the end and prints the text of the answer, or with --json the stored result:
-the job's record and OpenAI's response object.`,
+the job's record and OpenAI's response object. With --estimate it says what the
+request is likely to cost, which needs neither Redis nor a key.`,
 		Example: `  enqueue submit --input "Write a report on the tides." --wait
   enqueue submit --input-file paper.txt --instructions "Review this paper." --deadline 6h
   enqueue submit --request body.json --dedupe order-4711
@@ -48,8 +51,12 @@ the job's record and OpenAI's response object.`,
 	flags.StringVar(&history, "history", "", "file with the input items, as JSON, to send should the request's previous_response_id be lost, - for stdin")
 	flags.StringVar(&dedupe, "dedupe", "", "key under which the same request is submitted only once, however often this is called")
 	flags.BoolVar(&wait, "wait", false, "wait for the end and print the result")
+	estimateFlag(flags, &estimate)
 	cmd.RunE = c.do(func(ctx context.Context, cfg config.Config, _ []string) error {
-		if c.dev && !wait {
+		if estimate && wait {
+			return usage("--estimate submits nothing that --wait could wait for; leave out one of them")
+		}
+		if c.dev && !wait && !estimate {
 			return usage("--dev without --wait: the job would be lost when this command ends; add --wait")
 		}
 		options, err := job.options(flags, time.Now())
@@ -79,6 +86,14 @@ the job's record and OpenAI's response object.`,
 		}
 		if err := options.ValidateFor(checked); err != nil {
 			return err
+		}
+		if estimate {
+			f, err := newForecast(cfg, options)
+			if err != nil {
+				return err
+			}
+			f.add(checked)
+			return c.printForecast(f)
 		}
 		return c.withSession(ctx, cfg, func(s *session) error {
 			submitted, err := s.Submit(ctx, body, options)

@@ -18,6 +18,8 @@ func (c *cli) summarizeCommand() *cobra.Command {
 		options summarize.Options
 		out     string
 		force   bool
+
+		estimate bool
 	)
 	cmd := &cobra.Command{
 		Use:   "summarize PATH...",
@@ -34,8 +36,12 @@ again, one that failed is tried again. Not by itself tried again is what may
 have been paid for without an answer: a job that is held (--uncertain hold) or
 whose response is lost or too large; the report says what a person can do. When
 held jobs are all that is left they are not waited for. A document that is
-larger than the model's context is refused by name and never cut.`,
+larger than the model's context is refused by name and never cut.
+
+With --estimate it says what the documents that need a summary are likely to cost.
+That needs neither Redis nor a key, and writes nothing.`,
 		Example: `  enqueue summarize --dev docs README.md
+  enqueue summarize docs --estimate
   enqueue summarize contracts --language German --out contracts/summaries`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -53,6 +59,7 @@ larger than the model's context is refused by name and never cut.`,
 	flags.IntVar(&options.MaxOutputTokens, "max-output-tokens", 0, "bound on each summary, reasoning included")
 	flags.IntVar(&options.ContextTokens, "context-tokens", 0, "size of the model's context, where it is not known")
 	flags.BoolVar(&force, "force", false, "ask for all of them, also for those that are unchanged")
+	estimateFlag(flags, &estimate)
 	job.register(flags)
 	cmd.RunE = c.do(func(ctx context.Context, cfg config.Config, args []string) error {
 		if options.Model == "" && !flags.Changed("model") {
@@ -73,6 +80,9 @@ larger than the model's context is refused by name and never cut.`,
 		}
 		r := &summarizeRun{
 			cli: c, config: cfg, options: options, job: jobOptions, out: out, force: force, account: newAccount(time.Now()),
+		}
+		if estimate {
+			return r.estimate(ctx, args)
 		}
 		return r.run(ctx, args)
 	})

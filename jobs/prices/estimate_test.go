@@ -120,7 +120,8 @@ func TestAskOf(t *testing.T) {
 	}{
 		{
 			"all of it", `{"model":"gpt-5.4","service_tier":"flex","reasoning":{"effort":"high"},"max_output_tokens":2000,"tools":[{"type":"function","name":"f"}]}`,
-			prices.Ask{Model: "gpt-5.4", Tier: "flex", Effort: "high", MaxOutput: 2000}, "",
+			prices.Ask{Model: "gpt-5.4", Tier: "flex", Effort: "high", MaxOutput: 2000},
+			"",
 		},
 		{"nothing", `{"model":"gpt-4.1","max_output_tokens":null,"previous_response_id":null,"tools":null}`, prices.Ask{Model: "gpt-4.1"}, ""},
 		{"of another shape", `{"model":1,"service_tier":[],"reasoning":"high","max_output_tokens":"many","tools":{}}`, prices.Ask{}, ""},
@@ -151,9 +152,20 @@ func TestGuess(t *testing.T) {
 		model, effort string
 		times         int64
 	}{
-		{"gpt-4.1", "", 1}, {"gpt-4o-mini", "", 1}, {"gpt-5-chat-latest", "", 1}, {"ft:gpt-4.1-2025-04-14:us", "", 1},
-		{"gpt-5.1", "none", 1}, {"gpt-5", "minimal", 1}, {"o3", "low", 2}, {"o3", "", 4}, {"gpt-6-sol", "medium", 4},
-		{"house-model", "", 4}, {"gpt-5.5-pro", "", 8}, {"o3", "high", 8}, {"gpt-6-astra", "xhigh", 16}, {"gpt-5.5-pro", "low", 2},
+		{"gpt-4.1", "", 1},
+		{"gpt-4o-mini", "", 1},
+		{"gpt-5-chat-latest", "", 1},
+		{"ft:gpt-4.1-2025-04-14:us", "", 1},
+		{"gpt-5.1", "none", 1},
+		{"gpt-5", "minimal", 1},
+		{"o3", "low", 2},
+		{"o3", "", 4},
+		{"gpt-6-sol", "medium", 4},
+		{"house-model", "", 4},
+		{"gpt-5.5-pro", "", 8},
+		{"o3", "high", 8},
+		{"gpt-6-astra", "xhigh", 16},
+		{"gpt-5.5-pro", "low", 2},
 	} {
 		if got := (prices.Ask{Model: test.model, Effort: test.effort}).Guess(); got != test.times*prices.GuessedOutput {
 			t.Errorf("%s with effort %q: %d tokens, want %d times %d", test.model, test.effort, got, test.times, prices.GuessedOutput)

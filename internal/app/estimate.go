@@ -1,0 +1,57 @@
+package app
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/internal/config"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/prices"
+	"github.com/longhaul-jobs/longhaul/jobs/tokens"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// Estimator tells what requests are likely to cost before they are submitted. It asks
+// neither Redis nor the provider, and is safe for concurrent use.
+type Estimator struct {
+	table    *prices.Table
+	routes   []results.Route
+	lanes    map[string]config.Lane
+	endpoint string
+	regional []string
+}
+
+// NewEstimator returns one that goes by the prices, lanes and endpoints of the
+// configuration.
+func NewEstimator(cfg config.Config) (*Estimator, error) {
+	table, err := Prices(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Estimator{table: table, routes: routes(cfg), lanes: cfg.Lanes, endpoint: cfg.OpenAI.Endpoint, regional: regional(cfg)}, nil
+}
+
+// Estimate returns what a job of the request is likely to cost if one attempt is
+// enough, or why that is not known.
+func (e *Estimator) Estimate(request jobs.Request, options jobs.Options, now time.Time) (prices.Estimate, error) {
+	ask := prices.AskOf(request.Raw, tokens.Estimate(request.Raw).Input)
+	ask.At = now
+	lane := cmp.Or(options.Lane, results.LaneOf(e.routes, request.Model), jobs.DefaultLane)
+	ask.Regional = slices.Contains(e.regional, cmp.Or(e.lanes[lane].Endpoint, e.endpoint))
+	ask.MaxOutput = max(ask.MaxOutput, options.GrowOutputTo)
+	if options.ContinueFrom != "" || options.Thread != "" {
+		ask.Open = "what it continues is read again, and its length is not known here"
+	}
+	estimate, err := e.table.Estimate(ask)
+	if err != nil || options.FallbackTier == "" {
+		return estimate, err
+	}
+	ask.Tier = options.FallbackTier
+	other, err := e.table.Estimate(ask)
+	if err != nil {
+		return prices.Estimate{}, err
+	}
+	estimate.Hold = max(estimate.Hold, other.Hold)
+	return estimate, nil
+}
