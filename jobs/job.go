@@ -43,6 +43,9 @@ type Job struct {
 	// off by it, 0 for not at all; OutputCap is the request's own cap then.
 	GrowOutputTo int64 `json:"grow_output_to,omitempty"`
 	OutputCap    int64 `json:"output_cap,omitempty"`
+	// PromptCacheKey is what its attempts carry as prompt_cache_key where the request
+	// has none, "" for none.
+	PromptCacheKey string `json:"prompt_cache_key,omitempty"`
 	// History says that the items before the request are kept beside it, from
 	// which it can be rebuilt when its previous response is gone.
 	History bool `json:"history,omitempty"`

@@ -86,6 +86,10 @@ type Options struct {
 	// when an answer was cut off by it; default not. What was cut off is kept until
 	// something better is there.
 	GrowOutputTo int64 `json:"grow_output_to,omitempty"`
+	// PromptCache has each attempt carry a prompt_cache_key, which is the same for all
+	// requests whose prompts begin in the same way; see [Request.PromptCacheKey]. A key
+	// that the request has itself stays. Default not.
+	PromptCache bool `json:"prompt_cache,omitempty"`
 	// History are the input items that led to the request's previous_response_id.
 	// If the provider has lost that response, the request is sent with them
 	// instead; without them the job fails.
@@ -235,6 +239,9 @@ func New(id ID, request Request, o Options, now time.Time) Job {
 	}
 	if o.GrowOutputTo > 0 {
 		j.OutputCap = request.outputCap()
+	}
+	if o.PromptCache {
+		j.PromptCacheKey = request.PromptCacheKey()
 	}
 	if o.Priority != nil {
 		j.Priority = *o.Priority

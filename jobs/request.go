@@ -32,6 +32,8 @@ type Request struct {
 	// History are the items to send instead of previous_response_id when that is
 	// lost; nil for most requests.
 	History json.RawMessage
+	// CacheKey is the prompt_cache_key to send where the request has none, "" for none.
+	CacheKey string
 }
 
 // ParseRequest checks raw and returns it as a request. Without a model the
@@ -73,8 +75,8 @@ func ParseRequest(raw []byte, defaultModel string) (Request, error) {
 }
 
 // Body is what is sent for one attempt: the request as it is, in the
-// background, stored, marked with the job and the attempt, and with what is
-// adjusted for this attempt; nil adjusts nothing.
+// background, stored, marked with the job and the attempt, with the key of its
+// prompt's beginning, and with what is adjusted for this attempt; nil adjusts nothing.
 func (r Request) Body(job ID, attempt int, adjust *Adjustment) (json.RawMessage, error) {
 	o, err := parseObject(r.Raw)
 	if err != nil {
@@ -92,6 +94,9 @@ func (r Request) Body(job ID, attempt int, adjust *Adjustment) (json.RawMessage,
 	metadata.set(MetadataJob, quote(string(job)))
 	metadata.set(MetadataAttempt, quote(strconv.Itoa(attempt)))
 	o.set("metadata", metadata.encode())
+	if r.CacheKey != "" && !o.has("prompt_cache_key") {
+		o.set("prompt_cache_key", quote(r.CacheKey))
+	}
 	o.set("background", json.RawMessage("true"))
 	o.set("store", json.RawMessage("true"))
 	o.drop("stream")

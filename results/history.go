@@ -23,12 +23,12 @@ func wrap(r jobs.Request) []byte {
 // unwrap reads what wrap wrote for the job.
 func unwrap(j jobs.Job, value []byte) (jobs.Request, error) {
 	if !j.History {
-		return jobs.Request{Raw: value, Model: j.Model}, nil
+		return jobs.Request{Raw: value, Model: j.Model, CacheKey: j.PromptCacheKey}, nil
 	}
 	length, rest, ok := bytes.Cut(value, []byte("\n"))
 	n, err := strconv.Atoi(string(length))
 	if !ok || err != nil || n < 0 || n > len(rest) {
 		return jobs.Request{}, fmt.Errorf("request of %s, which its record says has a history with it, %w", j.ID, ErrUnreadable)
 	}
-	return jobs.Request{Raw: rest[:n], Model: j.Model, History: rest[n:]}, nil
+	return jobs.Request{Raw: rest[:n], Model: j.Model, CacheKey: j.PromptCacheKey, History: rest[n:]}, nil
 }

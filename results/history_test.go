@@ -22,7 +22,7 @@ func TestHistoryIsKeptBesideTheRequest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			j, _, err := h.Accept(t.Context(), request, jobs.Options{History: json.RawMessage(history)})
+			j, _, err := h.Accept(t.Context(), request, jobs.Options{History: json.RawMessage(history), PromptCache: name == "long"})
 			if err != nil {
 				t.Fatal(err)
 			}

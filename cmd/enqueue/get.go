@@ -116,6 +116,7 @@ func writeJob(w io.Writer, j jobs.Job, why, advice string, dependents []jobs.ID,
 	row("ended", ago(j.Ended, now))
 	row("kept until", maybeTime(j.ExpiresAt()))
 	row("dedupe key", printable(j.DedupeKey))
+	row("cache key", printable(j.PromptCacheKey))
 	for _, key := range slices.Sorted(maps.Keys(j.Metadata)) {
 		row("metadata", printable(key+"="+j.Metadata[key]))
 	}

@@ -22,6 +22,7 @@ type jobFlags struct {
 	metadata                                                       []string
 	after                                                          []string
 	continueFrom, thread                                           string
+	promptCache                                                    bool
 }
 
 func (f *jobFlags) register(fs *pflag.FlagSet) {
@@ -37,6 +38,7 @@ func (f *jobFlags) register(fs *pflag.FlagSet) {
 		"what to do when the answer to a create is lost: "+string(jobs.UncertainResubmit)+" (it may be paid for twice) or "+string(jobs.UncertainHold)+" it for a person")
 	fs.StringVar(&f.uncertainWait, "uncertain-wait", "", "how long OpenAI's webhook is waited for before that, where there are any, such as 30m (default: the workers' setting)")
 	fs.Int64Var(&f.growOutputTo, "grow-output-to", 0, "ask again with twice the max_output_tokens, up to this many, when an answer was cut off by it")
+	fs.BoolVar(&f.promptCache, "prompt-cache", false, "send a prompt_cache_key that is the same for all requests which begin in the same way")
 	fs.StringArrayVar(&f.metadata, "metadata", nil, "key=value kept with the job and not sent to OpenAI; may be repeated")
 }
 
@@ -58,6 +60,7 @@ func (f *jobFlags) options(fs *pflag.FlagSet, now time.Time) (jobs.Options, erro
 	o := jobs.Options{
 		Lane: f.lane, Group: f.group, Tenant: f.tenant, MaxAttempts: f.maxAttempts, Uncertain: jobs.Uncertainty(f.uncertain),
 		FallbackTier: f.fallbackTier, GrowOutputTo: f.growOutputTo, ContinueFrom: jobs.ID(f.continueFrom), Thread: f.thread,
+		PromptCache: f.promptCache,
 	}
 	for _, id := range f.after {
 		o.After = append(o.After, jobs.ID(id))

@@ -19,7 +19,8 @@ func TestSubmitPrintsTheJob(t *testing.T) {
 
 	id := strings.TrimSuffix(b.call("", "submit", "--input", "hello", "--lane", "slow", "--priority", "9", "--group", "g",
 		"--max-attempts", "2", "--metadata", "a=b=c", "--uncertain", "hold", "--retention", "2d", "--uncertain-wait", "90m",
-		"--service-tier", "flex", "--fallback-tier", "default", "--max-output-tokens", "100", "--grow-output-to", "400").want(t, 0).stdout, "\n")
+		"--service-tier", "flex", "--fallback-tier", "default", "--max-output-tokens", "100", "--grow-output-to", "400",
+		"--instructions", "Be brief.", "--prompt-cache").want(t, 0).stdout, "\n")
 	j, err := b.store.Load(t.Context(), jobs.ID(id))
 	if err != nil {
 		t.Fatal(err)
@@ -32,11 +33,13 @@ func TestSubmitPrintsTheJob(t *testing.T) {
 		Hours, WaitHours      float64
 		Fallback              string
 		GrowTo                int64
+		Key                   bool
 	}
 	got := options{
 		j.Lane, j.Group, j.Priority, j.MaxAttempts, j.Metadata, j.Uncertain, j.Retention.Hours(), j.UncertainWait.Hours(), j.FallbackTier, j.GrowOutputTo,
+		j.PromptCacheKey != "",
 	}
-	want := options{"slow", "g", 9, 2, map[string]string{"a": "b=c"}, jobs.UncertainHold, 48, 1.5, "default", 400}
+	want := options{"slow", "g", 9, 2, map[string]string{"a": "b=c"}, jobs.UncertainHold, 48, 1.5, "default", 400, true}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
 	}

@@ -38,6 +38,9 @@ whose response is lost or too large; the report says what a person can do. When
 held jobs are all that is left they are not waited for. A document that is
 larger than the model's context is refused by name and never cut.
 
+Where the instructions are long enough for OpenAI's prompt cache, all requests
+carry the same prompt_cache_key, as with --prompt-cache.
+
 With --estimate it says what the documents that need a summary are likely to cost.
 That needs neither Redis nor a key, and writes nothing.`,
 		Example: `  enqueue summarize --dev docs README.md
@@ -71,6 +74,9 @@ That needs neither Redis nor a key, and writes nothing.`,
 		}
 		if err := options.Validate(); err != nil {
 			return usageError{err}
+		}
+		if !flags.Changed("prompt-cache") {
+			jobOptions.PromptCache = options.Cacheable()
 		}
 		if out == "" {
 			return usage("--out: name a folder")

@@ -316,3 +316,31 @@ func TestSummarizeRefusalIsAFailure(t *testing.T) {
 		t.Errorf("manifest (-want +got):\n%s", diff)
 	}
 }
+
+// Long instructions are what the prompt cache is for: all requests of a run then carry
+// one key. That changes nothing about which documents are asked for again.
+func TestSummarizeUsesThePromptCache(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	keys := make(chan string, 16)
+	l.work(func(request jobs.Request, attempt int) jobs.Event {
+		keys <- request.CacheKey
+		return reads(request, attempt)
+	})
+	l.put("a.md", "A document.")
+	l.put("b.md", "Another document.")
+	long := strings.Repeat("Mind what it says about tides, moorings and the price of coal. ", 100)
+	l.summarize("--instructions", long).want(t, 0)
+	l.summarize("--instructions", long, "--prompt-cache=false").want(t, 0)
+	if a, b := <-keys, <-keys; a == "" || a != b || len(keys) > 0 {
+		t.Errorf("two documents had the keys %q and %q, and %d more were asked for", a, b, len(keys))
+	}
+	l.summarize().want(t, 0)
+	if a, b := <-keys, <-keys; a != "" || b != "" {
+		t.Errorf("short instructions had the keys %q and %q", a, b)
+	}
+	l.summarize("--prompt-cache", "--language", "German").want(t, 0)
+	if a, b := <-keys, <-keys; a == "" || a != b {
+		t.Errorf("asked for, two documents had the keys %q and %q", a, b)
+	}
+}

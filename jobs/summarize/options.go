@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/longhaul-jobs/longhaul/jobs/tokens"
 )
 
 const (
@@ -59,6 +61,17 @@ func (o Options) Validate() error {
 			o.MaxOutputTokens, quoteName(o.Model))
 	}
 	return nil
+}
+
+// cachedTokens is how long the common beginning of prompts must be for OpenAI's prompt
+// cache to keep it (https://platform.openai.com/docs/guides/prompt-caching).
+const cachedTokens = 1024
+
+// Cacheable reports whether the instructions, which all requests of a run begin with,
+// are long enough for OpenAI's prompt cache. The usual ones are not.
+func (o Options) Cacheable() bool {
+	n, _, err := tokens.Count(instructions(o), cachedTokens)
+	return err == nil && n >= cachedTokens
 }
 
 // InputTokens returns how many tokens a request made with these options may
