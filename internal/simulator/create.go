@@ -246,7 +246,7 @@ func (e *exchange) admit(q *request, aside *liveRule) *record {
 	r := &record{
 		entry: &entry{
 			id: id, project: e.project, model: q.model.snapshot, metadata: q.metadata, background: q.background,
-			inputTokens: clampTokens(q.inputTokens), cachedTokens: clampTokens(q.cachedTokens()), outputTokens: clampTokens(out.tokens),
+			inputTokens: clampTokens(q.inputTokens), outputTokens: clampTokens(out.tokens),
 		},
 		echo:   unique.Make(string(q.appendEcho(nil))),
 		output: out, stream: q.stream, store: q.store, obfuscate: q.obfuscate,
@@ -254,9 +254,27 @@ func (e *exchange) admit(q *request, aside *liveRule) *record {
 	}
 	now := time.Now() // a fault may have delayed the request
 	e.plan(r, aside, now)
+	e.cache(q, r)
 	e.sim.store.add(r, now)
 	e.sim.courier.expect(r, aside)
 	return r
+}
+
+// cache has the model read the request, from the moment on at which the response runs.
+func (e *exchange) cache(q *request, r *record) {
+	// What an earlier response of the conversation has read and written is there.
+	cached, written := 0, 0
+	if p := e.sim.cache.prompt(q, e.project); p != nil {
+		cached, written = e.sim.cache.use(p, r.runs)
+		if carried := q.carried / cacheBlock * cacheBlock; carried >= minCachedTokens && carried > cached && !q.marksOnly() {
+			written = max(0, written-(carried-cached))
+			cached = carried
+		}
+	}
+	r.cachedTokens = clampTokens(cached)
+	if q.model.writesCache() {
+		r.writtenTokens, r.writtenLong = clampTokens(written), q.cacheTTL() == ttlLong
+	}
 }
 
 // plan decides the life of a new response.

@@ -11,3 +11,9 @@ func ParseFaultRule(text string) (FaultRule, error) {
 	}
 	return rule.FaultRule, nil
 }
+
+// SetCacheCapacity makes the prompt cache small enough for a test to fill.
+func (s *Simulator) SetCacheCapacity(prefixes int) { s.cache.capacity = prefixes }
+
+// CachedPrefixes is how many beginnings of prompts are kept.
+func (s *Simulator) CachedPrefixes() int { return len(s.cache.prefixes) }

@@ -9,6 +9,9 @@ import (
 
 const maxInputText = 10_485_760
 
+// partBreak stands between the texts of one item.
+const partBreak = "\n\n"
+
 // inputItem is one item of a request's input, as far as the stand-in cares.
 type inputItem struct {
 	kind   string // its type; "message" also where the request left it out
@@ -18,6 +21,7 @@ type inputItem struct {
 	callID string
 	name   string
 	tokens int
+	marks  []int           // ends of the parts of text after which there is a breakpoint of the prompt cache
 	raw    json.RawMessage // as sent; nil for the single message that a plain string stands for
 }
 
@@ -149,12 +153,15 @@ func readContent(r *reader, name string, allowed []string, item *inputItem) {
 				part.required("text")
 			}
 			texts = append(texts, text)
+			if part.object("prompt_cache_breakpoint") != nil {
+				item.marks = append(item.marks, len(strings.Join(texts, partBreak)))
+			}
 		}
 		if r.err() != nil {
 			return
 		}
 	}
-	item.text = strings.Join(texts, "\n\n")
+	item.text = strings.Join(texts, partBreak)
 	item.tokens += tokensOf(len(item.text))
 }
 

@@ -57,6 +57,9 @@ type Entry struct {
 	AnswerLost   bool              `json:"answer_lost"`
 	InputTokens  int               `json:"input_tokens"` // both are 0 unless it ended completed or incomplete
 	OutputTokens int               `json:"output_tokens"`
+	// Of the input, what the prompt cache had and what it took.
+	CachedTokens     int `json:"cached_tokens"`
+	CacheWriteTokens int `json:"cache_write_tokens"`
 
 	Webhooks        int       `json:"webhooks"`               // that were sent, forged ones and repeats among them
 	WebhookTaken    time.Time `json:"webhook_taken,omitzero"` // when one that is genuine was first answered with a 2xx
@@ -77,17 +80,21 @@ type entry struct {
 	metadata     metadata
 	inputTokens  int32
 	cachedTokens int32
-	outputTokens int32
-	polls        int32
-	cancels      int32
-	webhooks     int32
-	polled       int64 // when it last was; 0 if it never was
-	told         int64 // when a webhook was taken; 0 if none was
-	background   bool
-	deleted      bool
-	lost         bool
-	withheld     bool
-	forged       bool
+	// writtenTokens are those that were written into the prompt cache, for twelve hours if
+	// writtenLong.
+	writtenTokens int32
+	outputTokens  int32
+	polls         int32
+	cancels       int32
+	webhooks      int32
+	polled        int64 // when it last was; 0 if it never was
+	told          int64 // when a webhook was taken; 0 if none was
+	background    bool
+	deleted       bool
+	lost          bool
+	withheld      bool
+	forged        bool
+	writtenLong   bool
 }
 
 // attempt returns the number that the caller gave this attempt, or 0.
@@ -123,7 +130,9 @@ func (e *entry) export(now int64) Entry {
 	if ended := e.ended(now); ended != 0 {
 		out.Ended = time.Unix(0, ended).UTC()
 	}
-	out.InputTokens, out.OutputTokens = e.tokens(now)
+	if out.InputTokens, out.OutputTokens = e.tokens(now); out.InputTokens > 0 {
+		out.CachedTokens, out.CacheWriteTokens = int(e.cachedTokens), int(e.writtenTokens)
+	}
 	return out
 }
 

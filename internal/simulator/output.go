@@ -119,13 +119,24 @@ func appendTextPart(dst []byte, text string) []byte {
 
 // usage is what a response costs.
 type usage struct {
-	input, cached, output, reasoning int
+	input, cached, written, output, reasoning int
+
+	long bool // what was written is kept for twelve hours
 }
 
 func (u usage) appendJSON(dst []byte) []byte {
 	dst = appendInt(append(dst, `{"input_tokens":`...), u.input)
 	dst = appendInt(append(dst, `,"input_tokens_details":{"cached_tokens":`...), u.cached)
-	dst = appendInt(append(dst, `,"cache_write_tokens":0},"output_tokens":`...), u.output)
+	dst = appendInt(append(dst, `,"cache_write_tokens":`...), u.written)
+	if u.written > 0 {
+		usual, long := u.written, 0
+		if u.long {
+			usual, long = 0, u.written
+		}
+		dst = appendInt(append(dst, `,"cache_write_tokens_details":{"ttl_30m_tokens":`...), usual)
+		dst = append(appendInt(append(dst, `,"ttl_12h_tokens":`...), long), '}')
+	}
+	dst = appendInt(append(dst, `},"output_tokens":`...), u.output)
 	dst = appendInt(append(dst, `,"output_tokens_details":{"reasoning_tokens":`...), u.reasoning)
 	dst = appendInt(append(dst, `},"total_tokens":`...), u.input+u.output)
 	return append(dst, '}')

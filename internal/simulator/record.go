@@ -92,7 +92,8 @@ func (v *view) appendJSON(dst []byte) []byte {
 
 func (r *record) usage() usage {
 	return usage{
-		input: int(r.inputTokens), cached: int(r.cachedTokens), output: r.output.tokens, reasoning: r.output.reasoning,
+		input: int(r.inputTokens), cached: int(r.cachedTokens), written: int(r.writtenTokens), long: r.writtenLong,
+		output: r.output.tokens, reasoning: r.output.reasoning,
 	}
 }
 

@@ -1,7 +1,9 @@
 package simulator
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -41,7 +43,7 @@ type echo struct {
 	instructions, temperature, topP, presencePenalty, frequencyPenalty json.RawMessage
 	text, tools, toolChoice, cacheOptions                              json.RawMessage
 	cacheKey, cacheRetention, safetyIdentifier, user, summary          string
-	serviceTier                                                        string
+	cacheMode, cacheTTL, serviceTier                                   string
 	topLogprobs, maxToolCalls                                          int
 	parallelToolCalls                                                  bool
 }
@@ -140,7 +142,9 @@ func (q *request) readSchema(r *reader, metadataFault *apiError) {
 	q.echo.safetyIdentifier = r.text("safety_identifier", 128)
 	if options := r.object("prompt_cache_options"); options != nil {
 		options.only("mode", "ttl", "prewarm", "comparison_response_id")
-		q.echo.cacheOptions = compact(r.raw("prompt_cache_options"))
+		q.echo.cacheMode = options.enum("mode", "implicit", "explicit")
+		q.echo.cacheTTL = options.enum("ttl", "30m", "12h")
+		q.echo.cacheOptions = fmt.Appendf(nil, `{"mode":%q,"ttl":%q}`, cmp.Or(q.echo.cacheMode, "implicit"), cmp.Or(q.echo.cacheTTL, "30m"))
 	}
 	q.echo.cacheKey = r.text("prompt_cache_key", 64)
 	q.echo.cacheRetention = r.enum("prompt_cache_retention", "in_memory", "24h")
@@ -239,15 +243,6 @@ func (q *request) countInput() {
 		n += item.tokens
 	}
 	q.inputTokens = n
-}
-
-// cachedTokens is how much of the input comes from the prompt cache: what earlier responses
-// carried over, in blocks of 128 tokens, if it is long enough.
-func (q *request) cachedTokens() int {
-	if q.carried < 1024 {
-		return 0
-	}
-	return q.carried / 128 * 128
 }
 
 // parameters are the parameters of a create.

@@ -78,6 +78,7 @@ type Simulator struct {
 	store   *store
 	limiter *limiter
 	buffers buffers
+	cache   *promptCache
 	courier *courier
 
 	configure sync.Mutex // serialises changes of live
@@ -96,6 +97,7 @@ func New(config Config) (*Simulator, error) {
 		logger:  config.Logger,
 		store:   newStore(config.Retention),
 		limiter: newLimiter(),
+		cache:   newPromptCache(),
 		closed:  make(chan struct{}),
 	}
 	s.live.Store(newSettings(config))
