@@ -22,6 +22,9 @@ type account struct {
 	states   map[jobs.State]int // of members that have ended
 	usage    jobs.Usage
 	earlier  jobs.Usage // of members that had ended before the run began
+	spent    spent      // its known and unknown are jobs
+	before   jobs.Money // what of that the members before have cost
+	unknown  reasons
 	failures []failure
 	// late counts members that ended after the run began, for its rate.
 	late int
@@ -41,7 +44,7 @@ type failure struct {
 }
 
 func newAccount(now time.Time) *account {
-	return &account{started: now, states: make(map[jobs.State]int)}
+	return &account{started: now, states: make(map[jobs.State]int), unknown: reasons{}}
 }
 
 // expect adds members to the total.
@@ -77,14 +80,22 @@ func (a *account) end(m *member) {
 	if m.state == jobs.StateSucceeded {
 		a.states[m.state]++
 	}
-	a.usage.InputTokens += m.usage.InputTokens
-	a.usage.OutputTokens += m.usage.OutputTokens
+	a.usage.Add(m.usage)
+	a.spent.cost += m.spent.cost
+	a.spent.saved += m.spent.saved
+	if m.spent.known > 0 {
+		a.spent.known++
+	}
+	if m.spent.unknown > 0 {
+		a.spent.unknown++
+		a.unknown[m.spent.why]++
+	}
 	switch {
 	case m.ended.After(a.started):
 		a.late++
 	case !m.ended.IsZero():
-		a.earlier.InputTokens += m.usage.InputTokens
-		a.earlier.OutputTokens += m.usage.OutputTokens
+		a.earlier.Add(m.usage)
+		a.before += m.spent.cost
 	}
 }
 
@@ -108,14 +119,20 @@ type totals struct {
 	Cancelled  int `json:"cancelled"`
 	Expired    int `json:"expired"`
 	// Held are those that wait for a person, who was not waited for.
-	Held         int   `json:"held"`
-	Skipped      int   `json:"skipped"`
-	InputTokens  int64 `json:"input_tokens"`
-	OutputTokens int64 `json:"output_tokens"`
+	Held    int `json:"held"`
+	Skipped int `json:"skipped"`
+	// Cached and written tokens are among those of the input, reasoning tokens among
+	// those of the output.
+	InputTokens      int64 `json:"input_tokens"`
+	CachedTokens     int64 `json:"cached_tokens"`
+	CacheWriteTokens int64 `json:"cache_write_tokens"`
+	OutputTokens     int64 `json:"output_tokens"`
+	ReasoningTokens  int64 `json:"reasoning_tokens"`
 	// The tokens of jobs that had ended before this run began are among those.
-	EarlierInputTokens  int64   `json:"earlier_input_tokens,omitempty"`
-	EarlierOutputTokens int64   `json:"earlier_output_tokens,omitempty"`
-	Elapsed             float64 `json:"elapsed_seconds"`
+	EarlierInputTokens  int64 `json:"earlier_input_tokens,omitempty"`
+	EarlierOutputTokens int64 `json:"earlier_output_tokens,omitempty"`
+	spending
+	Elapsed float64 `json:"elapsed_seconds"`
 	// Failures are in the order of the input.
 	Failures []failure `json:"failures"`
 	late     int
@@ -130,11 +147,17 @@ func (a *account) totals(now time.Time, withFailures bool) totals {
 		Succeeded: a.states[jobs.StateSucceeded], Incomplete: a.states[jobs.StateIncomplete],
 		Failed: a.states[jobs.StateFailed], Cancelled: a.states[jobs.StateCancelled], Expired: a.states[jobs.StateExpired],
 		Held:        a.states[jobs.StateUncertain],
-		InputTokens: a.usage.InputTokens, OutputTokens: a.usage.OutputTokens,
+		InputTokens: a.usage.InputTokens, CachedTokens: a.usage.CachedTokens, CacheWriteTokens: a.usage.CacheWriteTokens,
+		OutputTokens: a.usage.OutputTokens, ReasoningTokens: a.usage.ReasoningTokens,
 		EarlierInputTokens: a.earlier.InputTokens, EarlierOutputTokens: a.earlier.OutputTokens,
 		Elapsed: now.Sub(a.started).Round(time.Millisecond).Seconds(),
 	}
+	t.spending = spending{CostUnknown: a.spent.unknown, Saved: a.spent.saved, EarlierCost: a.before}
+	if a.spent.known > 0 || a.spent.unknown == 0 {
+		t.Cost = new(a.spent.cost)
+	}
 	if withFailures {
+		t.CostWhy = a.unknown.list()
 		t.Failures = slices.SortedStableFunc(slices.Values(a.failures), func(x, y failure) int { return cmp.Compare(x.order, y.order) })
 		if t.Failures == nil {
 			t.Failures = []failure{} // an empty list in JSON too

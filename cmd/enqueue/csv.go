@@ -15,7 +15,7 @@ import (
 func csvHeader() []string {
 	return []string{
 		"id", "state", "class", "code", "message", "lane", "group", "tenant", "model", "attempts",
-		"input_tokens", "output_tokens", "created", "ended", "response_ids",
+		"input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_usd", "created", "ended", "response_ids",
 	}
 }
 
@@ -52,11 +52,20 @@ func csvLine(j jobs.Job) []string {
 		}
 	}
 	u := paid(j)
+	n := func(i int64) string { return strconv.FormatInt(i, 10) }
 	return []string{
 		string(j.ID), string(j.State), string(f.Class), printable(f.Code), printable(f.Message), j.Lane, j.Group, j.Tenant, printable(j.Model),
-		strconv.Itoa(tries(j)), strconv.FormatInt(u.InputTokens, 10), strconv.FormatInt(u.OutputTokens, 10),
+		strconv.Itoa(tries(j)), n(u.InputTokens), n(u.CachedTokens), n(u.CacheWriteTokens), n(u.OutputTokens), n(u.ReasoningTokens), csvCost(spentOn(j)),
 		csvTime(j.Created), csvTime(j.Ended), printable(strings.Join(responses, " ")),
 	}
+}
+
+// csvCost is empty before there is a bill, and where not all of it is known.
+func csvCost(s spent) string {
+	if s.known == 0 || s.unknown > 0 {
+		return ""
+	}
+	return bare(s.cost)
 }
 
 func csvTime(t time.Time) string {

@@ -293,12 +293,13 @@ func TestAccountAddsUp(t *testing.T) {
 	got := a.totals(began.Add(90*time.Second), true)
 	want := totals{
 		Total: 4, Succeeded: 1, Failed: 1, Expired: 1, Skipped: 1, InputTokens: 12, OutputTokens: 6, Elapsed: 90, late: 2,
+		spending: spending{Cost: new(jobs.Money), CostWhy: []reason{}},
 		Failures: []failure{
 			{order: 1, Name: "expired", JobID: "job_1", State: jobs.StateExpired, Message: "the job is expired"},
 			{order: 3, Name: "d", State: jobs.StateFailed, Class: jobs.ClassInvalid, Message: "no"},
 		},
 	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(totals{}, failure{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(totals{}, failure{}, spending{})); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
 	}
 	if got.done() != 4 || got.clean() {

@@ -55,8 +55,15 @@ func formatTime(t time.Time) string {
 // formatUsage writes tokens with their parts.
 func formatUsage(u jobs.Usage) string {
 	text := formatCount(u.InputTokens) + " in"
+	var parts []string
 	if u.CachedTokens > 0 {
-		text += fmt.Sprintf(" (%s cached)", formatCount(u.CachedTokens))
+		parts = append(parts, formatCount(u.CachedTokens)+" cached")
+	}
+	if u.CacheWriteTokens > 0 {
+		parts = append(parts, formatCount(u.CacheWriteTokens)+" written into the cache")
+	}
+	if len(parts) > 0 {
+		text += " (" + strings.Join(parts, ", ") + ")"
 	}
 	text += ", " + formatCount(u.OutputTokens) + " out"
 	if u.ReasoningTokens > 0 {

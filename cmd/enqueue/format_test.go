@@ -58,6 +58,7 @@ func TestFormats(t *testing.T) {
 		"elapsed days":   formatElapsed(75 * time.Hour),
 		"usage":          formatUsage(jobs.Usage{InputTokens: 1200, OutputTokens: 3}),
 		"usage in parts": formatUsage(jobs.Usage{InputTokens: 12, CachedTokens: 5, OutputTokens: 3, ReasoningTokens: 2}),
+		"usage written":  formatUsage(jobs.Usage{InputTokens: 12, CachedTokens: 5, CacheWriteTokens: 6, OutputTokens: 3}),
 		"clip":           clip("a\x1b[31mb\nc", 8),
 		"clip none":      clip("äöü", 3),
 		"clip one":       clip("äöü", 2),
@@ -72,7 +73,8 @@ func TestFormats(t *testing.T) {
 		"tokens few": "9,999", "tokens many": "12.3k", "tokens most": "12.35M",
 		"elapsed none": "0s", "elapsed short": "1.2s", "elapsed long": "3h0m2s", "elapsed days": "3d3h",
 		"usage": "1,200 in, 3 out", "usage in parts": "12 in (5 cached), 3 out (2 reasoning)",
-		"clip": "a [31mb…", "clip none": "äöü", "clip one": "ä…", "clip wide": "要約す…", "clip wide odd": "要約す…", "clip nothing": "",
+		"usage written": "12 in (5 cached, 6 written into the cache), 3 out",
+		"clip":          "a [31mb…", "clip none": "äöü", "clip one": "ä…", "clip wide": "要約す…", "clip wide odd": "要約す…", "clip nothing": "",
 		"one": "1 line", "many": "2,000 lines",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -126,7 +126,9 @@ func writeJob(w io.Writer, j jobs.Job, why, advice string, dependents []jobs.ID,
 	if u := paid(j); u != (jobs.Usage{}) {
 		row("tokens", formatUsage(u))
 	}
-	row("cost", charged(j))
+	bill := spentOn(j)
+	row("cost", bill.String())
+	row("prompt cache", cacheSaved(bill.saved))
 	row("wasted", wasted(j))
 	row("not known", unknown(j))
 	_ = columns.Flush()

@@ -94,7 +94,7 @@ func TestWaitForSeveral(t *testing.T) {
 	b.work(echo)
 	good, bad := b.submit("hello"), b.submit("fail me")
 	got := b.call("", "wait", good, bad).want(t, 1).says(t, bad+": rejected: not allowed", "2 of 2")
-	for _, want := range []string{good + " succeeded 10 in, 4 out\n", bad + " failed 3 in, 0 out\n"} {
+	for _, want := range []string{good + " succeeded 10 in, 4 out, cost ?\n", bad + " failed 3 in, 0 out, cost <$0.0001\n"} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("wait does not print %q:\n%s", want, got.stdout)
 		}

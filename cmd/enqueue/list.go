@@ -53,8 +53,10 @@ State, lane, group and the time of creation are indexed. To compare anything
 else records are read, some ten thousand in a second.
 
 The columns of --csv are id, state, class, code, message, lane, group, tenant, model,
-attempts, input_tokens, output_tokens, created, ended and response_ids; times are
-RFC 3339, and the ids of all responses are separated by spaces.`,
+attempts, input_tokens, cached_tokens, cache_write_tokens, output_tokens,
+reasoning_tokens, cost_usd, created, ended and response_ids; a cost that is not known
+is empty, times are RFC 3339, and the ids of all responses are separated by
+spaces.`,
 		Example: `  enqueue list --failed --count
   enqueue list --failed --class unavailable --since 2h --all
   enqueue list --failed --all --csv > failures.csv
@@ -164,7 +166,7 @@ func (c *cli) printRecords(page []jobs.Job) error {
 func writePage(w io.Writer, page []jobs.Job, header bool, now time.Time) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if header {
-		_, _ = io.WriteString(columns, "JOB\tSTATE\tAGE\tMODEL\tLANE\tGROUP\tTRIES\tTOKENS\tFAILURE\n") // Flush reports what fails
+		_, _ = io.WriteString(columns, "JOB\tSTATE\tAGE\tMODEL\tLANE\tGROUP\tTRIES\tTOKENS\tCOST\tFAILURE\n") // Flush reports what fails
 	}
 	for _, j := range page {
 		tokens, why := "-", "-"
@@ -174,9 +176,9 @@ func writePage(w io.Writer, page []jobs.Job, header bool, now time.Time) error {
 		if j.Failure != nil {
 			why = clip(j.Failure.String(), 60)
 		}
-		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", j.ID, j.State,
+		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", j.ID, j.State,
 			formatElapsed(now.Sub(j.Created).Round(time.Second)), printable(j.Model), j.Lane, cmp.Or(j.Group, "-"),
-			tries(j), tokens, why)
+			tries(j), tokens, spentOn(j).short(), why)
 	}
 	if err := columns.Flush(); err != nil {
 		return fmt.Errorf("write to stdout: %w", err)

@@ -161,7 +161,7 @@ func TestListExportsCommaSeparatedValues(t *testing.T) {
 	}
 	times := regexp.MustCompile(`^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ$`)
 	for _, line := range read[1:] {
-		for i, column := range []int{12, 13} {
+		for i, column := range []int{16, 17} {
 			if times.MatchString(line[column]) {
 				line[column] = []string{"created", "ended"}[i]
 			}
@@ -169,15 +169,15 @@ func TestListExportsCommaSeparatedValues(t *testing.T) {
 	}
 	want := [][]string{
 		csvHeader(),
-		{read[1][0], "waiting", "", "", "", "default", "", "", jobs.DefaultModel, "0", "0", "0", "created", "", ""},
-		{string(second), "succeeded", "", "", "", "default", "", "", jobs.DefaultModel, "1", "1200", "34", "created", "ended", "resp_2"},
-		{string(first), "failed", "lost", "gone", `two, "lines"`, "night", "g", "acme", jobs.DefaultModel, "1", "0", "0", "created", "ended", "resp_1"},
+		{read[1][0], "waiting", "", "", "", "default", "", "", jobs.DefaultModel, "0", "0", "0", "0", "0", "0", "", "created", "", ""},
+		{string(second), "succeeded", "", "", "", "default", "", "", jobs.DefaultModel, "1", "1200", "0", "0", "34", "0", "0.002672", "created", "ended", "resp_2"},
+		{string(first), "failed", "lost", "gone", `two, "lines"`, "night", "g", "acme", jobs.DefaultModel, "1", "0", "0", "0", "0", "0", "", "created", "ended", "resp_1"},
 	}
 	if diff := cmp.Diff(want, read); diff != "" {
 		t.Errorf("values (-want +got):\n%s", diff)
 	}
 	help := strings.Join(strings.Fields(b.call("", "list", "--help").want(t, 0).stdout), " ")
-	if columns := strings.Join(csvHeader()[:14], ", ") + " and response_ids"; !strings.Contains(help, columns) {
+	if columns := strings.Join(csvHeader()[:18], ", ") + " and response_ids"; !strings.Contains(help, columns) {
 		t.Errorf("the help does not name the columns %s", columns)
 	}
 }

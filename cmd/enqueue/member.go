@@ -24,6 +24,7 @@ type member struct {
 	decideAt time.Time
 	failure  *jobs.Failure // why it ended, or why its next attempt waits
 	usage    jobs.Usage
+	spent    spent
 	ended    time.Time
 	// requestID is the provider's x-request-id of the create.
 	requestID string
@@ -37,7 +38,7 @@ type member struct {
 func (m *member) observe(j jobs.Job) {
 	m.id, m.state, m.failure, m.ended = j.ID, j.State, j.Failure, j.Ended
 	m.held, m.decideAt = j.Held(), j.DecideAt
-	m.usage, m.advice = paid(j), ""
+	m.usage, m.spent, m.advice = paid(j), spentOn(j), ""
 	if !j.State.Terminal() {
 		return
 	}
@@ -65,18 +66,13 @@ func (m *member) failed() failure {
 	return f
 }
 
-// paid is the tokens of all attempts of a job, those that failed included.
+// paid is what all attempts of a job have used, those that failed included.
 func paid(j jobs.Job) jobs.Usage {
 	var sum jobs.Usage
 	for _, a := range j.Attempts {
-		if a.Usage == nil {
-			continue
+		if a.Usage != nil {
+			sum.Add(*a.Usage)
 		}
-		sum.InputTokens += a.Usage.InputTokens
-		sum.CachedTokens += a.Usage.CachedTokens
-		sum.OutputTokens += a.Usage.OutputTokens
-		sum.ReasoningTokens += a.Usage.ReasoningTokens
-		sum.TotalTokens += a.Usage.TotalTokens
 	}
 	return sum
 }

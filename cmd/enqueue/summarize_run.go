@@ -304,6 +304,8 @@ func (r *summarizeRun) finish(ctx context.Context, s *session, f *follower, d *d
 	entry.Status, entry.Error, entry.ResponseID = summarize.Status(j.State), nil, ""
 	usage := paid(j)
 	entry.InputTokens, entry.OutputTokens = usage.InputTokens, usage.OutputTokens
+	entry.CachedTokens, entry.ReasoningTokens = usage.CachedTokens, usage.ReasoningTokens
+	entry.Cost = spentOn(j).whole()
 	if j.Result != nil {
 		entry.ResponseID = j.Result.ResponseID
 	}

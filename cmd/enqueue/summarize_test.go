@@ -256,7 +256,7 @@ func TestSummarizeJSONReport(t *testing.T) {
 		t.Fatalf("failures are %+v, want one with its job", report.Failures)
 	}
 	want := fmt.Sprintf(`{"out":%q,"group":%q,"total":2,"succeeded":1,"incomplete":0,"failed":1,"cancelled":0,"expired":0,"held":0,"skipped":0,`+
-		`"input_tokens":20,"output_tokens":5,"elapsed_seconds":%v,"failures":[{"name":%q,"job_id":%q,"state":"failed","class":"invalid",`+
+		`"input_tokens":20,"cached_tokens":0,"cache_write_tokens":0,"output_tokens":5,"reasoning_tokens":0,"cost_usd":0.00008,"cost_unknown":0,"saved_usd":0.00,"elapsed_seconds":%v,"failures":[{"name":%q,"job_id":%q,"state":"failed","class":"invalid",`+
 		`"code":"invalid_value","message":"the input is refused"}]}`+"\n",
 		l.out, report.Group, report.Elapsed, bad, report.Failures[0].JobID)
 	if diff := cmp.Diff(want, got.stdout); diff != "" {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
 // maxShownFailures bounds the failures in a summary for people; files and
@@ -35,7 +37,17 @@ func writeTotals(w io.Writer, t totals, more string) error {
 	if t.EarlierInputTokens+t.EarlierOutputTokens > 0 {
 		earlier = fmt.Sprintf("; %s in, %s out of that before this run", formatCount(t.EarlierInputTokens), formatCount(t.EarlierOutputTokens))
 	}
-	_, _ = fmt.Fprintf(columns, "tokens\t%s in, %s out%s\n", formatCount(t.InputTokens), formatCount(t.OutputTokens), earlier)
+	used := jobs.Usage{
+		InputTokens: t.InputTokens, CachedTokens: t.CachedTokens, CacheWriteTokens: t.CacheWriteTokens,
+		OutputTokens: t.OutputTokens, ReasoningTokens: t.ReasoningTokens,
+	}
+	_, _ = fmt.Fprintf(columns, "tokens\t%s%s\n", formatUsage(used), earlier)
+	if t.Cost != nil || t.CostUnknown > 0 {
+		_, _ = fmt.Fprintf(columns, "cost\t%s\n", t.text())
+	}
+	if saved := cacheSaved(t.Saved); saved != "" {
+		_, _ = fmt.Fprintf(columns, "prompt cache\t%s\n", saved)
+	}
 	_, _ = fmt.Fprintf(columns, "elapsed\t%s\n", formatElapsed(time.Duration(t.Elapsed*float64(time.Second))))
 	_ = columns.Flush()
 	for i, f := range t.Failures {

@@ -170,35 +170,20 @@ func cost(m jobs.Money, n, unknown int64) string {
 	return dollars(m)
 }
 
-func dollars(m jobs.Money) string { return "$" + strconv.FormatFloat(m.Dollars(), 'f', 4, 64) }
+// leastShown is the least amount that is shown in dollars with four digits.
+const leastShown = jobs.Dollar / 10_000
+
+// dollars is an amount in a few characters. One that is too small for them is not
+// nothing.
+func dollars(m jobs.Money) string {
+	if m > 0 && m < leastShown {
+		return "<$0.0001"
+	}
+	return "$" + strconv.FormatFloat(m.Dollars(), 'f', 4, 64)
+}
 
 // bare is an amount of dollars with all its digits and no sign before it.
 func bare(m jobs.Money) string { return strings.Replace(m.String(), "$", "", 1) }
-
-// charged says what a job has cost so far, "" before there is anything to say.
-func charged(j jobs.Job) string {
-	var sum jobs.Money
-	known, why := 0, ""
-	for _, a := range j.Attempts {
-		switch {
-		case a.Bill == nil:
-		case a.Bill.Cost != nil:
-			known++
-			sum += *a.Bill.Cost
-		default:
-			why = a.Bill.Unknown
-		}
-	}
-	switch {
-	case known == 0 && why == "":
-		return ""
-	case known == 0:
-		return "unknown: " + printable(why)
-	case why != "":
-		return sum.String() + " and what is unknown: " + printable(why)
-	}
-	return sum.String()
-}
 
 func writeUsageCSV(w io.Writer, by string, rows []usageRow) error {
 	out := csv.NewWriter(w)

@@ -72,7 +72,7 @@ func (c *cli) waitFor(ctx context.Context, s *session, ids []jobs.ID) error {
 // printEnded prints one of several ended jobs.
 func (c *cli) printEnded(ctx context.Context, s *session, f *follower, m *member, j jobs.Job) error {
 	if !c.json {
-		return printLine(c.stdout, "%s %s %s", j.ID, j.State, formatUsage(m.usage))
+		return printLine(c.stdout, "%s %s %s, cost %s", j.ID, j.State, formatUsage(m.usage), m.spent.short())
 	}
 	var view jobView
 	err := f.patiently(ctx, func() (err error) {

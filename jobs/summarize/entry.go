@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
 // Status is how far a document has come, in the words for the states of a job.
@@ -53,6 +55,12 @@ type Entry struct {
 	// InputTokens and OutputTokens are what the provider counted.
 	InputTokens  int64 `json:"input_tokens,omitempty"`
 	OutputTokens int64 `json:"output_tokens,omitempty"`
+	// CachedTokens are those of the input that the prompt cache had, ReasoningTokens
+	// those of the output that nobody reads.
+	CachedTokens    int64 `json:"cached_tokens,omitempty"`
+	ReasoningTokens int64 `json:"reasoning_tokens,omitempty"`
+	// Cost is what the job has cost, nil if it is not known.
+	Cost *jobs.Money `json:"cost_usd,omitempty"`
 	// Error is why there is no complete summary.
 	Error *EntryError `json:"error,omitempty"`
 	// FinishedAt is when the job ended.
@@ -113,7 +121,7 @@ func (e *Entry) UnmarshalJSON(data []byte) error {
 	}
 	for _, key := range []string{
 		"document", "name", "fingerprint", "sha256", "model", "status", "output", "job_id", "response_id",
-		"input_tokens", "output_tokens", "error", "finished_at",
+		"input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "error", "finished_at",
 	} {
 		delete(extra, key)
 	}

@@ -1,10 +1,12 @@
 package summarize_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 )
 
@@ -277,14 +280,40 @@ func TestFolderRefusesADamagedManifest(t *testing.T) {
 	}
 }
 
+// TestEntryKnowsItsFields: each is written once, also after it was read again.
+func TestEntryKnowsItsFields(t *testing.T) {
+	cost := jobs.Money(5)
+	e := summarize.Entry{
+		Document: "a.md", Name: "A", Fingerprint: "f", SHA256: "s", Model: "m", Status: summarize.StatusFailed, Output: "a.md", JobID: "job_1",
+		ResponseID: "resp_1", InputTokens: 1, OutputTokens: 2, CachedTokens: 3, ReasoningTokens: 4, Cost: &cost,
+		Error: &summarize.EntryError{Class: "c", Message: "m"}, FinishedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+	}
+	for v, i := reflect.ValueOf(e), 0; i < v.NumField(); i++ {
+		if f := v.Type().Field(i); f.IsExported() && v.Field(i).IsZero() {
+			t.Errorf("this test leaves out %s", f.Name)
+		}
+	}
+	first, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read summarize.Entry
+	if err := json.Unmarshal(first, &read); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := json.Marshal(read); err != nil || string(again) != string(first) {
+		t.Errorf("%v\n%s\n%s", err, first, again)
+	}
+}
+
 func TestFolderKeepsUnknownFields(t *testing.T) {
 	dir := t.TempDir()
 	manifest := filepath.Join(dir, summarize.ManifestName)
-	line := `{"document":"a.md","fingerprint":"f","status":"paused","later":{"b": [1.50, "x"], "a":null},"cost_usd":0.10}`
+	line := `{"document":"a.md","fingerprint":"f","status":"paused","later":{"b": [1.50, "x"], "a":null},"cost_eur":0.10}`
 	// Without its line end, so that opening rewrites it.
 	write(t, manifest, line)
 	folder := open(t, dir)
-	const kept = `{"document":"a.md","fingerprint":"f","status":"paused","cost_usd":0.10,"later":{"b":[1.50,"x"],"a":null}}` + "\n"
+	const kept = `{"document":"a.md","fingerprint":"f","status":"paused","cost_eur":0.10,"later":{"b":[1.50,"x"],"a":null}}` + "\n"
 	if diff := cmp.Diff(kept, read(t, manifest)); diff != "" {
 		t.Errorf("rewritten manifest (-want +got):\n%s", diff)
 	}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// spent is what a job has cost so far, as far as its attempts have ended.
+type spent struct {
+	cost, saved jobs.Money
+	// known and unknown are how many attempts cost something that is known, and not.
+	known, unknown int
+	// why is the reason for the last of those that are not.
+	why string
+}
+
+func spentOn(j jobs.Job) spent {
+	var s spent
+	for _, a := range j.Attempts {
+		switch {
+		case a.Bill == nil:
+		case a.Bill.Cost != nil:
+			s.known++
+			s.cost += *a.Bill.Cost
+			s.saved += a.Bill.Saved
+		default:
+			s.unknown++
+			s.why = a.Bill.Unknown
+		}
+	}
+	return s
+}
+
+// whole is the cost, nil if not all of it is known.
+func (s spent) whole() *jobs.Money {
+	if s.unknown > 0 {
+		return nil
+	}
+	return &s.cost
+}
+
+// String says it to people, "" before there is anything to say.
+func (s spent) String() string {
+	switch {
+	case s.known == 0 && s.unknown == 0:
+		return ""
+	case s.known == 0:
+		return "unknown: " + printable(s.why)
+	case s.unknown > 0:
+		return s.cost.String() + " and what is unknown: " + printable(s.why)
+	}
+	return s.cost.String()
+}
+
+// short says it in a column, "-" before there is anything to say.
+func (s spent) short() string {
+	if s.known+s.unknown == 0 {
+		return "-"
+	}
+	return cost(s.cost, int64(s.known+s.unknown), int64(s.unknown))
+}
+
+// cacheSaved says what the prompt cache has brought, "" for nothing. What was written
+// into it and not yet read has cost something.
+func cacheSaved(m jobs.Money) string {
+	switch {
+	case m > 0:
+		return "saved " + dollars(m)
+	case m < 0:
+		return "cost " + dollars(-m) + " more than it has saved so far"
+	}
+	return ""
+}
+
+// spending is what the jobs of a run have cost together.
+type spending struct {
+	// Cost is null where it is not known of any of them.
+	Cost *jobs.Money `json:"cost_usd"`
+	// CostUnknown is how many jobs cost something that is not known, beside that.
+	CostUnknown int      `json:"cost_unknown"`
+	CostWhy     []reason `json:"cost_unknown_why,omitempty"`
+	// Saved is by how much more it would have been without the prompt cache.
+	Saved jobs.Money `json:"saved_usd"`
+	// EarlierCost is what of it was spent before this run began.
+	EarlierCost jobs.Money `json:"earlier_cost_usd,omitempty"`
+}
+
+// text says what it was and why more is not known.
+func (s spending) text() string {
+	why := ""
+	if len(s.CostWhy) > 0 {
+		why = ": " + printable(s.CostWhy[0].Why)
+	}
+	if len(s.CostWhy) > 1 {
+		why += ", and others"
+	}
+	var b strings.Builder
+	switch {
+	case s.Cost == nil:
+		return "unknown" + why
+	case s.CostUnknown > 0:
+		b.WriteString(dollars(*s.Cost) + ", and what is unknown of " + plural(s.CostUnknown, "job", "jobs") + why)
+	default:
+		b.WriteString(dollars(*s.Cost))
+	}
+	if s.EarlierCost > 0 {
+		b.WriteString("; " + dollars(s.EarlierCost) + " of that before this run")
+	}
+	return b.String()
+}
