@@ -25,7 +25,7 @@ func probes() []probe {
 		list("set", key, "1", "px", 1000), list("setex", key, 1, "1"), list("get", key), list("mget", key), list("incr", key),
 		list("expire", key, 1), list("expireat", key, 1), list("del", key),
 		list("hset", key, "a", "1"), list("hsetnx", key, "a", "1"), list("hget", key, "a"), list("hmget", key, "a"),
-		list("hgetall", key), list("hincrby", key, "a", 1), list("hdel", key, "a"), list("del", key),
+		list("hgetall", key), list("hscan", key, 0), list("hincrby", key, "a", 1), list("hdel", key, "a"), list("del", key),
 		list("sadd", key, "a"), list("smembers", key), list("srem", key, "a"), list("del", key),
 		list("lpush", key, "a"), list("rpush", key, "a"), list("llen", key), list("lrange", key, 0, -1), list("lrem", key, 0, "a"),
 		list("rpoplpush", key, key), list("del", key),

@@ -66,6 +66,14 @@ func TestUserWithNoMoreThanItNeeds(t *testing.T) {
 	if _, err := w.Client.Counts(t.Context(), "g"); err != nil {
 		t.Error(err)
 	}
+	period := results.Period{Since: w.Store.Now().AddDate(0, 0, -1), Until: w.Store.Now()}
+	if sums, err := w.Client.Usage(t.Context(), period); err != nil || len(sums) == 0 {
+		t.Errorf("%d sums of the ledger, %v", len(sums), err)
+	}
+	lines := 0
+	if err := w.Client.UsageLines(t.Context(), period, func(results.Line) error { lines++; return nil }); err != nil || lines == 0 {
+		t.Errorf("%d lines of the ledger, %v", lines, err)
+	}
 	if _, err := w.Store.Audit(t.Context()); err != nil {
 		t.Error(err)
 	}
