@@ -116,7 +116,7 @@ func endpointSubjects(cfg config.Config, version string) (subjects []doctor.Endp
 	}
 	for i, e := range cfg.AllEndpoints() {
 		s := doctor.Endpoint{
-			Name: e.Name, BaseURL: e.BaseURL, Served: e.APIKey.Reveal() != "", Setting: "endpoints." + e.Name + ".api_key",
+			Name: e.Name, BaseURL: e.BaseURL, Served: e.APIKey.Reveal() != "", Setting: keySetting(e),
 			Model: cfg.OpenAI.Model, Needed: cfg.Lanes[jobs.DefaultLane].Endpoint == e.Name, Secrets: len(e.WebhookSecrets),
 		}
 		if i == 0 {
@@ -153,4 +153,15 @@ func (a *App) warnOfRedis(ctx context.Context) {
 		a.log.WarnContext(ctx, "redis is not set up safely; see worker doctor", slog.String("check", f.Check),
 			slog.String("found", f.Found), slog.String("advice", f.Advice))
 	}
+}
+
+// keySetting is what to set for an endpoint to have another key.
+func keySetting(e config.Endpoint) string {
+	switch {
+	case e.KeyVariable != "":
+		return e.KeyVariable
+	case e.APIKey.Reveal() != "":
+		return "endpoints." + e.Name + ".api_key"
+	}
+	return "endpoints." + e.Name + ".api_key_env"
 }

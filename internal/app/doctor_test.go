@@ -75,6 +75,13 @@ func TestExamine(t *testing.T) {
 			},
 			[]string{`"ok": false`, `"check": "endpoint eu"`, "this machine may reach it"},
 		},
+		"an endpoint whose key is not here": {
+			[]string{
+				"OPENAI_API_KEY=sk-good", "LONGHAUL_REDIS_URL=" + good.URL(),
+				`LONGHAUL_ENDPOINTS={"eu":{"base_url":"http://127.0.0.1:1/v1","api_key_env":"EU_KEY"},"us":{"base_url":"http://127.0.0.1:1/v1"}}`,
+			},
+			[]string{"set EU_KEY, or leave", "set endpoints.us.api_key_env, or leave"},
+		},
 		"nobody answers": {
 			[]string{"OPENAI_API_KEY=sk-good", "LONGHAUL_REDIS_URL=redis://me:canary@127.0.0.1:1/0?max_retries=-1"},
 			[]string{`"ok": false`, "start Redis", "endpoint default"},

@@ -93,6 +93,8 @@ type Endpoint struct {
 	BaseURL string `mapstructure:"base_url"`
 	// APIKey may be empty: a worker without it does not serve the endpoint.
 	APIKey Secret `mapstructure:"api_key"`
+	// KeyVariable is the environment variable that holds the key, "" if none is named.
+	KeyVariable string `mapstructure:"-"`
 	// Organization and Project are sent as headers if they are not empty.
 	Organization string `mapstructure:"organization"`
 	Project      string `mapstructure:"project"`

@@ -90,6 +90,7 @@ func (r *endpointReader) endpoint(name string, raw any) Endpoint {
 	e.LookTimeout, _ = inherited("look_timeout").(time.Duration)
 	e.Organization, _ = own("organization").(string)
 	e.Project, _ = own("project").(string)
+	e.KeyVariable, _ = fields["api_key_env"].(string)
 	e.APIKey, _ = r.secret(table, fields, "api_key").(Secret)
 	e.WebhookSecrets, _ = r.secret(table, fields, "webhook_secrets").([]Secret)
 	return e
