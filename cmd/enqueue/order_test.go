@@ -47,3 +47,21 @@ func TestOrderIsRefusedAtTheDoor(t *testing.T) {
 	b.call("", "submit", "--input", "x", "--after", "job_1,job_2").want(t, 2).says(t, "after: job id \"job_1\"", "after: job id \"job_2\"")
 	b.call(`{"input":"x","previous_response_id":"resp_1"}`, "submit", "--request", "-", "--continue-from", gone).want(t, 2).says(t, "continue_from", "previous_response_id of its own")
 }
+
+// TestSubmitPutsJobsIntoAThread: one waits for the other, and get says so.
+func TestSubmitPutsJobsIntoAThread(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	first := b.submit("hello", "--thread", "talk")
+	second := b.submit("and then?", "--thread", "talk")
+	alone := b.submit("hello", "--thread", "other")
+	shown := b.call("", "get", second).want(t, 0).stdout
+	for _, want := range []string{"thread     talk\n", first} {
+		shows(t, shown, want)
+	}
+	if shown := b.call("", "get", alone).want(t, 0).stdout; strings.Contains(shown, first) || strings.Contains(shown, second) {
+		t.Errorf("another thread waits as well:\n%s", shown)
+	}
+	b.call("", "submit", "--input", "x", "--thread", "a b").want(t, 2).says(t, `thread: "a b" is no name`)
+	b.call("", "submit", "--input", "x", "--thread", "talk", "--continue-from", first).want(t, 2).says(t, "continue_from: is given with thread")
+}
