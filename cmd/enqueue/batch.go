@@ -8,6 +8,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -153,9 +154,12 @@ type batchRun struct {
 	retryFailed bool
 	out         batchOutput
 	account     *account
+	// retried is how many lines were tried again that had an end.
+	retried atomic.Int64
 }
 
 func (r *batchRun) run(ctx context.Context, s *session) error {
+	r.doubtLane(ctx, s, r.options.Lane)
 	lines := r.file.lines
 	r.account.expect(len(lines))
 	members := make([]*member, len(lines))
@@ -203,16 +207,21 @@ func (r *batchRun) submit(ctx context.Context, s *session, f *follower, i int) (
 	options := r.options
 	options.DedupeKey = r.dedupeKey(line)
 	var j jobs.Job
+	retried := false
 	err = f.patiently(ctx, func() error {
 		submitted, err := s.Submit(ctx, request.Raw, options)
 		j = submitted.Job
 		if err == nil && r.retryFailed && !submitted.Fresh && retriable(j) && !undecided(j) {
 			j, err = s.Retry(ctx, j.ID)
+			retried = true
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	if retried {
+		r.retried.Add(1)
 	}
 	m := &member{order: i, name: line.customID}
 	m.observe(j)
@@ -240,6 +249,8 @@ type batchReport struct {
 	Group  string `json:"group"`
 	Output string `json:"output"`
 	Errors string `json:"errors,omitempty"`
+	// Retried is how many lines of earlier runs were tried again.
+	Retried int64 `json:"retried,omitempty"`
 	totals
 }
 
@@ -249,7 +260,7 @@ func (r *batchRun) report() error {
 	t := r.account.totals(time.Now(), true)
 	toStdout := r.out.output == "-"
 	if r.json && !toStdout {
-		report := batchReport{Group: r.options.Group, Output: r.out.output, totals: t}
+		report := batchReport{Group: r.options.Group, Output: r.out.output, Retried: r.retried.Load(), totals: t}
 		if t.Succeeded+t.Incomplete < t.Total {
 			report.Errors = r.out.errors
 		}
@@ -273,6 +284,11 @@ func (r *batchRun) table(t totals, toStdout bool) error {
 	if err := writeTotals(to, t, more); err != nil {
 		return err
 	}
+	if n := r.retried.Load(); n > 0 {
+		if err := printLine(to, "%s of an earlier run %s tried again", plural(int(n), "line", "lines"), was(n)); err != nil {
+			return err
+		}
+	}
 	if toStdout {
 		return nil
 	}
@@ -283,4 +299,11 @@ func (r *batchRun) table(t totals, toStdout bool) error {
 		return printLine(to, "errors are in %s", r.out.errors)
 	}
 	return nil
+}
+
+func was(n int64) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
 }

@@ -319,6 +319,23 @@ func TestBatchTellsTheTokensOfEarlierRuns(t *testing.T) {
 	}
 }
 
+// What is tried again, and may be paid for again, is said.
+func TestBatchSaysWhatItTriedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.work(echo)
+	file := putFile(t, "in.jsonl", batchOf("one", "flaky two", "flaky three"))
+	for _, args := range [][]string{nil, {"--retry-failed=false"}} {
+		if got := b.call("", append([]string{"batch", file}, args...)...).want(t, 1).stdout; strings.Contains(got, "tried again") {
+			t.Errorf("with %q nothing was tried again:\n%s", args, got)
+		}
+	}
+	shows(t, b.call("", "batch", file, "--retry-failed").want(t, 0).stdout, "2 lines of an earlier run were tried again\n")
+	if report := decode[batchReport](t, b.call("", "batch", file, "--retry-failed", "--json").want(t, 0).stdout); report.Retried != 0 {
+		t.Errorf("%d lines were tried again that had succeeded", report.Retried)
+	}
+}
+
 func TestBatchReadsWindowsFiles(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

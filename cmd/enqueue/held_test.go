@@ -290,3 +290,23 @@ func TestFollowerLeavesJobsOnceTheyAreHeld(t *testing.T) {
 		}
 	})
 }
+
+// Nobody can wait for what a person has to decide: the command says so, and what to do.
+func TestWaitLeavesAHeldJobToAPerson(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.work(echo)
+	got := b.call("", "submit", "--wait", "--input", "lose me", "--uncertain", "hold").want(t, 1).
+		says(t, "held for a person", "enqueue release job_", "adopt takes the response over")
+	if got.stdout != "" {
+		t.Errorf("stdout is %q", got.stdout)
+	}
+	held := string(b.sole(jobs.StateUncertain).ID)
+	good := b.submit("hello")
+	b.call("", "wait", held, good).want(t, 1).says(t, held+": uncertain: held for a person")
+	if view := decode[jobView](t, b.call("", "wait", "--json", held).want(t, 1).stdout); !strings.Contains(string(view.Job), `"state":"uncertain"`) || view.Advice == "" {
+		t.Errorf("the object says %s and %q", view.Job, view.Advice)
+	}
+	b.call("", "release", held).want(t, 0)
+	b.call("", "wait", held).want(t, 0)
+}

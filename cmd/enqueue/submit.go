@@ -27,7 +27,8 @@ func (c *cli) submitCommand() *cobra.Command {
 		Short: "Submit one request, and wait for its result if asked",
 		Long: `submit hands over one request and prints the id of its job. With --wait it waits
 for the end and prints the text of the answer, or with --json the stored result:
-the job's record and OpenAI's response object. With --estimate it says what the
+the job's record and OpenAI's response object. It does not wait for a job that is
+held for a person (--uncertain hold), and says what to do about it. With --estimate it says what the
 request is likely to cost, which needs neither Redis nor a key.`,
 		Example: `  enqueue submit --input "Write a report on the tides." --wait
   enqueue submit --input-file paper.txt --instructions "Review this paper." --deadline 6h
@@ -100,6 +101,7 @@ request is likely to cost, which needs neither Redis nor a key.`,
 			if err != nil {
 				return err
 			}
+			c.doubtLane(ctx, s, options.Lane)
 			if !submitted.Fresh {
 				c.console.say("This request was submitted before, as %s.", submitted.Job.ID)
 			}

@@ -19,7 +19,8 @@ func (c *cli) waitCommand() *cobra.Command {
 		Short: "Wait for jobs to end, and print their results",
 		Long: `wait waits for jobs to end. For one job it prints the text of the answer, for
 several a line each as they end; with --json an object for each job, with its
-record and OpenAI's response object.`,
+record and OpenAI's response object. A job that is held for a person (--uncertain
+hold) is not waited for when it is all that is left: it is shown as it stands.`,
 		Args: someIDs,
 		RunE: c.elsewhere(func(ctx context.Context, cfg config.Config, args []string) error {
 			ids, err := parseIDs(args)
@@ -36,9 +37,13 @@ func (c *cli) waitFor(ctx context.Context, s *session, ids []jobs.ID) error {
 	a := newAccount(time.Now())
 	a.expect(len(ids))
 	var only jobs.Job
-	f := &follower{jobs: s, account: a, patience: c.patience, advise: func(j jobs.Job) string { return c.advise(j, "") }}
+	f := &follower{jobs: s, account: a, patience: c.patience, leaveHeld: true, advise: func(j jobs.Job) string { return c.advise(j, "") }}
 	f.onEnd = func(ctx context.Context, m *member, j jobs.Job) (*jobs.Failure, error) {
-		if len(ids) == 1 && !c.json {
+		switch {
+		case c.json || len(ids) > 1:
+		case !j.State.Terminal(): // held: its failure says so, and what to do
+			return nil, nil
+		default:
 			only = j // printed when the display is gone
 			return nil, nil
 		}
