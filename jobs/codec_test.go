@@ -86,7 +86,7 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 	const big = "123456789012345678901234567890.10"
 	j := apply(t, newJob(t, jobs.Options{}), submit(1), createFailed(1, jobs.ClassAmbiguous), submit(2))
 	record := encode(t, j)
-	record = with(t, record, `{`, `"budget":{"limit":`+big+`,"spent":[1e400,null]}`)
+	record = with(t, record, `{`, `"allowance":{"limit":`+big+`,"spent":[1e400,null]}`)
 	record = with(t, record, `"attempts":[{`, `"cost":`+big)
 	record = with(t, record, `{"number":2,`, `"tier":"<flex>"`)
 	record = with(t, record, `{"number":2,`, `"trace":null`)
@@ -105,8 +105,8 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 			want string
 			path []any
 		}{
-			{big, []any{"budget", "limit"}},
-			{"[1e400,null]", []any{"budget", "spent"}},
+			{big, []any{"allowance", "limit"}},
+			{"[1e400,null]", []any{"allowance", "spent"}},
 			{big, []any{"attempts", 0, "cost"}},
 			{"2", []any{"attempts", 0, "failure_count"}},
 			{`"<flex>"`, []any{"attempts", 1, "tier"}},
@@ -128,8 +128,8 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 	if again := encode(t, decode(t, record)); again != record {
 		t.Errorf("decoded and encoded again\n%s\nwas\n%s", again, record)
 	}
-	if got := lookup(t, encode(t, j), "budget"); got != "" {
-		t.Errorf("a job that never had a budget has %s", got)
+	if got := lookup(t, encode(t, j), "allowance"); got != "" {
+		t.Errorf("a job that never had an allowance has %s", got)
 	}
 }
 

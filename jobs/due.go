@@ -24,8 +24,8 @@ func (t Timing) Patience(nudge int) time.Duration {
 }
 
 // Due returns when the job next wants attention, and false for one that is owed
-// nothing. A waiting job that is not admitted wants it at its deadline, one
-// that waits for others when it is to ask how they stand, an
+// nothing. A waiting job that is not admitted wants it at its deadline (one that waits
+// for a budget is seen to by whoever watches that), one that waits for others when it is to ask how they stand, an
 // admitted one when its submit is overdue, a submitting one when its worker
 // should be checked, a running one at its next look, an uncertain one when its
 // wait for the provider's word is over, an ended one when its record
@@ -50,7 +50,7 @@ func (j Job) Due(t Timing) (time.Time, bool) {
 func (j Job) own(t Timing) (time.Time, bool) {
 	switch j.State {
 	case StateWaiting:
-		if j.Aside() {
+		if j.Aside() && !j.Parked() {
 			return j.before(j.AskAt), true
 		}
 		if j.Admitted.IsZero() {

@@ -22,6 +22,8 @@ type SubmitStarted struct {
 	UncertainWait time.Duration
 	// Reserved is what was reserved for it of its lane's tokens, nil for nothing.
 	Reserved *Reserved
+	// Budgets are those that hold a part for it.
+	Budgets []string
 }
 
 // Created is a create call that was accepted. It is accepted in every state:
@@ -48,6 +50,15 @@ type Postponed struct {
 	Until time.Time
 	// Reason is what it waits for, "" for its lane to go on.
 	Reason WaitReason
+	// Budget is the one that it waits for, and Needs what the attempt is taken to cost.
+	// With [WaitBudget] the job leaves its lane until [RoomFound].
+	Budget string
+	Needs  Money
+}
+
+// RoomFound sends a job back to its lane that waited for room in a budget.
+type RoomFound struct {
+	Budget string
 }
 
 // CreateFailed is a create call that was refused, or whose answer was lost.
@@ -159,6 +170,9 @@ func (Created) Name() string { return "created" }
 
 // Name implements [Event].
 func (Postponed) Name() string { return "postponed" }
+
+// Name implements [Event].
+func (RoomFound) Name() string { return "room_found" }
 
 // Name implements [Event].
 func (CreateFailed) Name() string { return "create_failed" }

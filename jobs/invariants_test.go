@@ -88,6 +88,9 @@ func checkJob(tb testing.TB, j jobs.Job) {
 	if j.Aside() && !j.Admitted.IsZero() {
 		tb.Errorf("in its lane's queue, and waits for %v", j.WaitsFor())
 	}
+	if (j.Budget != "") != (j.Waits == jobs.WaitBudget || j.Waits == jobs.WaitPrice) || j.Waits != "" && j.State != jobs.StateWaiting {
+		tb.Errorf("%s: waits for %q, of budget %q", j.State, j.Waits, j.Budget)
+	}
 	if n := j.Counted(); n > j.MaxAttempts {
 		tb.Errorf("%d attempts counted, at most %d allowed", n, j.MaxAttempts)
 	}

@@ -70,6 +70,10 @@ type Job struct {
 	// Waits is what a job waits for that went back to its lane without an attempt, or
 	// stands outside of it; "" for its turn.
 	Waits WaitReason `json:"waits,omitempty"`
+	// Budget is the one that it waits for, and Needs what its next attempt is taken to
+	// cost there.
+	Budget string `json:"budget,omitempty"`
+	Needs  Money  `json:"needs_usd,omitempty"`
 	// Failure is why the job ended, or why its next attempt waits.
 	Failure *Failure `json:"failure,omitempty"`
 	// Stop is the flag of a cancel or a deadline.
@@ -164,6 +168,8 @@ type Attempt struct {
 	// Reserved is what was reserved for it of its lane's tokens, nil where nothing
 	// limits them.
 	Reserved *Reserved `json:"reserved,omitempty"`
+	// Budgets are those that hold a part for it, or held one, until its end.
+	Budgets []string `json:"budgets,omitempty"`
 	// Free marks an attempt that does not use up the job's budget.
 	Free bool `json:"free,omitempty"`
 	// Repeats is how many more attempts, of the numbers that follow, ended for the
@@ -205,6 +211,10 @@ type WaitReason string
 const (
 	// WaitLimit: what its lane may send.
 	WaitLimit WaitReason = "limit"
+	// WaitBudget: a budget that has no room for it. It waits outside its lane.
+	WaitBudget WaitReason = "budget"
+	// WaitPrice: a price that a budget needs and nobody knows.
+	WaitPrice WaitReason = "price"
 )
 
 // Outcome is how an attempt ended.

@@ -300,7 +300,7 @@ func (m *move) keep(r Response) {
 // end puts the job into a terminal state.
 func (m *move) end(s State) {
 	m.job.State, m.job.Ended = s, m.now
-	m.job.Waits = ""
+	m.clearWaits()
 	m.job.Reason, m.job.LookAt, m.job.NotBefore, m.job.DecideAt = "", time.Time{}, time.Time{}, time.Time{}
 	if s == StateExpired && m.job.Failure == nil {
 		m.job.Failure = &Failure{Class: ClassExpired, Message: "the deadline passed"}
@@ -311,7 +311,13 @@ func (m *move) end(s State) {
 // wait puts the job back into its lane, not before the given time.
 func (m *move) wait(until time.Time) {
 	m.job.State, m.job.NotBefore, m.job.LookAt = StateWaiting, stored(until), time.Time{}
-	m.job.Admitted, m.job.DecideAt, m.job.Waits = time.Time{}, time.Time{}, ""
+	m.job.Admitted, m.job.DecideAt = time.Time{}, time.Time{}
+	m.clearWaits()
+}
+
+// clearWaits says that the job waits for nothing but its time and its turn.
+func (m *move) clearWaits() {
+	m.job.Waits, m.job.Budget, m.job.Needs = "", "", 0
 }
 
 // owe puts an effect into the outbox.

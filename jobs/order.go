@@ -55,8 +55,11 @@ func (DependencyEnded) Name() string { return "dependency_ended" }
 // Aside reports whether the job waits outside its lane, because something has to
 // happen before it may have a turn there.
 func (j Job) Aside() bool {
-	return j.State == StateWaiting && len(j.WaitsFor()) > 0
+	return j.State == StateWaiting && (len(j.WaitsFor()) > 0 || j.Parked())
 }
+
+// Parked reports whether the job waits outside its lane for room in a budget.
+func (j Job) Parked() bool { return j.State == StateWaiting && j.Waits == WaitBudget }
 
 // WaitsFor are the jobs whose end the job waits for.
 func (j Job) WaitsFor() []ID {

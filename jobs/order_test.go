@@ -167,6 +167,40 @@ func TestEndIsOwedToThoseThatWait(t *testing.T) {
 	}
 }
 
+// TestJobWaitsForABudget outside its lane, until there is room, with its attempts and
+// its place in time. It ends with its deadline like any other.
+//
+// Guarantee: G25.
+func TestJobWaitsForABudget(t *testing.T) {
+	t.Parallel()
+	j := admitted(newJob(t, jobs.Options{Deadline: at(500)}), at(1))
+	back := jobs.Postponed{Attempt: 1, Admitted: at(1), Reason: jobs.WaitBudget, Budget: "november", Needs: 3 * jobs.Dollar}
+	parked := change(t, j, back).Job
+	if !parked.Aside() || !parked.Parked() || parked.Needs != 3*jobs.Dollar || len(parked.Attempts) != 0 || !parked.Admitted.IsZero() {
+		t.Fatalf("after the budget was used up: %+v", parked)
+	}
+	if due, owed := parked.Due(jobs.DefaultTiming()); !owed || !due.Equal(at(500)) {
+		t.Errorf("due %v, %v, want its deadline", due, owed)
+	}
+	unchanged(t, parked, jobs.RoomFound{Budget: "another"})
+	unchanged(t, parked, jobs.SubmitStarted{Attempt: 1})
+	next := change(t, parked, jobs.RoomFound{Budget: "november"}).Job
+	if next.Aside() || next.Waits != "" || next.Budget != "" || next.Needs != 0 || next.NextAttempt() != 1 {
+		t.Errorf("after room was found: %+v", next)
+	}
+	ran := change(t, admitted(next, at(20)), jobs.SubmitStarted{Attempt: 1, Worker: "w", Endpoint: "e", Budgets: []string{"november"}}).Job
+	if !slices.Equal(ran.Attempts[0].Budgets, []string{"november"}) {
+		t.Errorf("held by %v", ran.Attempts[0].Budgets)
+	}
+	for name, ev := range map[string]jobs.Event{
+		"cancelled": jobs.StopRequested{Reason: jobs.StopCancel}, "late": jobs.StopRequested{Reason: jobs.StopDeadline},
+	} {
+		if over := change(t, parked, ev).Job; !over.State.Terminal() || over.Waits != "" || over.Budget != "" {
+			t.Errorf("%s: %s, waits for %q", name, over.State, over.Waits)
+		}
+	}
+}
+
 func TestStopsAJobThatWaitsForOthers(t *testing.T) {
 	t.Parallel()
 	j := newJob(t, jobs.Options{After: []jobs.ID{testParent}, Deadline: at(30)})

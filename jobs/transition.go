@@ -44,6 +44,8 @@ func Transition(j Job, ev Event, now time.Time) (Change, error) {
 		err = m.created(ev)
 	case Postponed:
 		err = m.postponed(ev)
+	case RoomFound:
+		err = m.roomFound(ev)
 	case CreateFailed:
 		err = m.createFailed(ev)
 	case RequestUnusable:
@@ -99,9 +101,9 @@ func (m *move) submitStarted(ev SubmitStarted) error {
 	j.Attempts = append(j.Attempts, Attempt{
 		Number: ev.Attempt, Reason: j.Reason, Endpoint: ev.Endpoint, Worker: ev.Worker,
 		Started: m.now, ClientRequestID: ev.ClientRequestID, Adjust: j.Adjust, UncertainWait: j.patience(ev), Alone: j.Alone,
-		Reserved: ev.Reserved,
+		Reserved: ev.Reserved, Budgets: ev.Budgets,
 	})
-	j.Waits = ""
+	m.clearWaits()
 	j.State, j.Current, j.Reason, j.Failure = StateSubmitting, ev.Attempt, "", nil
 	return nil
 }
@@ -130,6 +132,7 @@ func (m *move) created(ev Created) error {
 		m.rival(a, &ev.Reply)
 		return nil
 	}
+	m.clearWaits()
 	j.Current, j.Looks = a.Number, Looks{}
 	j.Reason, j.Failure, j.NotBefore, j.DecideAt = "", nil, time.Time{}, time.Time{}
 	if r.Terminal() {
@@ -153,10 +156,18 @@ func (m *move) postponed(ev Postponed) error {
 		return nil
 	}
 	j.Admitted = time.Time{} // why it has failed before, and its place, stay
-	j.Waits = ev.Reason
+	j.Waits, j.Budget, j.Needs = ev.Reason, ev.Budget, ev.Needs
 	if !ev.Until.IsZero() {
 		j.NotBefore = stored(ev.Until)
 	}
+	return nil
+}
+
+func (m *move) roomFound(ev RoomFound) error {
+	if !m.job.Parked() || m.job.Budget != ev.Budget {
+		return ErrUnchanged
+	}
+	m.wait(maxTime(m.now, m.job.NotBefore))
 	return nil
 }
 

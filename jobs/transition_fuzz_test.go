@@ -22,6 +22,7 @@ func FuzzTransition(f *testing.F) {
 	f.Add([]byte{0, 3, 0, 0, 1, 0, 4, 0x20, 0, 0, 1, 0, 4, 0x10})          // cut off, asked again with more room
 	f.Add([]byte{0, 2, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 3, 0, 8, 1, 1, 0, 9}) // workers die, deleted
 	f.Add([]byte{0x40, 8, 20, 4, 20, 0x84, 0, 0, 1, 0, 4, 0x10})           // waits for two, runs, and is waited for
+	f.Add([]byte{0, 0, 18, 2, 21, 0, 0, 0, 1, 0, 4, 1})                    // waits for a budget, and runs
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 2 || len(data) > 400 {
 			return
@@ -125,7 +126,7 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 	if arg&3 != 0 { // any attempt there is, and one beyond
 		attempt = 1 + int(arg>>2)%(len(j.Attempts)+1)
 	}
-	switch kind & 0x7f % 21 {
+	switch kind & 0x7f % 22 {
 	case 0:
 		ev := submit(j.NextAttempt())
 		ev.UncertainWait = time.Duration(arg>>6) * 3 * time.Second
@@ -135,7 +136,13 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 	case 20:
 		return fuzzedEnd(jobs.States()[int(arg)%len(jobs.States())], arg)
 	case 18:
-		return jobs.Postponed{Attempt: j.NextAttempt() - int(arg&1), Admitted: j.Admitted}
+		ev := jobs.Postponed{Attempt: j.NextAttempt() - int(arg&1), Admitted: j.Admitted}
+		if arg&2 != 0 {
+			ev.Reason, ev.Budget, ev.Needs = jobs.WaitBudget, "november", jobs.Dollar
+		}
+		return ev
+	case 21:
+		return jobs.RoomFound{Budget: "november"}
 	case 11:
 		return jobs.WaitOver{Delay: time.Second}
 	case 12:

@@ -136,6 +136,9 @@ func matrix() []matrixRow {
 		}, `
 		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 
+		{"RoomFound", fixed(jobs.RoomFound{Budget: "november"}), `
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
+
 		{"Created late, queued", fixed(created(1, jobs.StatusQueued)), `
 		                                            !      run    subm+c subm+c run+c  run+c  run+c  run    run    succ+c inc+c  fail+c canc+c exp+c`},
 		{"Created late, completed", fixed(created(1, jobs.StatusCompleted)), `

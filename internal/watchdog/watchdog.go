@@ -127,7 +127,7 @@ func (w *Watchdog) Overdue(ctx context.Context, j jobs.Job) error {
 			return w.putBack(ctx, j, due)
 		}
 	case jobs.StateWaiting:
-		if j.Aside() && len(j.Outbox) == 0 {
+		if j.Aside() && !j.Parked() && len(j.Outbox) == 0 {
 			return w.ask(ctx, j)
 		}
 		if j.Admitted.IsZero() && len(j.Outbox) == 0 {
