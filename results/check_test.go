@@ -170,7 +170,11 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	if got[headBlobs] == "" && (strings.HasPrefix(f["request"], "\x00blob ") || strings.HasPrefix(f["body"], "\x00blob ")) {
 		h.t.Fatalf("%s has a blob and is not marked", id)
 	}
-	if j.Aside() {
+	switch {
+	case j.Parked():
+		head[headAside] = "1/" + j.Budget
+		put("parked:"+j.Budget, member, rank)
+	case j.Aside():
 		head[headAside] = "1"
 	}
 	if j.State == jobs.StateWaiting {

@@ -25,6 +25,7 @@ import (
 //	due                    zset    all other jobs that want attention, by when; likewise
 //	dependents:ID          zset    the jobs, of any shard, that wait for the end of a job
 //	thread:HASH            string  the id of the last job of a thread
+//	parked:BUDGET          zset    waiting jobs that stand outside their lanes until the budget has room, by rank
 //	expire                 zset    ended jobs by the end of their retention
 //	owing                  zset    jobs with effects to carry out, or a removal; past its retention, by when that is given up
 //	gone                   zset    jobs that are gone while their blobs may be there, by when to delete them
@@ -63,7 +64,8 @@ import (
 //	lapsed     how many claims for a look, in a row, were neither settled nor given back
 //	alone      the worker that looks at it and at nothing else; only while it does
 //	tenant     on whose behalf it runs, which names its set of ready jobs
-//	aside      1 for a waiting job that stands outside its lane, because something has to happen before its turn
+//	aside      1 for a waiting job that stands outside its lane, because something has to happen before its turn;
+//	           with a slash and its name behind it, a budget must have room for it
 //	links      the marks of what other jobs have to do with it: d while some wait for its end, f if another follows it in its thread
 //	thread     the hash of its thread and, after a comma, the job that it followed when it was accepted
 //
@@ -95,6 +97,9 @@ import (
 //	open    zset    the tries that have a place in flight, by when somebody looks
 //	                whether their responses still are
 //	set     hash    the limits and the pause that were set at run time
+//
+// What is spent within a budget is under PREFIX:{budget:NAME}:, and the budgets that were
+// set at run time under PREFIX:{budgets}:, see spending.go.
 //
 // On the channel PREFIX:pokes scripts name the sets in which something is due at
 // once.

@@ -171,7 +171,13 @@ func (p *player) admitOne() {
 	admitted, err := p.Admit(p.t.Context(), choose(p, "a", "b:c"), 1+p.random.IntN(20))
 	p.report(err)
 	for _, a := range admitted {
-		if p.random.IntN(3) > 0 {
+		switch p.random.IntN(6) {
+		case 0, 1:
+		case 2:
+			if j, err := p.Load(p.t.Context(), a.Job); err == nil {
+				p.do(a.Job, jobs.Postponed{Attempt: a.Attempt, Admitted: j.Admitted, Reason: jobs.WaitBudget, Budget: choose(p, "x", "y:z"), Needs: 5})
+			}
+		default:
 			p.do(a.Job, jobs.SubmitStarted{Attempt: a.Attempt, Worker: "w", Endpoint: choose(p, "e", "f:g")})
 		}
 	}
@@ -192,7 +198,7 @@ func (p *player) watch() {
 			p.do(j.ID, jobs.StopRequested{Reason: jobs.StopDeadline})
 		case j.Telling() != nil:
 			p.tell(j)
-		case j.Aside():
+		case j.Aside() && !j.Parked():
 			p.ask(j)
 		case j.Deleting && len(j.Outbox) == 0:
 			_, err := p.Remove(p.t.Context(), j)
@@ -265,6 +271,9 @@ func (p *player) event(j jobs.Job) jobs.Event {
 	status := choose(p, jobs.StatusQueued, "in_progress", jobs.StatusCompleted, jobs.StatusIncomplete, jobs.StatusFailed, jobs.StatusCancelled)
 	delay := time.Duration(p.random.IntN(300)) * time.Second
 	failure := jobs.Failure{Class: choose(p, jobs.Classes()...)}
+	if j.Parked() && p.random.IntN(2) == 0 {
+		return jobs.RoomFound{Budget: choose(p, j.Budget, "x")}
+	}
 	switch p.random.IntN(14) {
 	case 0, 1, 2:
 		return jobs.Created{Attempt: attempt, Reply: reply(p.t, response, status), FirstLook: p.Now().Add(delay), Delay: delay}

@@ -29,6 +29,7 @@ type scripts struct {
 	alone, hint, claimHints, settleHint, trip, probe, mend, addEnds, allow                              *redis.Script
 	reserve, observe, correct, room, places                                                             *redis.Script
 	attend, told                                                                                        *redis.Script
+	hold, spend, tally                                                                                  *redis.Script
 }
 
 // newScripts reads the sources. With flags, the scripts that record what was
@@ -40,6 +41,10 @@ func newScripts(flags bool) (scripts, error) {
 		return scripts{}, fmt.Errorf("read scripts: %w", err)
 	}
 	rates, err := sources.ReadFile("lua/rates.lua")
+	if err != nil {
+		return scripts{}, fmt.Errorf("read scripts: %w", err)
+	}
+	budget, err := sources.ReadFile("lua/budget.lua")
 	if err != nil {
 		return scripts{}, fmt.Errorf("read scripts: %w", err)
 	}
@@ -56,6 +61,7 @@ func newScripts(flags bool) (scripts, error) {
 		return redis.NewScript(flag + preamble + string(body))
 	}
 	load := func(name, flag string) *redis.Script { return read(vocabulary()+string(common), name, flag) }
+	loadBudget := func(name string) *redis.Script { return read(string(budget), name, allowOOM) }
 	loadRates := func(name string) *redis.Script { return read(string(rates), name, allowOOM) }
 	s := scripts{
 		accept:  load("accept", ""),
@@ -94,6 +100,11 @@ func newScripts(flags bool) (scripts, error) {
 		correct: loadRates("correct"),
 		room:    loadRates("room"),
 		places:  loadRates("places"),
+
+		// And what is spent.
+		hold:  loadBudget("hold"),
+		spend: loadBudget("spend"),
+		tally: loadBudget("tally"),
 	}
 	return s, failed
 }

@@ -85,6 +85,7 @@ func (s *Store) advance(ctx context.Context, j jobs.Job, ev jobs.Event, fresh bo
 			s.metrics.charge(j, change.Job, s.config.Prices)
 			next := change.Job
 			next.Version = version
+			s.settleHolds(ctx, j, next)
 			return next, s.finishRemoval(ctx, next)
 		}
 		s.metrics.stale.Inc()
@@ -144,6 +145,8 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 		owing = "-"
 	}
 	switch {
+	case next.Parked():
+		aside = "1/" + next.Budget
 	case next.Aside():
 		aside = "1"
 	case next.State == jobs.StateWaiting && next.Admitted.IsZero():

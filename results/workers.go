@@ -21,6 +21,8 @@ type Worker struct {
 	Endpoints []string  `json:"endpoints"`
 	// Rates are what its lanes are configured to send, where that is limited.
 	Rates map[string]Rates `json:"rates,omitempty"`
+	// Budgets are those of its configuration.
+	Budgets map[string]Budget `json:"budgets,omitempty"`
 }
 
 // Beat says that the worker lives, for the given time.

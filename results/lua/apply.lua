@@ -6,7 +6,8 @@
 --       action ('', 'keep', 'blob' if the body is, or may be, in the blob store,
 --       or 'drop'), body, deadline, looks ('' for none, '=' for those that there
 --       are), deleting ('1' or ''), endpoint of the response ('' unless running),
---       now, aside ('1' for a waiting job that stands outside its lane, or ''),
+--       now, aside ('1' for a waiting job that stands outside its lane, '1/BUDGET' for
+--       one that waits there for room in a budget, or ''),
 --       expected links, then for each line of the ledger that it changes: the day of
 --       the line that there was ('' for none), the day of the new one, its attempt, the line
 --       ('' for none any more), and the second in which its day is forgotten
@@ -21,7 +22,7 @@ local key = job_key(id)
 local head = read_head(id)
 if not head then return { 'missing', '0' } end
 local version, nonces, from, dedupe = head[VERSION], head[NONCES], head[STATE], head[DEDUPE]
-local before = due_key(head)
+local before, parked = due_key(head), parked_key(head[ASIDE])
 -- go-redis repeats a command whose answer was lost: the same nonce is success,
 -- with the version that it made, for others may have followed.
 local at = string.find(nonces, nonce, 1, true)
@@ -52,6 +53,8 @@ end
 for i = 23, #ARGV, 5 do bill(ARGV[i], ARGV[i + 1], id .. '/' .. ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) end
 if from ~= state then set_state(id, head, from, state) end
 if leaves then leave_lane(id, head, admitted) end
+if parked and parked ~= parked_key(aside) then redis.call('ZREM', parked, id) end
+if parked_key(aside) then redis.call('ZADD', parked_key(aside), head[RANK], id) end
 if place == 'lane' then
   redis.call('ZADD', waiting_key('later', head[LANE]), not_before, id)
   if tonumber(not_before) <= tonumber(now) then poke(waiting_key('later', head[LANE])) end

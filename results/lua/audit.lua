@@ -39,6 +39,9 @@ local function audit(set, id)
   local owed = now
   if list == 'waiting' and admitted ~= '' then
     restore(id, admitted, waiting_key('admitted', lane))
+  elseif list == 'waiting' and parked_key(head[ASIDE]) then
+    owed = deadline
+    restore(id, head[RANK], parked_key(head[ASIDE]))
   elseif list == 'waiting' and head[ASIDE] == '' then
     owed = deadline
     local ready = ready_key(lane, head[TENANT])

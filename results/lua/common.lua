@@ -105,6 +105,13 @@ local function leave_lane(id, head, admitted)
   end
 end
 
+-- parked_key is the set of the jobs that wait for room in a budget outside their lane,
+-- by rank; nil for any other aside.
+local function parked_key(aside)
+  local budget = string.match(aside, '^1/(.+)$')
+  return budget and base .. 'parked:' .. budget
+end
+
 -- put sets or removes a member: '' as a score removes it.
 local function put(key, score, id)
   if score == '' then redis.call('ZREM', key, id) else redis.call('ZADD', key, score, id) end
@@ -209,6 +216,7 @@ local function remove(id)
   forget_stream(stream_of(head))
   if head[STATE] == 'waiting' then leave_lane(id, head, head[ADMITTED]) end
   redis.call('ZREM', due_key(head), id)
+  if parked_key(head[ASIDE]) then redis.call('ZREM', parked_key(head[ASIDE]), id) end
   redis.call('ZREM', base .. 'expire', id)
   redis.call('ZREM', base .. 'owing', id)
   if dedupe ~= '' and owner(dedupe) == id then redis.call('DEL', base .. 'dedupe:' .. dedupe) end
