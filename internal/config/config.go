@@ -43,6 +43,9 @@ type Config struct {
 	// reading only.
 	Prices map[string]Price `mapstructure:"prices"`
 
+	// Budgets are how much may be spent, by name; for reading only.
+	Budgets map[string]Budget `mapstructure:"budgets"`
+
 	// sources says where each value came from, by key, for [Config.Table].
 	sources map[string]string
 }

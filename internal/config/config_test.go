@@ -88,6 +88,7 @@ func TestLoadWithoutSourcesReturnsTheDefaults(t *testing.T) {
 		Endpoints: map[string]config.Endpoint{},
 		Lanes:     map[string]config.Lane{jobs.DefaultLane: {Concurrency: 32, Window: 128, Endpoint: "default"}},
 		Prices:    map[string]config.Price{},
+		Budgets:   map[string]config.Budget{},
 		Ledger:    config.Ledger{Retention: 400 * 24 * time.Hour},
 		Poll: config.Poll{
 			Floor: 2 * time.Second, Ceiling: 30 * time.Second, Learn: true, LookCost: time.Second, Concurrency: 256, Tick: 50 * time.Millisecond,
@@ -202,8 +203,8 @@ func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	samples := samples()
 	for _, k := range config.Keys() {
-		if k.Group == "lanes" || k.Group == "endpoints" || k.Group == "prices" {
-			continue // see TestLanesPrecedence, TestEndpoints and TestPrices
+		if k.Group == "lanes" || k.Group == "endpoints" || k.Group == "prices" || k.Group == "budgets" {
+			continue // see TestLanesPrecedence, TestEndpoints, TestPrices and TestBudgets
 		}
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
@@ -300,7 +301,8 @@ func TestEveryFieldIsRead(t *testing.T) {
 			Floor: 4 * time.Second, Ceiling: 50 * time.Second, Learn: true, LookCost: 3 * time.Second, MaxLooksPerSecond: 12, Concurrency: 12, Tick: 20 * time.Millisecond,
 			Lease: 3 * time.Minute, NotFoundGrace: 4 * time.Minute, StopGrace: 7 * time.Minute,
 		},
-		Prices: map[string]config.Price{}, Ledger: config.Ledger{Retention: 48 * time.Hour},
+		Prices:  map[string]config.Price{},
+		Budgets: map[string]config.Budget{}, Ledger: config.Ledger{Retention: 48 * time.Hour},
 		Jobs: config.Jobs{MaxRequestBytes: 2_000_000, MaxResponseBytes: 2_000_000, CompressBytes: 2000, MaxInlineBytes: 2_000_000},
 		Blobs: config.Blobs{
 			URL: "s3://b/p?region=r", AccessKey: config.NewSecret("AKIAB"), SecretKey: config.NewSecret("sb"),

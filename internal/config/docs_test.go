@@ -49,7 +49,7 @@ func render(group string) string {
 			fallback = "`1, 2, 4, 8, 16, 32, 64, 128, 256, 512`"
 		case k.Name == "lanes.NAME.models":
 			fallback = "none"
-		case k.Name == "endpoints", k.Name == "prices":
+		case k.Name == "endpoints", k.Name == "prices", k.Name == "budgets":
 			fallback = "none"
 		case slices.Contains([]string{"endpoints.NAME.base_url", "endpoints.NAME.create_timeout", "endpoints.NAME.look_timeout"}, k.Name):
 			fallback = "`" + strings.Replace(k.Name, "endpoints.NAME", "openai", 1) + "`"

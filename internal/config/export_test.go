@@ -20,6 +20,10 @@ func Keys() []Key {
 			for _, k := range priceKeys("NAME") {
 				rows = append(rows, exported(k))
 			}
+		case budgetsKey:
+			for _, k := range budgetKeys("NAME") {
+				rows = append(rows, exported(k))
+			}
 		case endpointsKey:
 			for _, k := range endpointKeys("NAME") {
 				rows = append(rows, exported(k))

@@ -87,6 +87,8 @@ func keys() []key {
 
 		{name: pricesKey, fallback: "{}", kind: named("models and tools", `{"gpt-4.1":{"input":2,"output":8}}`, plainly), doc: "Prices over those that the build knows, by model or tool, with @ and a day if they count from then on; as a flag or variable, a JSON object."},
 
+		{name: budgetsKey, fallback: "{}", kind: named("budgets", `{"november":{"amount":50,"per":"month"}}`, plainly), doc: "How much may be spent, by a name of your own; as a flag or variable, a JSON object."},
+
 		{name: "ledger.retention", fallback: formatDuration(400 * day), kind: duration(day, 3650*day), doc: "How long it is known what each response has cost."},
 
 		{name: "poll.floor", fallback: "2s", kind: duration(tiny, time.Hour), doc: "Shortest wait between two looks at a response."},

@@ -152,6 +152,12 @@ func (l *loader) read(k key, tree sections) any {
 		l.problems = append(l.problems, reader.problems...)
 		return found
 	}
+	if k.name == budgetsKey {
+		reader.thing, reader.example = "budget", `"amount" and what it is for`
+		found := readBudgets(&reader, tree)
+		l.problems = append(l.problems, reader.problems...)
+		return found
+	}
 	reader.thing, reader.example = "endpoint", `"api_key_env" and what else differs from openai`
 	r := endpointReader{sectionReader: reader, env: l.env, first: first, shared: l.written}
 	endpoints := r.read(tree)

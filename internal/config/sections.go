@@ -18,10 +18,11 @@ const (
 	lanesKey     = "lanes"
 	endpointsKey = "endpoints"
 	pricesKey    = "prices"
+	budgetsKey   = "budgets"
 )
 
 // sectional are all of them.
-func sectional() []string { return []string{lanesKey, endpointsKey, pricesKey} }
+func sectional() []string { return []string{lanesKey, endpointsKey, pricesKey, budgetsKey} }
 
 // sections are what has names, as a file has it. It is a type of its own because
 // viper turns the keys of a plain map into lower case, and "Bulk" and "bulk" are

@@ -47,6 +47,12 @@ func (c Config) Table() []Setting {
 					settings = append(settings, c.setting(own, fieldOf(c.Prices[name], own.leaf())))
 				}
 			}
+		case budgetsKey:
+			for _, name := range slices.Sorted(maps.Keys(c.Budgets)) {
+				for _, own := range budgetKeys(name) {
+					settings = append(settings, c.setting(own, fieldOf(c.Budgets[name], own.leaf())))
+				}
+			}
 		default:
 			settings = append(settings, c.setting(k, fieldOf(c, k.name)))
 		}
