@@ -23,6 +23,7 @@ import (
 	"github.com/longhaul-jobs/longhaul/internal/queue"
 	"github.com/longhaul-jobs/longhaul/internal/responses"
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/prices"
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
@@ -43,6 +44,7 @@ type App struct {
 	rdb       redis.UniversalClient
 	pulse     redis.UniversalClient // for heartbeats and health, whatever the other is busy with
 	endpoints []endpoint
+	prices    *prices.Table
 	tasks     *queue.Client
 	verifier  *responses.Webhooks // nil when no endpoint has a webhook secret
 	doorbell  doorbell
@@ -61,6 +63,9 @@ func New(ctx context.Context, options Options) (*App, error) {
 	cfg := options.Config
 	a := &App{options: options, log: options.Log, registry: newRegistry(options.Version), gate: newGate()}
 	var err error
+	if a.prices, err = Prices(cfg); err != nil {
+		return nil, err
+	}
 	if a.endpoints, err = openEndpoints(cfg, options.Version, a.registry); err != nil {
 		return nil, err
 	}

@@ -34,6 +34,8 @@ var (
 	_ submit.Breaker  = (*limits.Breaker)(nil)
 	_ submit.Pacer    = (*limits.Pacer)(nil)
 	_ limits.Rates    = (*results.Store)(nil)
+	_ limits.Purse    = (*results.Store)(nil)
+	_ submit.Budgets  = (*limits.Budgets)(nil)
 	_ poller.Records  = pollerRecords{}
 	_ watchdog.Queue  = (*queue.Client)(nil)
 	_ dispatch.Queue  = (*queue.Client)(nil)
@@ -66,7 +68,7 @@ func (a *App) assemble() parts {
 	worker := results.Worker{
 		ID: "w_" + string(jobs.NewID(store.Now(), 0))[len(jobs.IDPrefix):], Host: hostname(), PID: os.Getpid(),
 		Version: a.options.Version, Started: store.Now(),
-		Lanes: servedLanes(cfg, a.endpoints), Endpoints: names(a.endpoints), Rates: limited(rates(cfg)),
+		Lanes: servedLanes(cfg, a.endpoints), Endpoints: names(a.endpoints), Rates: limited(rates(cfg)), Budgets: Budgets(cfg),
 	}
 	store.ClaimAs(worker.ID)
 	names, tasks := queue.Names{Prefix: cfg.Redis.Prefix}, a.tasks
@@ -94,6 +96,7 @@ func (a *App) assemble() parts {
 	told := announcements(a.endpoints)
 	breaker := limits.NewBreaker(store, slices.Sorted(maps.Keys(cfg.Lanes)), a.registry, a.log)
 	pacer := limits.NewPacer(store, rates(cfg), a.registry, a.log)
+	purse := limits.NewBudgets(store, worker.ID, worker.Budgets, estimator(cfg, a.prices, store.Now), a.registry, a.log)
 	ended := func(ctx context.Context, j jobs.Job, attempt jobs.Attempt, r jobs.Response) {
 		pacer.Ended(ctx, j, attempt, r.Usage())
 		breaker.Ended(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt.Number}, attempt.Started, r)
@@ -106,14 +109,14 @@ func (a *App) assemble() parts {
 	metrics := queue.NewMetrics(a.registry)
 	p := parts{
 		worker: worker, watchdog: dog, breaker: breaker, submits: submits,
-		loops: map[string]func(context.Context) error{"poller": looks.Run, "listener": store.Listen, "breaker": breaker.Run, "pacer": pacer.Run},
+		loops: map[string]func(context.Context) error{"poller": looks.Run, "listener": store.Listen, "breaker": breaker.Run, "pacer": pacer.Run, "budgets": purse.Run},
 	}
 	if lengths != nil {
 		p.loops["durations"] = lengths.Run
 	}
 	for _, e := range a.endpoints {
 		p.submits[e.Name] = submit.New(store, e.api, tasks, submit.Config{
-			Worker: worker.ID, Endpoint: e.Name, Enter: a.gate.Enter, Breaker: breaker, Pacer: pacer, UncertainWait: uncertainWait(cfg, told[e.Name]),
+			Worker: worker.ID, Endpoint: e.Name, Enter: a.gate.Enter, Breaker: breaker, Pacer: pacer, Budgets: purse, UncertainWait: uncertainWait(cfg, told[e.Name]),
 			FirstLook: func(j jobs.Job, wish time.Duration) time.Duration {
 				return schedule.First(lengths.Plan(poller.SortOf(j)), wish, told[e.Name].Expected())
 			},

@@ -57,6 +57,15 @@ type Pacer interface {
 	Ended(ctx context.Context, j jobs.Job, a jobs.Attempt, usage *jobs.Usage)
 }
 
+// Budgets keeps what is spent within its bounds.
+type Budgets interface {
+	// Hold keeps a part of each budget for an attempt until its end, and returns their
+	// names; or how the job is to be put back that has to wait for one of them.
+	Hold(ctx context.Context, j jobs.Job, t jobs.Try, body json.RawMessage) (held []string, back *jobs.Postponed, err error)
+	// Release gives back what is held for an attempt that is not made.
+	Release(ctx context.Context, t jobs.Try, budgets []string) error
+}
+
 // Config names who submits, and where to.
 type Config struct {
 	Worker   string
@@ -74,6 +83,8 @@ type Config struct {
 	Breaker Breaker
 	// Pacer keeps lanes within their limits; nil limits none.
 	Pacer Pacer
+	// Budgets keeps what is spent within its bounds; nil bounds nothing.
+	Budgets Budgets
 }
 
 // Submitter makes create calls. It is safe for concurrent use.
@@ -208,6 +219,15 @@ func (s *Submitter) send(ctx context.Context, j jobs.Job, attempt int) (sent boo
 	if err != nil {
 		return false, s.unusable(ctx, j, attempt, "request_invalid", err)
 	}
+	held, room, err := s.holdBudgets(ctx, j, attempt, body)
+	if err != nil || !room {
+		return false, err
+	}
+	defer func() {
+		if !sent {
+			s.releaseBudgets(ctx, j, attempt, held)
+		}
+	}()
 	reserved, turn, err := s.takeTurn(ctx, j, attempt, body)
 	if err != nil || !turn {
 		return false, err
@@ -222,7 +242,7 @@ func (s *Submitter) send(ctx context.Context, j jobs.Job, attempt int) (sent boo
 	requestID := fmt.Sprintf("%s-%d", j.ID, attempt)
 	j, intended, err := s.intend(ctx, j, jobs.SubmitStarted{
 		Attempt: attempt, Worker: s.config.Worker, Endpoint: s.config.Endpoint, ClientRequestID: requestID,
-		UncertainWait: s.config.UncertainWait, Reserved: reserved,
+		UncertainWait: s.config.UncertainWait, Reserved: reserved, Budgets: held,
 	})
 	if err != nil || !intended {
 		return false, err

@@ -1,0 +1,259 @@
+package limits
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+const (
+	// keepEvery is how often the budgets are looked after while there are any, and
+	// keepIdle while there are none.
+	keepEvery, keepIdle = time.Second, 5 * time.Second
+	// keeperLease is how long a worker that is heard of no more stays the keeper.
+	keeperLease = 5 * time.Second
+	// parkedAtOnce is how many jobs one look sends on at most, and parkedPage how many
+	// it considers.
+	parkedAtOnce, parkedPage = 200, 400
+	// forgetAfter is how long no job must have waited for a budget that is no more.
+	forgetAfter = time.Minute
+	// pastDays is how long what was spent on earlier days is remembered. It changes
+	// when it becomes known what a lost create has cost.
+	pastDays = 10 * time.Minute
+)
+
+// keeping is what the keeper of budgets remembers.
+type keeping struct {
+	// mu keeps the sums of days before yesterday, from since to until.
+	mu           sync.Mutex
+	past         []results.Summed
+	since, until string
+	read         time.Time
+
+	// skip is where the search among the jobs that wait for a budget goes on, and empty
+	// since when none waits for one that is no more. Only the loop uses them.
+	skip  map[string]int
+	empty map[string]time.Time
+}
+
+// tally reads what was spent within budgets.
+func (k *keeping) tally(ctx context.Context, store Purse, budgets map[string]results.Budget) error {
+	return store.Tally(ctx, budgets, func(ctx context.Context, since, until time.Time) ([]results.Summed, error) {
+		recent := until.AddDate(0, 0, -1) // what ends about midnight still changes
+		if since.After(recent) {
+			recent = since
+		}
+		sums, err := store.Usage(ctx, results.Period{Since: recent, Until: until})
+		if err != nil || recent.Equal(since) {
+			return sums, err
+		}
+		past, err := k.earlier(ctx, store, since, recent.AddDate(0, 0, -1))
+		return append(sums, past...), err
+	})
+}
+
+// earlier returns the sums of the days from since to until.
+func (k *keeping) earlier(ctx context.Context, store Purse, since, until time.Time) ([]results.Summed, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	first, last := since.UTC().Format(time.DateOnly), until.UTC().Format(time.DateOnly)
+	if first > last {
+		return nil, nil
+	}
+	if age := store.Now().Sub(k.read); k.since <= first && k.since != "" && k.until == last && age >= 0 && age < pastDays {
+		return k.past, nil
+	}
+	past, err := store.Usage(ctx, results.Period{Since: since, Until: until})
+	if err != nil {
+		return nil, err
+	}
+	k.past, k.since, k.until, k.read = past, first, last, store.Now()
+	return past, nil
+}
+
+// Run looks after the budgets until ctx is done: it reads what was spent, gives back
+// what is held for nothing, and sends the jobs on for which there is room. Of several
+// workers one does so for each budget.
+func (b *Budgets) Run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		some, err := b.look(ctx)
+		if err != nil && ctx.Err() == nil {
+			b.log.DebugContext(ctx, "budgets not looked after", slog.Any("err", err))
+		}
+		pause := keepIdle
+		if some {
+			pause = keepEvery
+		}
+		timer.Reset(pause)
+	}
+}
+
+// look looks after all budgets once, and reports whether there are any.
+func (b *Budgets) look(ctx context.Context) (some bool, err error) {
+	counts, err := b.current(ctx)
+	if err != nil {
+		return true, err
+	}
+	waited, err := b.store.ParkedFor(ctx)
+	if err != nil {
+		return true, err
+	}
+	names := slices.Sorted(maps.Keys(counts))
+	gone, err := b.gone(ctx, waited, counts)
+	if err != nil {
+		return true, err
+	}
+	names = append(names, gone...)
+	var failed error
+	for _, name := range names {
+		if err := b.keep(ctx, name, counts[name]); err != nil {
+			failed = errors.Join(failed, err)
+		}
+	}
+	return len(names) > 0, failed
+}
+
+// gone are those of some budgets that are no more: this worker has not heard of them, and
+// no other that lives has them in its configuration.
+func (b *Budgets) gone(ctx context.Context, waited []string, counts map[string]results.Budget) ([]string, error) {
+	names := slices.DeleteFunc(slices.Clone(waited), func(name string) bool { _, known := counts[name]; return known })
+	if len(names) == 0 {
+		return nil, nil
+	}
+	workers, err := b.store.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return slices.ContainsFunc(workers, func(w results.Worker) bool { _, has := w.Budgets[name]; return has })
+	}), nil
+}
+
+// keep looks after one budget. The zero one is no more, and nobody need wait for it.
+func (b *Budgets) keep(ctx context.Context, name string, budget results.Budget) error {
+	st, err := b.store.Spending(ctx, name)
+	if err != nil {
+		return err
+	}
+	b.metrics.show(name, budget, st)
+	keeper, err := b.store.Keep(ctx, name, b.worker, keeperLease)
+	if err != nil || !keeper {
+		return err
+	}
+	if budget.Amount != nil {
+		period, _ := budget.Period(b.store.Now(), b.store.LedgerRetention())
+		if age := b.store.Now().Sub(st.Read); st.Period != period || age >= readEvery || age < 0 {
+			if err := b.keeping.tally(ctx, b.store, map[string]results.Budget{name: budget}); err != nil {
+				return err
+			}
+		}
+	}
+	over, err := b.store.Reconcile(ctx, name, holdAgain, holdsAtOnce)
+	b.metrics.recovered.WithLabelValues(name).Add(float64(over))
+	if err != nil {
+		return err
+	}
+	return b.sendOn(ctx, name, budget)
+}
+
+// sendOn sends jobs back to their lanes that wait for a budget, as far as it has room
+// for them. What they need is held before that, so that no more go than there is room
+// for.
+func (b *Budgets) sendOn(ctx context.Context, name string, budget results.Budget) error {
+	skip := b.keeping.skip[name]
+	ids, all, err := b.store.Parked(ctx, name, skip, parkedPage)
+	if err != nil {
+		return err
+	}
+	if all == 0 {
+		return b.forget(ctx, name, budget)
+	}
+	delete(b.keeping.empty, name)
+	sent := 0
+	for _, id := range ids {
+		if sent == parkedAtOnce {
+			break
+		}
+		room, err := b.sendOne(ctx, name, budget, id)
+		if err != nil {
+			return err
+		}
+		if room {
+			sent++
+		}
+	}
+	if b.keeping.skip == nil {
+		b.keeping.skip = make(map[string]int)
+	}
+	b.keeping.skip[name] = 0
+	if sent == 0 && len(ids) == parkedPage {
+		b.keeping.skip[name] = skip + parkedPage // none of these fits; others may
+	}
+	if sent > 0 && b.note(name, false) {
+		b.log.InfoContext(ctx, "budget has room again", slog.String("budget", name), slog.Int("jobs_sent_on", sent), slog.Int("jobs_waiting", all-sent))
+	}
+	return nil
+}
+
+// forget takes a budget that is no more off the list of those that jobs wait for, once
+// that has been so for longer than a worker may take to hear that it is no more and to
+// park the job in its hand.
+func (b *Budgets) forget(ctx context.Context, name string, budget results.Budget) error {
+	b.note(name, false)
+	if budget.Per != "" {
+		return nil
+	}
+	now := b.store.Now()
+	since, empty := b.keeping.empty[name]
+	switch {
+	case !empty && b.keeping.empty == nil:
+		b.keeping.empty = map[string]time.Time{name: now}
+	case !empty:
+		b.keeping.empty[name] = now
+	case now.Sub(since) > forgetAfter:
+		delete(b.keeping.empty, name)
+		return b.store.ForgetParked(ctx, name)
+	}
+	return nil
+}
+
+// sendOne sends a job on if there is room for it, and reports whether it went.
+func (b *Budgets) sendOne(ctx context.Context, name string, budget results.Budget, id jobs.ID) (bool, error) {
+	j, err := b.store.Load(ctx, id)
+	switch {
+	case errors.Is(err, results.ErrNotFound), errors.Is(err, jobs.ErrNewerSchema):
+		return false, nil
+	case err != nil:
+		return false, err
+	case !j.Parked() || j.Budget != name:
+		return false, nil
+	}
+	if budget.Amount != nil && budget.Covers(j) {
+		verdict, _, err := b.store.Hold(ctx, name, budget, results.Part{Try: jobs.Try{Job: id, Attempt: j.NextAttempt()}, Cost: j.Needs, Lease: holdLease})
+		if err != nil || verdict != results.HoldGranted {
+			return false, err
+		}
+	}
+	_, err = b.store.Advance(ctx, j, jobs.RoomFound{Budget: name})
+	switch {
+	case errors.Is(err, jobs.ErrUnchanged), errors.Is(err, results.ErrNotFound), errors.Is(err, jobs.ErrNewerSchema):
+		return false, nil // what is held for it comes back
+	case err != nil:
+		return false, err
+	}
+	return true, nil
+}
