@@ -81,6 +81,25 @@ func whyUncertain(j jobs.Job) string {
 // what was refused with the account is ready again after seconds.
 const soon = 5 * time.Second
 
+// whyParked says how the budget stands that a job waits for.
+func (c *Client) whyParked(ctx context.Context, j jobs.Job) (string, error) {
+	budgets, err := c.Budgets(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(budgets, func(b Budget) bool { return b.Name == j.Budget })
+	if i < 0 || budgets[i].Amount == nil {
+		return fmt.Sprintf("budget %s, which is no more: a worker will send it on", j.Budget), nil
+	}
+	b := budgets[i]
+	until := map[string]string{results.PerDay: "the next day (UTC)", results.PerMonth: "the next month (UTC)"}[b.Per]
+	if until != "" {
+		until = " or for " + until
+	}
+	return fmt.Sprintf("budget %s, which is used up: of %s, %s %s spent and %s held for what is under way, and it needs up to %s; it waits until the budget is raised%s (`enqueue budgets set %s --amount ...`)",
+		b.Name, b.Amount, b.Spent, map[bool]string{true: "or less are", false: "are"}[b.Doubt > 0], b.Held, j.Needs, until, b.Name), nil
+}
+
 // whyAside names those that a job waits for, and how they stand, the first few of them.
 func (c *Client) whyAside(ctx context.Context, j jobs.Job) (string, error) {
 	const most = 3
@@ -105,8 +124,15 @@ func (c *Client) whyAside(ctx context.Context, j jobs.Job) (string, error) {
 }
 
 func (c *Client) whyWaiting(ctx context.Context, j jobs.Job, now time.Time) (string, error) {
+	if j.Parked() {
+		return c.whyParked(ctx, j)
+	}
 	if j.Aside() {
 		return c.whyAside(ctx, j)
+	}
+	if j.Waits == jobs.WaitPrice {
+		return fmt.Sprintf("a price: budget %s has to know what model %s costs; set prices.%s and start the workers anew, or have it go with `enqueue budgets set %s --unknown-price allow`; it asks again at %s",
+			j.Budget, j.Model, j.Model, j.Budget, j.NotBefore.Format(time.RFC3339)), nil
 	}
 	if !j.NotBefore.After(now.Add(soon)) {
 		pauses, err := c.store.Pauses(ctx, j.Lane)

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// Guarantee: G25.
+func TestBudgetsAreShownAndSet(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	shows(t, b.call("", "budgets").want(t, 0).stdout, "no budgets")
+	row := func(stdout, want string) {
+		t.Helper()
+		if got := strings.Join(strings.Fields(lines(stdout)[1]), " "); !strings.HasPrefix(got, want) {
+			t.Errorf("%q, want %q:\n%s", got, want, stdout)
+		}
+	}
+	row(b.call("", "budgets", "set", "acme", "--amount", "12.50", "--per", "total", "--tenant", "acme").want(t, 0).stdout,
+		"acme* tenant acme total $12.50 $0.00 $0.00 $12.50 0")
+	row(b.call("", "budgets", "set", "acme", "--amount", "20").want(t, 0).stdout, "acme* tenant acme total $20.00")
+	row(b.call("", "budgets", "set", "acme", "--amount", "any", "--model", "gpt-4.1*").want(t, 0).stdout, "acme* tenant acme, model gpt-4.1* total any")
+	row(b.call("", "budgets").want(t, 0).stdout, "acme* tenant acme, model gpt-4.1* total any $0.00 $0.00 any 0")
+	shows(t, b.call("", "budgets", "--json").want(t, 0).stdout, `"amount_usd":null`)
+	shows(t, b.call("", "budgets", "unset", "acme").want(t, 0).stdout, "acme  unset")
+	shows(t, b.call("", "budgets").want(t, 0).stdout, "no budgets")
+}
+
+// Guarantee: G25.
+func TestJobSaysWhichBudgetItWaitsFor(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.call("", "budgets", "set", "all", "--amount", "3", "--per", "day").want(t, 0)
+	j := b.accept(jobs.Options{})
+	if _, err := b.store.Admit(t.Context(), j.Lane, 100); err != nil {
+		t.Fatal(err)
+	}
+	j, err := b.store.Load(t.Context(), j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.happens(j.ID, jobs.Postponed{Attempt: 1, Admitted: j.Admitted, Reason: jobs.WaitBudget, Budget: "all", Needs: 4 * jobs.Dollar})
+	shows(t, b.call("", "get", string(j.ID)).want(t, 0).stdout, "budget all, which is used up: of $3.00, $0.00 are spent and $0.00 held for what is under way, and it needs up to $4.00; "+
+		"it waits until the budget is raised or for the next day (UTC) (`enqueue budgets set all --amount ...`)")
+	b.call("", "budgets", "unset", "all").want(t, 0)
+	shows(t, b.call("", "get", string(j.ID)).want(t, 0).stdout, "budget all, which is no more")
+}
+
+func TestBudgetsRefuseWhatMakesNoSense(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for args, want := range map[string]string{
+		"budgets x":                                           `unexpected argument "x"`,
+		"budgets set":                                         "name one budget",
+		"budgets set a{b --amount 1":                          "is no name of a budget",
+		"budgets set all":                                     "there is no budget all yet",
+		"budgets set all --amount much":                       "for example 12 or 0.05, or any",
+		"budgets set all --amount -1":                         "amount",
+		"budgets set all --amount 9000001":                    "from 0 to $9000000.00",
+		"budgets set all --amount 1 --per week":               "one of day, month and total",
+		"budgets set all --amount 1 --tenant a/b":             "tenant",
+		"budgets set all --amount 1 --unknown-price whatever": "one of refuse and allow",
+		"budgets unset all":                                   "no budget all was set at run time",
+	} {
+		b.call("", strings.Fields(args)...).want(t, 2).says(t, want)
+	}
+}
