@@ -140,7 +140,11 @@ func writeForecast(w io.Writer, r forecastReport) error {
 		row("input", formatCount(r.InputTokens)+" tokens")
 		row("output", formatCount(r.OutputTokens)+" tokens, guessed")
 	}
-	row("expected", amount(r.Expected))
+	expected := amount(r.Expected)
+	if r.Expected != nil && r.Unknown > 0 {
+		expected += "+?" // as in other tables
+	}
+	row("expected", expected)
 	row("highest", amount(r.Highest))
 	_ = columns.Flush()
 	for _, why := range r.Why {

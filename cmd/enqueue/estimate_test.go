@@ -81,6 +81,8 @@ func TestBatchEstimates(t *testing.T) {
 		len(got.Why) != 1 || got.Why[0] != (reason{"no price for model dear, set prices.dear", 2}) || len(got.Open) != 0 {
 		t.Errorf("%+v, want %s expected", got, want)
 	}
+	shows(t, call(t.Context(), estimating(), "", "batch", file, "--estimate").want(t, 0).stdout,
+		"expected  $0.1738+?\nhighest   unknown\ncost unknown of 2 jobs: no price for model dear, set prices.dear\n")
 	if left := folder(t, filepath.Dir(file)); len(left) != 1 {
 		t.Errorf("it leaves %v", left)
 	}
