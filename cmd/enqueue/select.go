@@ -20,17 +20,26 @@ func failedStates() []jobs.State {
 
 // selectFlags select jobs.
 type selectFlags struct {
-	states, classes                                       []string
-	kind, lane, group, tenant, text, endpoint, responseID string
-	since, until, createdSince, createdUntil              string
+	states, classes                          []string
+	kind, text, endpoint, responseID         string
+	since, until, createdSince, createdUntil string
+
+	names
+}
+
+// names are the names of those that a job was run for, as flags.
+type names struct{ lane, group, tenant string }
+
+func (n *names) registerNames(fs *pflag.FlagSet, of string) {
+	fs.StringVar(&n.lane, "lane", "", "only "+of+" of this lane")
+	fs.StringVar(&n.group, "group", "", "only "+of+" of this group")
+	fs.StringVar(&n.tenant, "tenant", "", "only "+of+" of this tenant")
 }
 
 // register adds the flags that say which of the jobs in question are meant.
 func (f *selectFlags) register(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&f.classes, "class", nil, "only jobs with a failure of these classes, such as unavailable,quota")
-	fs.StringVar(&f.lane, "lane", "", "only jobs of this lane")
-	fs.StringVar(&f.group, "group", "", "only jobs of this group")
-	fs.StringVar(&f.tenant, "tenant", "", "only jobs of this tenant")
+	f.registerNames(fs, "jobs")
 	fs.StringVar(&f.text, "text", "", "only jobs with this text in their failure, model, lane, group, tenant, dedupe key or metadata, in whatever case")
 	fs.StringVar(&f.endpoint, "endpoint", "", "only jobs with an attempt at this endpoint")
 	fs.StringVar(&f.since, "since", "", "only jobs that ended since then, or go on and were created since: 2h, 3d, or a time (RFC 3339)")

@@ -22,9 +22,10 @@ import (
 
 // usageFlags say what of the ledger is shown.
 type usageFlags struct {
-	by, since, until           string
-	lane, tenant, group, model string
-	csv, lines                 bool
+	by, since, until, model string
+	csv, lines              bool
+
+	names
 }
 
 // usageKeys are what sums can be grouped by.
@@ -65,9 +66,7 @@ unknown and told as that. The ledger outlives the jobs.`,
 	fs.StringVar(&f.by, "by", "day", "what is summed up together: "+strings.Join(usageKeys(), ", "))
 	fs.StringVar(&f.since, "since", "30d", "first day: so long ago, or a day such as 2026-11-01")
 	fs.StringVar(&f.until, "until", "0s", "last day")
-	fs.StringVar(&f.lane, "lane", "", "only responses of this lane")
-	fs.StringVar(&f.tenant, "tenant", "", "only responses of this tenant")
-	fs.StringVar(&f.group, "group", "", "only responses of this group")
+	f.registerNames(fs, "responses")
 	fs.StringVar(&f.model, "model", "", "only responses of this model, as it was asked for")
 	fs.BoolVar(&f.csv, "csv", false, "print comma-separated values")
 	fs.BoolVar(&f.lines, "lines", false, "print each line of the ledger instead of sums (with --json)")
