@@ -98,7 +98,7 @@ func TestTurnsFollowTheRate(t *testing.T) {
 			}
 			at = append(at, turn.At.Sub(start).Round(time.Millisecond))
 		}
-		interval := time.Second * 1000 / 985
+		interval := time.Duration(float64(time.Second) / onePace.Headroom)
 		for i, d := range at {
 			// After a rest, half a second's worth goes early.
 			want := max(0, time.Duration(i)*interval-time.Second/2)
