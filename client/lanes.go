@@ -91,6 +91,8 @@ func (c *Client) describe(ctx context.Context, l *Lane, p results.Pause) error {
 	switch {
 	case st.Paused && st.Reason != "":
 		l.Paused = "by hand: " + st.Reason
+	case st.Paused && l.byConfiguration():
+		l.Paused = "by configuration"
 	case st.Paused:
 		l.Paused = "by hand"
 	case p.On():
@@ -108,12 +110,26 @@ func (c *Client) PauseLane(ctx context.Context, lane, reason string) error {
 	return c.store.PauseLane(ctx, lane, reason)
 }
 
-// ResumeLane ends a pause by hand.
+// byConfiguration reports whether it is the configuration that pauses the lane.
+func (l Lane) byConfiguration() bool { return l.Configured.Paused && !l.Set.Paused && !l.Set.Resumed }
+
+// ResumeLane ends a pause by hand, or one of the configuration of a living worker.
 func (c *Client) ResumeLane(ctx context.Context, lane string) error {
 	if !jobs.ValidName(lane) {
 		return jobs.Invalid("lane", "is no name: letters, digits and . _ - : only")
 	}
-	return c.store.ResumeLane(ctx, lane)
+	configured, err := c.pausedByConfiguration(ctx, lane)
+	if err != nil {
+		return err
+	}
+	return c.store.ResumeLane(ctx, lane, configured)
+}
+
+// pausedByConfiguration reports whether a living worker has a lane paused in its
+// configuration.
+func (c *Client) pausedByConfiguration(ctx context.Context, lane string) (bool, error) {
+	workers, err := c.store.Workers(ctx)
+	return slices.ContainsFunc(workers, func(w results.Worker) bool { return w.Rates[lane].Paused }), err
 }
 
 // SetLane changes limits of a lane for all workers, from the next request on: by the

@@ -154,6 +154,13 @@ func (c *Client) whyWaiting(ctx context.Context, j jobs.Job, now time.Time) (str
 		}
 		return why + "; enqueue lanes resume " + j.Lane + " has it go on", nil
 	}
+	configured, err := c.pausedByConfiguration(ctx, j.Lane)
+	if err != nil {
+		return "", err
+	}
+	if configured && !settings.Resumed {
+		return fmt.Sprintf("its lane %s, which is paused by configuration; enqueue lanes resume %s has it go on", j.Lane, j.Lane), nil
+	}
 	if j.Waits == jobs.WaitLimit {
 		return fmt.Sprintf("its turn: lane %s has sent as much as its limits allow", j.Lane), nil
 	}

@@ -20,6 +20,16 @@ type Rates struct {
 	Tokens   int `json:"tokens_per_minute,omitempty"`
 	// InFlight is the most responses that have not ended.
 	InFlight int `json:"in_flight,omitempty"`
+	// Paused has the lane send nothing, unless it was resumed at run time.
+	Paused bool `json:"paused,omitempty"`
+}
+
+// pausedFlag is how the scripts are told of a pause.
+func (r Rates) pausedFlag() string {
+	if r.Paused {
+		return "1"
+	}
+	return "0"
 }
 
 // Pace is how the rates of a lane are used.
@@ -83,7 +93,7 @@ type Standing struct {
 	// Room is how many requests it could send within the time that was asked about,
 	// -1 for any number.
 	Room int
-	// Paused says that it is paused by hand, and Reason why.
+	// Paused says that it is paused by hand or by configuration, and Reason why.
 	Paused bool
 	Reason string
 	// Rates are those in force, Learned those that the provider has told of.
@@ -109,7 +119,7 @@ func (s *Store) rates(lane string) base { return base(s.config.Prefix + ":{rates
 func (s *Store) Reserve(ctx context.Context, lane string, r Rates, p Pace, n Need) (Turn, error) {
 	now := s.Now()
 	answer, err := s.run(ctx, s.scripts.reserve, s.rates(lane), exact(now), r.Requests, r.Tokens, r.InFlight,
-		p.Headroom, p.Burst.Milliseconds(), n.Tokens, n.Patience.Milliseconds(), tryID(n.Try), ms(now.Add(n.Lease)), p.Heal.Milliseconds()).StringSlice()
+		p.Headroom, p.Burst.Milliseconds(), n.Tokens, n.Patience.Milliseconds(), tryID(n.Try), ms(now.Add(n.Lease)), p.Heal.Milliseconds(), r.pausedFlag()).StringSlice()
 	if err != nil {
 		return Turn{}, fmt.Errorf("reserve a turn in lane %s: %w", lane, err)
 	}
@@ -152,7 +162,7 @@ func (s *Store) CorrectTokens(ctx context.Context, lane string, r Rates, p Pace,
 func (s *Store) Room(ctx context.Context, lane string, r Rates, p Pace, ahead time.Duration) (Standing, error) {
 	now := s.Now()
 	answer, err := s.run(ctx, s.scripts.room, s.rates(lane), exact(now), r.Requests, r.Tokens, r.InFlight,
-		p.Headroom, p.Burst.Milliseconds(), exact(now.Add(ahead)), p.Heal.Milliseconds()).StringSlice()
+		p.Headroom, p.Burst.Milliseconds(), exact(now.Add(ahead)), p.Heal.Milliseconds(), r.pausedFlag()).StringSlice()
 	if err != nil {
 		return Standing{}, fmt.Errorf("ask for the room of lane %s: %w", lane, err)
 	}
@@ -216,6 +226,8 @@ type LaneSettings struct {
 	InFlight *int   `json:"in_flight,omitempty"`
 	Paused   bool   `json:"paused,omitempty"`
 	Reason   string `json:"reason,omitempty"`
+	// Resumed says that a pause of the configuration does not count.
+	Resumed bool `json:"resumed,omitempty"`
 }
 
 // LaneSettings reads what was set for a lane at run time.
@@ -234,7 +246,7 @@ func (s *Store) LaneSettings(ctx context.Context, lane string) (LaneSettings, er
 	}
 	return LaneSettings{
 		Requests: of(SettingRequests), Tokens: of(SettingTokens), InFlight: of(SettingInFlight),
-		Paused: f[settingPaused] == "1", Reason: f[settingReason],
+		Paused: f[settingPaused] == "1", Reason: f[settingReason], Resumed: f[settingPaused] == "0",
 	}, nil
 }
 
@@ -273,9 +285,16 @@ func (s *Store) PauseLane(ctx context.Context, lane, reason string) error {
 	return nil
 }
 
-// ResumeLane ends a pause by hand.
-func (s *Store) ResumeLane(ctx context.Context, lane string) error {
-	if err := s.rdb.HDel(ctx, s.settingsKey(lane), settingPaused, settingReason).Err(); err != nil {
+// ResumeLane ends a pause by hand, or, if the lane is paused by configuration, that one.
+func (s *Store) ResumeLane(ctx context.Context, lane string, configured bool) error {
+	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.HDel(ctx, s.settingsKey(lane), settingPaused, settingReason)
+		if configured {
+			p.HSet(ctx, s.settingsKey(lane), settingPaused, "0")
+		}
+		return nil
+	})
+	if err != nil {
 		return fmt.Errorf("resume lane %s: %w", lane, err)
 	}
 	return nil

@@ -269,11 +269,27 @@ func TestLanesAreSetAtRunTime(t *testing.T) {
 		if err != nil || !settings.Paused || settings.Requests != nil {
 			t.Errorf("%+v, %v", settings, err)
 		}
-		if err := h.ResumeLane(t.Context(), "bulk"); err != nil {
+		if err := h.ResumeLane(t.Context(), "bulk", false); err != nil {
 			t.Fatal(err)
 		}
 		if st := h.standing(configured); st.Paused {
 			t.Errorf("resumed: %+v", st)
+		}
+		configured.Paused = true
+		if st := h.standing(configured); !st.Paused || st.Room != 0 {
+			t.Errorf("paused by configuration: %+v", st)
+		}
+		if turn := h.turn(configured, results.Need{Patience: time.Minute}); turn.Verdict != results.TurnPaused {
+			t.Errorf("paused by configuration: %+v", turn)
+		}
+		if err := h.ResumeLane(t.Context(), "bulk", true); err != nil {
+			t.Fatal(err)
+		}
+		if st := h.standing(configured); st.Paused {
+			t.Errorf("resumed, and paused by configuration: %+v", st)
+		}
+		if settings, err := h.LaneSettings(t.Context(), "bulk"); err != nil || settings.Paused || !settings.Resumed {
+			t.Errorf("%+v, %v", settings, err)
 		}
 	})
 }

@@ -3,8 +3,10 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
 )
 
 func TestLanesAreShownAndChanged(t *testing.T) {
@@ -26,6 +28,28 @@ func TestLanesAreShownAndChanged(t *testing.T) {
 		t.Errorf("taken back:\n%s", out)
 	}
 	shows(t, b.call("", "lanes", "--json").want(t, 0).stdout, `"name":"default"`)
+}
+
+func TestLanePausedByConfiguration(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	worker := results.Worker{ID: "w", Lanes: []string{"default"}, Rates: map[string]results.Rates{"default": {Paused: true}}}
+	if err := b.store.Beat(t.Context(), worker, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	j := b.accept(jobs.Options{})
+	shows(t, b.call("", "lanes").want(t, 0).stdout, "by configuration")
+	why := "its lane default, which is paused by configuration; enqueue lanes resume default has it go on"
+	shows(t, b.call("", "get", string(j.ID)).want(t, 0).stdout, why)
+	b.call("", "lanes", "resume", "default").want(t, 0)
+	if out := b.call("", "lanes").want(t, 0).stdout; strings.Contains(out, "by configuration") {
+		t.Errorf("resumed:\n%s", out)
+	}
+	if out := b.call("", "get", string(j.ID)).want(t, 0).stdout; strings.Contains(out, why) {
+		t.Errorf("resumed:\n%s", out)
+	}
+	b.call("", "lanes", "pause", "default").want(t, 0)
+	shows(t, b.call("", "lanes").want(t, 0).stdout, "by hand")
 }
 
 func TestLanesRefuseWhatMakesNoSense(t *testing.T) {

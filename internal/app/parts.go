@@ -149,7 +149,7 @@ func (a *App) assemble() parts {
 func rates(cfg config.Config) map[string]results.Rates {
 	all := make(map[string]results.Rates, len(cfg.Lanes))
 	for name, lane := range cfg.Lanes {
-		all[name] = results.Rates{Requests: lane.RequestsPerMinute, Tokens: lane.TokensPerMinute, InFlight: lane.InFlight}
+		all[name] = results.Rates{Requests: lane.RequestsPerMinute, Tokens: lane.TokensPerMinute, InFlight: lane.InFlight, Paused: lane.Paused}
 	}
 	return all
 }

@@ -122,6 +122,8 @@ type Lane struct {
 	RequestsPerMinute int `mapstructure:"requests_per_minute"`
 	TokensPerMinute   int `mapstructure:"tokens_per_minute"`
 	InFlight          int `mapstructure:"in_flight"`
+	// Paused has the lane send nothing until it is resumed at run time.
+	Paused bool `mapstructure:"paused"`
 	// PriorityWeights are what its priorities weigh against each other, the lowest
 	// first; none is the default.
 	PriorityWeights []int `mapstructure:"priority_weights"`

@@ -24,6 +24,7 @@ func laneKeys(lane string) []key {
 		{name: own + "requests_per_minute", fallback: "0", kind: count(0, 1_000_000_000), doc: "Most requests that all workers together send in a minute; 0 goes by what the provider tells of its limits."},
 		{name: own + "tokens_per_minute", fallback: "0", kind: count(0, 1_000_000_000), doc: "Most tokens that those requests need in a minute; 0 likewise."},
 		{name: own + "in_flight", fallback: "0", kind: count(0, 1_000_000_000), doc: "Most responses of the lane that have not ended, 0 for any number."},
+		{name: own + "paused", fallback: "false", kind: toggle(), doc: "Whether the lane sends nothing until it is resumed."},
 		{name: own + "priority_weights", kind: weights(), doc: "How often the priorities of a tenant go beside one another; each twice as often as the one below unless given."},
 		{name: own + "models", kind: patterns(), doc: "Models whose jobs go to this lane when they name none, such as gpt-4.1*; of several lanes the first by name has them."},
 	}
@@ -84,6 +85,8 @@ func (r *laneReader) lane(name string, raw any) Lane {
 	l.RequestsPerMinute, _ = read("requests_per_minute", "")
 	l.TokensPerMinute, _ = read("tokens_per_minute", "")
 	l.InFlight, _ = read("in_flight", "")
+	value, _ = r.value(laneKey(name, "paused"), fields, "false", sourceDefault)
+	l.Paused, _ = value.(bool)
 	value, _ = r.value(laneKey(name, "priority_weights"), fields, "", sourceDefault)
 	l.PriorityWeights, _ = value.([]int)
 	value, _ = r.value(laneKey(name, "models"), fields, "", sourceDefault)

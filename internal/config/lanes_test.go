@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -73,6 +74,17 @@ func TestLanesPrecedence(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestPausedLane(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Sources{Environ: []string{`LONGHAUL_LANES={"a":{"paused":true},"b":{}}`}})
+	if !c.Lanes["a"].Paused || c.Lanes["b"].Paused || setting(t, c, "lanes.a.paused").Value != "true" {
+		t.Errorf("%+v", c.Lanes)
+	}
+	if _, err := config.Load(config.Sources{Environ: []string{`LONGHAUL_LANES={"a":{"paused":"now"}}`}}); err == nil || !strings.Contains(err.Error(), "lanes.a.paused") {
+		t.Error(err)
 	}
 }
 

@@ -22,7 +22,7 @@ func TestTableHasEveryKeyInOrder(t *testing.T) {
 		switch k.Name {
 		case "lanes":
 			for _, lane := range []string{"a", "b", "c", "d", "default", "e"} {
-				for _, leaf := range []string{"concurrency", "window", "endpoint", "requests_per_minute", "tokens_per_minute", "in_flight", "priority_weights", "models"} {
+				for _, leaf := range []string{"concurrency", "window", "endpoint", "requests_per_minute", "tokens_per_minute", "in_flight", "paused", "priority_weights", "models"} {
 					want = append(want, "lanes."+lane+"."+leaf)
 				}
 			}

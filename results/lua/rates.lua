@@ -31,8 +31,9 @@ end
 -- limits are those in force, of requests, tokens and responses in flight, 0 for none:
 -- what was set at run time, else what is configured. The provider's own counts where
 -- it is lower; where nothing else is said, only once less than half of it is left, so
--- that a lane at rest may send as many at once as the provider takes.
-local function limits(s, now, rpm, tpm, most)
+-- that a lane at rest may send as many at once as the provider takes. A pause that was
+-- set or ended at run time counts before one of the configuration ('1').
+local function limits(s, now, rpm, tpm, most, paused)
   local f = redis.call('HMGET', set, 'requests_per_minute', 'tokens_per_minute', 'in_flight', 'paused')
   local given = { tonumber(f[1]) or rpm, tonumber(f[2]) or tpm }
   for i = 1, 2 do
@@ -40,5 +41,5 @@ local function limits(s, now, rpm, tpm, most)
     if given[i] <= 0 and s.left[i] + (now - s.told) * theirs / 60000 >= theirs / 2 then theirs = 0 end
     if given[i] <= 0 or theirs > 0 and theirs < given[i] then given[i] = theirs end
   end
-  return given[1], given[2], tonumber(f[3]) or most, f[4] == '1'
+  return given[1], given[2], tonumber(f[3]) or most, (f[4] or paused) == '1'
 end

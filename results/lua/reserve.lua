@@ -7,14 +7,15 @@
 -- ARGV: now, requests a minute, tokens a minute, most in flight, headroom (the share
 --       of the rates that is used), burst (by how much a request may be early, so that
 --       a lane at rest need not send one by one), tokens of the request, the longest
---       wait, member, end of its lease, time in which a cut heals
+--       wait, member, end of its lease, time in which a cut heals, whether the lane is
+--       paused by configuration ('1' or '0')
 -- Returns a verdict ('granted', 'wait', 'full', 'paused') and the time at which the
 -- request may be sent, or could be.
 local now, headroom, burst, tokens = tonumber(ARGV[1]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local patience, member, lease, heal = tonumber(ARGV[8]), ARGV[9], ARGV[10], tonumber(ARGV[11])
 
 local s = stand()
-local rpm, tpm, most, paused = limits(s, now, tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
+local rpm, tpm, most, paused = limits(s, now, tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[12])
 if paused then return { 'paused', full(now) } end
 if tpm > 0 then tokens = math.min(tokens, tpm) end
 if most > 0 and not redis.call('ZSCORE', open, member) and redis.call('ZCARD', open) >= most then

@@ -1,8 +1,8 @@
 -- Room tells how many requests a lane could send before a given time, as far as its
 -- limits go, and how it stands.
 -- ARGV: now, requests a minute, tokens a minute, most in flight, headroom, burst, until,
---       time in which a cut heals
--- Returns the number (-1: any), whether it is paused by hand ('1' or '0'), the limits
+--       time in which a cut heals, whether the lane is paused by configuration ('1' or '0')
+-- Returns the number (-1: any), whether it is paused by hand or by configuration ('1' or '0'), the limits
 -- in force of requests, tokens and responses in flight (0: none), those that the
 -- provider has told of requests and tokens, the share that a cut leaves, how many
 -- places are taken, until when everything is held back, how many were granted and how
@@ -10,7 +10,7 @@
 local now, headroom, burst = tonumber(ARGV[1]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local till, heal = tonumber(ARGV[7]), tonumber(ARGV[8])
 local s = stand()
-local rpm, tpm, most, paused = limits(s, now, tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
+local rpm, tpm, most, paused = limits(s, now, tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[9])
 local f = redis.call('HMGET', rates, 'mean', 'granted', 'refused')
 local part, taken, room = share(s, now, heal), redis.call('ZCARD', open), -1
 local function bound(n) if room < 0 or n < room then room = math.max(0, n) end end
