@@ -310,8 +310,11 @@ func (e *exchange) plan(r *record, later *liveRule, now time.Time) {
 	if fault.NeverEnds {
 		r.ends = never
 	}
-	if fault.Stale != nil || fault.Missing != nil || fault.StreamCut > 0 || later != nil {
-		r.quirks = &quirks{stale: fault.Stale, missing: fault.Missing, streamCut: fault.StreamCut, later: later}
+	if fault.Stale != nil || fault.Missing != nil || fault.StreamCut > 0 || fault.StreamStall > 0 || fault.StreamRefuse || later != nil {
+		r.quirks = &quirks{
+			stale: fault.Stale, missing: fault.Missing, later: later,
+			streamCut: fault.StreamCut, streamStall: fault.StreamStall, streamRefuse: fault.StreamRefuse,
+		}
 	}
 }
 

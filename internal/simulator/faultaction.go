@@ -65,6 +65,11 @@ type FaultAction struct {
 	IgnoreBackground bool `json:"ignore_background,omitempty"`
 	// StreamCut ends every stream of the response after that many events.
 	StreamCut int `json:"stream_cut,omitempty"`
+	// StreamStall has every stream of the response fall silent after that many events and
+	// stay open.
+	StreamStall int `json:"stream_stall,omitempty"`
+	// StreamRefuse refuses to stream the response again, as if it were older than five minutes.
+	StreamRefuse bool `json:"stream_refuse,omitempty"`
 
 	// Withhold never sends the webhook.
 	Withhold bool `json:"withhold,omitempty"`
@@ -151,10 +156,13 @@ func (a *FaultAction) problems(op string) []error {
 	if a.StreamCut < 0 {
 		refuse("stream_cut: %d is negative", a.StreamCut)
 	}
+	if a.StreamStall < 0 {
+		refuse("stream_stall: %d is negative", a.StreamStall)
+	}
 	errs = append(errs, a.webhookProblems(op)...)
 	if a.shapesLife() && op != "create" && op != "" {
-		errs = append(errs, errors.New("action: never_ends, fail, incomplete, queued, running, stale, missing, ignore_background and "+
-			"stream_cut need match.op create"))
+		errs = append(errs, errors.New("action: never_ends, fail, incomplete, queued, running, stale, missing, ignore_background, "+
+			"stream_cut, stream_stall and stream_refuse need match.op create"))
 	}
 	if !a.shapesLife() && !a.shapesAnswer() && !a.shapesWebhook() {
 		errs = append(errs, errors.New("action: is empty"))
@@ -204,7 +212,7 @@ func (a *FaultAction) shapesWebhook() bool {
 // shapesLife reports whether the action changes the life of the response that is created.
 func (a *FaultAction) shapesLife() bool {
 	return a.NeverEnds || a.Fail != nil || a.Incomplete != "" || a.Queued != nil || a.Running != nil || a.Stale != nil || a.Missing != nil ||
-		a.IgnoreBackground || a.StreamCut != 0
+		a.IgnoreBackground || a.StreamCut != 0 || a.StreamStall != 0 || a.StreamRefuse
 }
 
 // shapesAnswer reports whether the action changes the answer to the request.

@@ -154,6 +154,10 @@ func (a *FaultAction) set(name, value string) (err error) {
 		a.IgnoreBackground, err = strconv.ParseBool(value)
 	case "stream_cut":
 		a.StreamCut, err = strconv.Atoi(value)
+	case "stream_stall":
+		a.StreamStall, err = strconv.Atoi(value)
+	case "stream_refuse":
+		a.StreamRefuse, err = strconv.ParseBool(value)
 	default:
 		return a.setWebhook(name, value)
 	}

@@ -38,6 +38,7 @@ func TestShortFormOfFaults(t *testing.T) {
 		"queued=1s,running=1s,ignore_background,stream_cut=3": {
 			Action: simulator.FaultAction{Queued: &second, Running: &second, IgnoreBackground: true, StreamCut: 3},
 		},
+		"stream_stall=7,stream_refuse": {Action: simulator.FaultAction{StreamStall: 7, StreamRefuse: true}},
 		"stale_gets=2,stale_for=1s,missing_gets=3,missing_for=1s": {
 			Action: simulator.FaultAction{
 				Stale: &simulator.FaultWindow{Gets: 2, For: second}, Missing: &simulator.FaultWindow{Gets: 3, For: second},

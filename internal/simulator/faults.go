@@ -195,5 +195,7 @@ func chance(n uint64, share float64) bool {
 type quirks struct {
 	stale, missing *FaultWindow
 	streamCut      int
+	streamStall    int
+	streamRefuse   bool
 	later          *liveRule // from the request's metadata; nil if the plan alone decides
 }

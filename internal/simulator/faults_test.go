@@ -272,6 +272,38 @@ func TestFaultsOfOneRequest(t *testing.T) {
 			t.Errorf("%d events, want 5", len(events))
 		}
 	})
+	t.Run("stream that falls silent", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			sim := newSimulator(t, simulator.Config{})
+			ctx, leave := context.WithTimeout(t.Context(), time.Hour)
+			defer leave()
+			body := `{"model":"gpt-4.1","input":"Hi.","stream":true,"background":true,"metadata":{"simulator_fault":"stream_stall=4"}}`
+			r := httptest.NewRequestWithContext(ctx, "POST", "/v1/responses", strings.NewReader(body))
+			r.Header.Set("Authorization", "Bearer k")
+			w := httptest.NewRecorder()
+			began := time.Now()
+			sim.ServeHTTP(w, r)
+			if n := strings.Count(w.Body.String(), "data: "); n != 4 || time.Since(began) != time.Hour {
+				t.Errorf("%d events in %s, want 4 in an hour, when the client had enough", n, time.Since(began))
+			}
+			if got := sim.Ledger().Entries[0].Status; got != simulator.StatusCompleted {
+				t.Errorf("the response is %s", got)
+			}
+		})
+	})
+	t.Run("stream that is refused", func(t *testing.T) {
+		sim := newSimulator(t, simulator.Config{})
+		created := parseSSE(t, call(t, sim, "POST", "/v1/responses", object{
+			"model": "gpt-4.1", "input": "Hi.", "stream": true, "background": true, "metadata": object{"simulator_fault": "stream_refuse"},
+		}), 0)
+		id := text(t, at(created[0].data, "response", "id"))
+		if got := call(t, sim, "GET", "/v1/responses/"+id+"?stream=true", nil); got.status != 400 || !strings.Contains(got.raw, "more than 5 minutes old") {
+			t.Errorf("stream = %d %s", got.status, got.raw)
+		}
+		if got := call(t, sim, "GET", "/v1/responses/"+id, nil); got.status != 200 {
+			t.Errorf("look = %d %s", got.status, got.raw)
+		}
+	})
 }
 
 func TestInvalidFaultsAreRefused(t *testing.T) {
@@ -295,6 +327,8 @@ func TestInvalidFaultsAreRefused(t *testing.T) {
 		{rule(simulator.FaultMatch{}, simulator.FaultAction{Fail: &simulator.FaultFailure{}}), "rules[0].action.fail.code"},
 		{rule(simulator.FaultMatch{}, simulator.FaultAction{Stale: &simulator.FaultWindow{}}), "rules[0].action.stale"},
 		{rule(simulator.FaultMatch{Op: "get"}, simulator.FaultAction{NeverEnds: true}), "need match.op create"},
+		{rule(simulator.FaultMatch{Op: "get"}, simulator.FaultAction{StreamRefuse: true}), "need match.op create"},
+		{rule(simulator.FaultMatch{Op: "create"}, simulator.FaultAction{StreamStall: -1}), "rules[0].action.stream_stall"},
 		{rule(simulator.FaultMatch{Op: "get"}, simulator.FaultAction{Incomplete: "content_filter"}), "need match.op create"},
 		{rule(simulator.FaultMatch{}, simulator.FaultAction{Incomplete: "boredom"}), "rules[0].action.incomplete: "},
 		{rule(simulator.FaultMatch{Op: "create"}, simulator.FaultAction{Body: "stale"}), "rules[0].action.body: stale needs"},

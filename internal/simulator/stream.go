@@ -194,7 +194,7 @@ func (e *exchange) streamAgain(ctx context.Context, v view, after, obfuscation s
 		e.refuse(invalid("stream", "", "This response cannot be streamed because it was not created with background=true."))
 	case !v.stream:
 		e.refuse(invalid("stream", "", "This response cannot be streamed because it was not created with stream=true."))
-	case e.started.UnixNano()-v.created > int64(streamable):
+	case e.started.UnixNano()-v.created > int64(streamable), v.quirks != nil && v.quirks.streamRefuse:
 		e.refuse(invalid("stream", "", "This response can no longer be streamed because it is more than 5 minutes old"))
 	default:
 		e.stream(ctx, v.record, from, obfuscation != "false")
@@ -214,8 +214,12 @@ func (e *exchange) stream(ctx context.Context, r *record, from int, obfuscate bo
 
 	list := r.events()
 	left := len(list) + 1 // one more than can be sent
+	stalls := false
 	if r.quirks != nil && r.quirks.streamCut > 0 {
 		left = r.quirks.streamCut
+	}
+	if r.quirks != nil && r.quirks.streamStall > 0 {
+		left, stalls = r.quirks.streamStall, true
 	}
 	next := 0
 	for {
@@ -241,6 +245,11 @@ func (e *exchange) stream(ctx context.Context, r *record, from int, obfuscate bo
 		}
 		if len(out) > 0 {
 			_, _ = e.w.Write(out) // a client that has left shows in the context
+		}
+		if stalls && left == 0 {
+			_ = flusher.Flush()
+			_ = e.wait(ctx, time.Duration(never), nil)
+			return false
 		}
 		if err := flusher.Flush(); err != nil && !over && ctx.Err() != nil {
 			return false
