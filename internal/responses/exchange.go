@@ -39,6 +39,11 @@ type exchange struct {
 	traced  bool   // the transport reports what it does
 	request []byte // the body that was sent, to recognise in an error
 
+	// visit takes the events of a stream that is followed; streamed says that the
+	// answer was a stream.
+	visit    func(data []byte) bool
+	streamed bool
+
 	reached bool         // the request was given to the transport
 	link    atomic.Int32 // how far the transport got; one of the link constants
 
@@ -146,6 +151,13 @@ func (e *exchange) record(req *http.Request, next option.MiddlewareNext) (*http.
 		return res, err
 	}
 	defer func() { _ = res.Body.Close() }()
+	if (e.op == opCreate || e.op == opFollow) && isStream(res) {
+		e.status, e.header = res.StatusCode, res.Header
+		e.readStream(res.Body)
+		read := *res
+		read.Body, read.ContentLength = http.NoBody, 0
+		return &read, nil
+	}
 	limit := e.limit
 	if res.StatusCode >= http.StatusMultipleChoices {
 		limit = min(limit, maxErrorBytes)

@@ -88,7 +88,8 @@ func (c *Client) Close() {
 // known; the response may have ended already, at a server that ignores
 // "background". If the id could be read from an answer that was otherwise cut
 // or over the cap, the reply has the id, a status that is not terminal and no
-// Raw: a look brings the rest.
+// Raw: a look brings the rest. Where body asks for a stream, the first event with the
+// response is the answer; the rest of the stream is [Client.Follow]'s.
 //
 // The error is a [*jobs.Error]. Its class is ambiguous whenever the request may
 // have been accepted without its id having become known, and oversized when
@@ -221,10 +222,11 @@ const (
 	opDelete     operation = "delete"
 	opInputItems operation = "input_items"
 	opModel      operation = "model"
+	opFollow     operation = "follow"
 )
 
 func operations() []operation {
-	return []operation{opCreate, opLook, opCancel, opDelete, opInputItems, opModel}
+	return []operation{opCreate, opLook, opCancel, opDelete, opInputItems, opModel, opFollow}
 }
 
 // verb says what the operation does, for people.
@@ -236,6 +238,8 @@ func (op operation) verb() string {
 		return "list input items"
 	case opModel:
 		return "ask for model"
+	case opFollow:
+		return "follow response"
 	case opCreate, opCancel, opDelete:
 	}
 	return string(op) + " response"

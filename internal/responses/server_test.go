@@ -165,6 +165,8 @@ func call(ctx context.Context, c *responses.Client, op string) (jobs.Reply, erro
 	case "input_items":
 		_, err := c.InputItems(ctx, testID)
 		return jobs.Reply{}, err
+	case "follow":
+		return jobs.Reply{}, c.Follow(ctx, testID, -1, func([]byte) bool { return true })
 	case "model":
 		return jobs.Reply{}, c.Model(ctx, "gpt-4.1")
 	}
