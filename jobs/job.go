@@ -33,6 +33,9 @@ type Job struct {
 	Group         string            `json:"group,omitempty"`
 	Tenant        string            `json:"tenant,omitempty"`
 	Uncertain     Uncertainty       `json:"uncertain"`
+	// Stream says that responses are streamed as well, so that their progress can be
+	// followed.
+	Stream bool `json:"stream,omitempty"`
 	// UncertainWait is the job's own bound of the wait for the provider's word on
 	// a create whose answer was lost; 0 leaves it to the worker's configuration.
 	UncertainWait time.Duration `json:"uncertain_wait_ns,omitempty"`
@@ -262,6 +265,16 @@ type Looks struct {
 	Last     time.Time `json:"last,omitzero"`
 	Next     time.Time `json:"next,omitzero"`
 	Status   string    `json:"status,omitempty"` // the status last seen
+	// Dry is how many streams of the response, in a row, brought nothing, and
+	// Unstreamed says that it is streamed no more: it is only looked at.
+	Dry        int  `json:"dry,omitempty"`
+	Unstreamed bool `json:"unstreamed,omitempty"`
+}
+
+// Followed reports whether the response of a running job is to be followed in a
+// stream.
+func (j Job) Followed() bool {
+	return j.Stream && j.State == StateRunning && j.Stop == nil && !j.Looks.Unstreamed
 }
 
 // EffectKind says what an effect does.

@@ -71,6 +71,9 @@ type Options struct {
 	// Tenant names on whose behalf the job is run: a customer, a team, a service.
 	// Default none, which is a tenant like any other.
 	Tenant string `json:"tenant,omitempty"`
+	// Stream has the response streamed as well, so that its progress can be followed
+	// while it runs; see [Progress].
+	Stream bool `json:"stream,omitempty"`
 	// Uncertain is the policy for a create whose answer was lost; default
 	// [UncertainResubmit].
 	Uncertain Uncertainty `json:"uncertain,omitempty"`
@@ -230,7 +233,7 @@ func New(id ID, request Request, o Options, now time.Time) Job {
 		Include: request.Includes(),
 		Lane:    o.Lane, Priority: DefaultPriority, MaxAttempts: o.MaxAttempts,
 		Deadline: stored(o.Deadline), NotBefore: stored(o.NotBefore), DedupeKey: o.DedupeKey, Retention: o.Retention, Metadata: o.Metadata,
-		Group: o.Group, Tenant: o.Tenant, Uncertain: o.Uncertain, UncertainWait: o.UncertainWait, FallbackTier: o.FallbackTier,
+		Group: o.Group, Tenant: o.Tenant, Stream: o.Stream, Uncertain: o.Uncertain, UncertainWait: o.UncertainWait, FallbackTier: o.FallbackTier,
 		GrowOutputTo: o.GrowOutputTo, History: len(o.History) > 0,
 		After: o.After, ContinueFrom: o.ContinueFrom, Thread: o.Thread, Awaiting: o.dependencies(),
 	}

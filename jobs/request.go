@@ -103,6 +103,16 @@ func (r Request) Body(job ID, attempt int, adjust *Adjustment) (json.RawMessage,
 	return o.encode(), nil
 }
 
+// Streamed is a body that asks for the response to be streamed as well.
+func Streamed(body json.RawMessage) (json.RawMessage, error) {
+	o, err := parseObject(body)
+	if err != nil {
+		return nil, Invalid("request", "%s", err.Error())
+	}
+	o.set("stream", json.RawMessage("true"))
+	return o.encode(), nil
+}
+
 // Digest is the hash that tells whether two requests are the same, byte for
 // byte: the hexadecimal SHA-256 of the body.
 func (r Request) Digest() string {
@@ -195,7 +205,7 @@ func refuseOurs(o object) error {
 		}
 	}
 	if v, ok := o.values["stream"]; ok && string(v) != "false" && !isNull(v) {
-		return Invalid("stream", "is not for a background job, whose status is polled; remove it")
+		return Invalid("stream", "is set by Longhaul; remove it, and ask for a streamed job with the option stream (enqueue submit --stream)")
 	}
 	return nil
 }

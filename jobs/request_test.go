@@ -135,7 +135,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"background as a string", member("background", `"true"`), "background", "remove it"},
 		{"not stored", member("store", `false`), "store", "remove it"},
 		{"store null", member("store", `null`), "store", "remove it"},
-		{"streamed", member("stream", `true`), "stream", "polled"},
+		{"streamed", member("stream", `true`), "stream", "--stream"},
 
 		{"metadata as a list", member("metadata", `["a"]`), "metadata", "must be a JSON object"},
 		{"metadata with a number", member("metadata", `{"a":1}`), "metadata", "values are strings"},

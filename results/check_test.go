@@ -134,6 +134,9 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 			h.t.Fatalf("%s has ended, %v wait for it, and nobody is to tell them", id, waited)
 		}
 	}
+	if told := space[base+"deltas:"+string(id)]; len(told) > 0 {
+		want[base+"deltas:"+string(id)] = told
+	}
 	if j.State == jobs.StateRunning { // what a claim notes, and no step does
 		head[headLapsed], head[headAlone] = got[headLapsed], got[headAlone]
 	}
@@ -325,6 +328,15 @@ func reader(h *harness, p redis.Pipeliner, key, kind string) func() map[string]s
 				members[member] = ""
 			}
 			return members
+		}
+	case "stream":
+		answer := p.XRange(ctx, key, "-", "+")
+		return func() map[string]string {
+			entries := map[string]string{}
+			for _, entry := range answer.Val() {
+				entries[entry.ID] = fmt.Sprint(entry.Values)
+			}
+			return entries
 		}
 	case "string":
 		answer := p.Get(ctx, key)

@@ -65,6 +65,7 @@ func eachOperation(t *testing.T, h *harness) {
 			t.Errorf("nudge of %s = %d", id, got[0])
 		}
 	}
+	operationsOfAStream(t, h)
 	page, err := h.List(ctx, results.Filter{Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +94,21 @@ func eachOperation(t *testing.T, h *harness) {
 	if n := h.audit(); n != 0 {
 		t.Errorf("Audit repaired %d entries", n)
 	}
+	h.check()
+}
+
+// operationsOfAStream has a job followed, and deletes it.
+func operationsOfAStream(t *testing.T, h *harness) {
+	t.Helper()
+	j := h.in(jobs.StateRunning, jobs.Options{Stream: true})
+	h.tell(j.ID, 1, 0, 3)
+	wantTold(t, h.progress(j.ID, jobs.Place{}), deltas(1, 0, 3))
+	if held, err := h.TakeClaim().Renew(t.Context(), j, jobs.Looks{}, time.Minute, true); err != nil || !held {
+		t.Errorf("Renew: %t, %v", held, err)
+	}
+	h.step(j.ID, jobs.Looked{Reply: reply(t, "resp_"+string(j.ID), jobs.StatusCompleted)})
+	h.step(j.ID, jobs.DeleteRequested{})
+	h.gone(j.ID)
 	h.check()
 }
 

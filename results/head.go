@@ -47,25 +47,37 @@ func readHead(j *jobs.Job, head string) {
 
 // encodeLooks writes the counters that change with every look into the head, so
 // that a look does not rewrite the record. The status is the provider's, and may
-// be anything.
+// be anything. What is said of its streams comes behind that, and only where there is
+// something to say: an older build reads no other lists than those of six.
 func encodeLooks(l jobs.Looks) string {
-	return fmt.Sprintf("%d,%d,%d,%d,%d,%s", l.Count, l.Failed, l.NotFound, ms(l.Last), ms(l.Next), url.QueryEscape(l.Status))
+	text := fmt.Sprintf("%d,%d,%d,%d,%d,%s", l.Count, l.Failed, l.NotFound, ms(l.Last), ms(l.Next), url.QueryEscape(l.Status))
+	switch {
+	case l.Unstreamed:
+		return text + ",never"
+	case l.Dry > 0:
+		return text + "," + strconv.Itoa(l.Dry)
+	}
+	return text
 }
 
 func decodeLooks(text string) jobs.Looks {
 	parts := strings.Split(text, ",")
-	if len(parts) != 6 {
+	if len(parts) < 6 {
 		return jobs.Looks{}
 	}
 	status, err := url.QueryUnescape(parts[5])
 	if err != nil {
 		status = "" // not ours
 	}
-	return jobs.Looks{
+	l := jobs.Looks{
 		Count: int(parseInt(parts[0])), Failed: int(parseInt(parts[1])), NotFound: int(parseInt(parts[2])),
 		Last: time.UnixMilli(parseInt(parts[3])).UTC(), Next: time.UnixMilli(parseInt(parts[4])).UTC(),
 		Status: status,
 	}
+	if len(parts) > 6 {
+		l.Dry, l.Unstreamed = int(parseInt(parts[6])), parts[6] == "never"
+	}
+	return l
 }
 
 // parseInt reads a number that we wrote; anything else is 0.

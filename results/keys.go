@@ -24,6 +24,7 @@ import (
 //	looks:ENDPOINT         zset    running jobs of an endpoint by their next look; a claim moves them behind its lease
 //	due                    zset    all other jobs that want attention, by when; likewise
 //	dependents:ID          zset    the jobs, of any shard, that wait for the end of a job
+//	deltas:ID              stream  the latest events of a job's streamed responses, by attempt and number; see progress.go
 //	thread:HASH            string  the id of the last job of a thread
 //	parked:BUDGET          zset    waiting jobs that stand outside their lanes until the budget has room, by rank
 //	expire                 zset    ended jobs by the end of their retention
@@ -141,6 +142,8 @@ func (s *Store) home(id jobs.ID) (base, error) {
 func (b base) job(id jobs.ID) string { return string(b) + "job:" + string(id) }
 
 func (b base) dependents(id jobs.ID) string { return string(b) + "dependents:" + string(id) }
+
+func (b base) deltas(id jobs.ID) string { return string(b) + "deltas:" + string(id) }
 
 func (b base) dedupe(hash string) string { return string(b) + "dedupe:" + hash }
 

@@ -65,6 +65,11 @@ type Config struct {
 	Lanes []string
 	// LedgerRetention is how long it is known what responses cost; default 400 days.
 	LedgerRetention time.Duration
+	// ProgressEvents is about how many events of a job's streamed responses are kept,
+	// the latest, and ProgressKept for how long after the last one; default
+	// [DefaultProgressEvents] and [DefaultProgressKept].
+	ProgressEvents int
+	ProgressKept   time.Duration
 	// Durability says what must have an intent before its create may leave.
 	Durability Durability
 	// Pulse is a client of the same Redis for what workers say of themselves and
@@ -106,6 +111,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.LedgerRetention == 0 {
 		c.LedgerRetention = DefaultLedgerRetention
+	}
+	if c.ProgressEvents == 0 {
+		c.ProgressEvents = DefaultProgressEvents
+	}
+	if c.ProgressKept == 0 {
+		c.ProgressKept = DefaultProgressKept
 	}
 	if c.Durability.Patience == 0 {
 		c.Durability.Patience = time.Second

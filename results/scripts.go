@@ -30,6 +30,7 @@ type scripts struct {
 	reserve, observe, correct, room, places                                                             *redis.Script
 	attend, told                                                                                        *redis.Script
 	hold, spend, tally                                                                                  *redis.Script
+	renew, progress                                                                                     *redis.Script
 }
 
 // newScripts reads the sources. With flags, the scripts that record what was
@@ -81,6 +82,10 @@ func newScripts(flags bool) (scripts, error) {
 
 		attend: load("attend", ""),
 		told:   load("told", allowOOM),
+
+		// Progress is not kept when Redis is full: its memory is for results.
+		renew:    load("renew", allowOOM),
+		progress: load("progress", ""),
 
 		alone:      load("alone", allowOOM),
 		hint:       load("hint", ""),

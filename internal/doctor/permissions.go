@@ -32,6 +32,7 @@ func probes() []probe {
 		list("zadd", key, 0, "a"), list("zcard", key), list("zscore", key, "a"), list("zrange", key, 0, -1),
 		list("zrevrange", key, 0, -1), list("zrangebyscore", key, 0, 0), list("zrevrangebylex", key, "+", "-"),
 		list("zremrangebyscore", key, 1, 2), list("zremrangebyrank", key, 1, 2), list("zrem", key, "a"), list("del", key),
+		list("xadd", key, "maxlen", "~", 1, "1-1", "a", "1"), list("xrange", key, "-", "+"), list("xrevrange", key, "+", "-"), list("del", key),
 		list("evalsha", "0000000000000000000000000000000000000000", 1, key), list("eval", "return 1", 1, key),
 		list("publish", key, ""), list("multi"), list("exec"), list("time"), list("info", "memory"), list("memory", "usage", key),
 	}

@@ -9,6 +9,7 @@ local function list_key(state, stream) return base .. 'list:' .. state .. ':' ..
 local function group_state_key(state, group) return base .. 'groupstate:' .. state .. ':' .. group end
 local function thread_key(hash) return base .. 'thread:' .. hash end
 local function dependents_key(id) return base .. 'dependents:' .. id end
+local function deltas_key(id) return base .. 'deltas:' .. id end
 local function waiting_key(set, lane) return base .. set .. ':' .. lane end
 
 -- The head of a job holds in one field what scripts and the store need beside
@@ -223,7 +224,7 @@ local function remove(id)
   local thread = string.match(head[THREAD], '^%x+')
   if thread and redis.call('GET', thread_key(thread)) == id then redis.call('DEL', thread_key(thread)) end
   if head[BLOBS] ~= '' then redis.call('ZADD', base .. 'gone', 0, id) end
-  redis.call('UNLINK', job_key(id), dependents_key(id))
+  redis.call('UNLINK', job_key(id), dependents_key(id), deltas_key(id))
   return true
 end
 
