@@ -13,6 +13,9 @@ import (
 // neither finished it nor given it back before one looks at it alone.
 const lapsesBeforeAlone = 2
 
+// runsAlone reports whether a job was present at repeated crashes.
+func runsAlone(j jobs.Job) bool { return j.Alone || j.Lapsed >= lapsesBeforeAlone }
+
 // enter waits until a look may begin, beside others or, for a job that was present
 // at repeated crashes, alone. It returns false when there is nothing to look at
 // now: the job crashed a worker that ran nothing else and is set aside, has moved
@@ -24,7 +27,7 @@ func (p *Poller) enter(ctx context.Context, log *slog.Logger, j jobs.Job) (leave
 	if j.AloneBy != "" && p.guilty(ctx, log, j) {
 		return nil, false
 	}
-	alone := j.Alone || j.Lapsed >= lapsesBeforeAlone
+	alone := runsAlone(j)
 	leave, err := p.config.Enter(ctx, alone)
 	if err != nil {
 		log.WarnContext(ctx, "look put off", slog.Bool("alone", alone), slog.Any("err", err))

@@ -20,6 +20,9 @@ type metrics struct {
 	claimErrors prometheus.Counter
 	untold      prometheus.Counter
 	lateness    prometheus.Histogram
+	open        prometheus.Gauge
+	streams     *prometheus.CounterVec
+	events      prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -49,12 +52,27 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Buckets:                     []float64{0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000},
 		NativeHistogramBucketFactor: 1.1,
 	})
+	m.open = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "longhaul", Subsystem: "poller", Name: "streams_open",
+		Help: "Responses that are being followed in a stream.",
+	})
+	m.streams = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "longhaul", Subsystem: "poller", Name: "streams_total",
+		Help: "Streams of responses that are followed no longer, by how that came.",
+	}, []string{"end"})
+	m.events = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: "longhaul", Subsystem: "poller", Name: "stream_events_total",
+		Help: "Events of streamed responses that were handed to the store.",
+	})
+	for _, end := range streamEnds() {
+		m.streams.WithLabelValues(string(end))
+	}
 	m.looks.WithLabelValues(resultPending)
 	m.looks.WithLabelValues(resultTerminal)
 	for _, class := range jobs.Classes() {
 		m.looks.WithLabelValues(string(class))
 	}
-	reg.MustRegister(m.looks, m.duration, m.claimErrors, m.untold, m.lateness)
+	reg.MustRegister(m.looks, m.duration, m.claimErrors, m.untold, m.lateness, m.open, m.streams, m.events)
 	return m
 }
 

@@ -88,6 +88,9 @@ type Config struct {
 	// Ended is told how the response of an attempt has ended, which says whether the
 	// account works; nil tells nobody.
 	Ended func(ctx context.Context, j jobs.Job, a jobs.Attempt, r jobs.Response)
+	// Following says how streamed responses are followed; nil if they are only looked
+	// at.
+	Following *Following
 	// Sweep is the pause between two searches for what has to end at endpoints
 	// that nobody serves.
 	Sweep time.Duration
@@ -104,13 +107,22 @@ type Poller struct {
 	log       *slog.Logger
 
 	back chan PutBack
+
+	open      chan struct{} // a token for each stream that is open
+	following sync.WaitGroup
+	draining  chan struct{} // closed when no stream is to go on
 }
 
 // New returns a poller for the named endpoints.
 func New(records Records, endpoints map[string]API, others Others, effects Effects, config Config,
 	reg prometheus.Registerer, log *slog.Logger,
 ) *Poller {
+	open := 0
+	if config.Following != nil {
+		open = config.Following.MaxOpen
+	}
 	return &Poller{
+		open: make(chan struct{}, open), draining: make(chan struct{}),
 		records: records, endpoints: endpoints, others: others, effects: effects, config: config,
 		metrics: newMetrics(reg), log: log,
 		back: make(chan PutBack, config.Concurrency),
@@ -121,17 +133,19 @@ func New(records Records, endpoints map[string]API, others Others, effects Effec
 // that is served here, are dealt with at once.
 const debts = 16
 
-// Run looks until ctx is done. Looks in flight are then let finish and the
-// claimed jobs are put back; Run returns when that is done. Each endpoint has
+// Run looks until ctx is done. Looks in flight are then let finish, streams are closed
+// and the claimed jobs are put back; Run returns when that is done. Each endpoint has
 // places of its own, and so has what else is due: looks that hang delay neither
-// those at another endpoint nor anything else.
+// those at another endpoint nor anything else. It can be called once.
 func (p *Poller) Run(ctx context.Context) error {
 	var loops, writer sync.WaitGroup
 	writer.Go(func() { p.putBack(context.WithoutCancel(ctx)) })
 	loops.Go(func() { p.serveLooks(ctx) })
 	loops.Go(func() { p.serveDebts(ctx) })
 	loops.Go(func() { p.sweep(ctx) })
+	defer context.AfterFunc(ctx, func() { close(p.draining) })()
 	loops.Wait()
+	p.following.Wait()
 	close(p.back)
 	writer.Wait()
 	return nil
@@ -171,8 +185,16 @@ func (p *Poller) handle(ctx context.Context, j jobs.Job) {
 	if !in {
 		return
 	}
+	if p.followed(j, a) {
+		switch {
+		case runsAlone(j):
+			j.Looks.Unstreamed = true // it was there when workers crashed that followed it
+		case p.follow(ctx, log, api, j, a, out):
+			return
+		}
+	}
 	defer out()
-	p.decide(ctx, log, j, p.look(ctx, api, j, a.ResponseID))
+	p.decide(ctx, log, j, p.look(ctx, api, j, a.ResponseID), "")
 }
 
 // look asks for the response; one that is to stop is cancelled first. The last
@@ -195,13 +217,17 @@ func (p *Poller) look(ctx context.Context, api API, j jobs.Job, responseID strin
 	return got
 }
 
-// decide lets next choose, and does it.
-func (p *Poller) decide(ctx context.Context, log *slog.Logger, j jobs.Job, got answer) {
+// decide lets next choose, and does it. The look comes after a stream that ended so,
+// if there was one.
+func (p *Poller) decide(ctx context.Context, log *slog.Logger, j jobs.Job, got answer, stream streamEnd) {
 	a, _ := j.CurrentAttempt()
 	announcements := p.config.Announcements[a.Endpoint]
 	told := announcements.Expected()
 	d := next(p.records.Now(), j, got, p.config.Schedule, p.config.Lengths.Plan(SortOf(j)), told, rand.Float64())
-	if _, ended := d.event.(jobs.Looked); ended && told && j.Stop == nil {
+	if p.followed(j, a) && got.failure == nil {
+		d = sooner(p.records.Now(), j, d, p.config.Schedule, stream, rand.Float64())
+	}
+	if _, ended := d.event.(jobs.Looked); ended && told && j.Stop == nil && stream != streamOver {
 		announcements.miss()
 		p.metrics.untold.Inc()
 	}

@@ -118,6 +118,7 @@ func StoreConfig(cfg config.Config, blobs results.Blobs, embedded bool) (results
 		Prefix: cfg.Redis.Prefix, CompressBytes: cfg.Jobs.CompressBytes, MaxRequestBytes: cfg.Jobs.MaxRequestBytes,
 		Blobs: blobs, BlobsOver: cfg.Blobs.Over, MaxInlineBytes: cfg.Jobs.MaxInlineBytes,
 		Timing: timing(cfg), Embedded: embedded, Weights: weights(cfg), Routes: routes(cfg),
+		ProgressEvents: cfg.Stream.MaxEvents, ProgressKept: cfg.Stream.Keep,
 		Durability: results.Durability{
 			Replicas: cfg.Redis.WaitReplicas, Disk: cfg.Redis.WaitDisk, Patience: cfg.Redis.WaitTimeout,
 		},

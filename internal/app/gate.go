@@ -29,9 +29,18 @@ type gate struct {
 	alone   bool          // the one inside is alone
 	waiting int           // those who want to be alone
 	changed chan struct{} // closed and replaced when somebody leaves or gives up
+	wanted  chan struct{} // closed while somebody waits to be alone
 }
 
-func newGate() *gate { return &gate{changed: make(chan struct{})} }
+func newGate() *gate { return &gate{changed: make(chan struct{}), wanted: make(chan struct{})} }
+
+// Wanted returns a channel that is closed when somebody waits to be alone: who stays
+// inside for long must then leave.
+func (g *gate) Wanted() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.wanted
+}
 
 // Enter blocks until the caller may go on, alone or beside others. The error is that
 // it took too long, or the cause of ctx' end. Leave must be called once.
@@ -45,8 +54,14 @@ func (g *gate) Enter(ctx context.Context, alone bool) (leave func(), err error) 
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if alone {
-		g.waiting++
-		defer func() { g.waiting-- }()
+		if g.waiting++; g.waiting == 1 {
+			close(g.wanted)
+		}
+		defer func() {
+			if g.waiting--; g.waiting == 0 {
+				g.wanted = make(chan struct{})
+			}
+		}()
 	}
 	for !g.freeLocked(alone) {
 		changed := g.changed

@@ -83,3 +83,45 @@ func TestGateGivenUp(t *testing.T) {
 		}
 	})
 }
+
+// Who stays inside for long hears that somebody wants to be alone, and until when.
+func TestGateTellsWhoStays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		wanted := func() bool {
+			select {
+			case <-g.Wanted():
+				return true
+			default:
+				return false
+			}
+		}
+		leave, err := g.Enter(t.Context(), false)
+		if err != nil || wanted() {
+			t.Fatalf("wanted %t by nobody, err %v", wanted(), err)
+		}
+		go func() {
+			<-g.Wanted() // that of before anybody wanted
+			time.Sleep(time.Second)
+			leave()
+		}()
+		var a, b [2]time.Duration
+		visit(t, g, true, 5*time.Second, &a[0], &a[1])
+		visit(t, g, true, 2*time.Second, &b[0], &b[1])
+		if !wanted() {
+			t.Error("two want to be alone, and nobody is told")
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if !wanted() || a[0] != time.Second {
+			t.Errorf("the first is alone from %s; wanted by the second: %t", a[0], wanted())
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if wanted() {
+			t.Error("nobody waits any more")
+		}
+		time.Sleep(time.Minute)
+	})
+}

@@ -31,6 +31,8 @@ var (
 	_ watchdog.Store  = (*results.Store)(nil)
 	_ dispatch.Store  = (*results.Store)(nil)
 	_ limits.Store    = (*results.Store)(nil)
+	_ poller.Streamer = (*responses.Client)(nil)
+	_ poller.Progress = progress{}
 	_ submit.Breaker  = (*limits.Breaker)(nil)
 	_ submit.Pacer    = (*limits.Pacer)(nil)
 	_ limits.Rates    = (*results.Store)(nil)
@@ -104,7 +106,7 @@ func (a *App) assemble() parts {
 	}
 	looks := poller.New(pollerRecords{store, cfg.Poll.MaxLooksPerSecond}, byName(a.endpoints, func(c *responses.Client) poller.API { return c }), dog, tasks, poller.Config{
 		Worker: worker.ID, Enter: a.gate.Enter, Ended: ended, Schedule: schedule, Lengths: lengths, Announcements: told, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
-		Sweep: cfg.Watchdog.AuditEvery,
+		Sweep: cfg.Watchdog.AuditEvery, Following: a.following(),
 	}, a.registry, a.log)
 	metrics := queue.NewMetrics(a.registry)
 	p := parts{
@@ -118,6 +120,9 @@ func (a *App) assemble() parts {
 		p.submits[e.Name] = submit.New(store, e.api, tasks, submit.Config{
 			Worker: worker.ID, Endpoint: e.Name, Enter: a.gate.Enter, Breaker: breaker, Pacer: pacer, Budgets: purse, UncertainWait: uncertainWait(cfg, told[e.Name]),
 			FirstLook: func(j jobs.Job, wish time.Duration) time.Duration {
+				if j.Stream && cfg.Stream.MaxOpen > 0 {
+					return 0 // it is followed from its first event on
+				}
 				return schedule.First(lengths.Plan(poller.SortOf(j)), wish, told[e.Name].Expected())
 			},
 		}, a.log)

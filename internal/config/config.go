@@ -21,6 +21,7 @@ type Config struct {
 	Redis     Redis     `mapstructure:"redis"`
 	OpenAI    OpenAI    `mapstructure:"openai"`
 	Poll      Poll      `mapstructure:"poll"`
+	Stream    Stream    `mapstructure:"stream"`
 	Jobs      Jobs      `mapstructure:"jobs"`
 	Ledger    Ledger    `mapstructure:"ledger"`
 	Blobs     Blobs     `mapstructure:"blobs"`
@@ -153,6 +154,18 @@ type Poll struct {
 	NotFoundGrace time.Duration `mapstructure:"not_found_grace"`
 	// StopGrace is how long a stopped job waits for its response to end.
 	StopGrace time.Duration `mapstructure:"stop_grace"`
+}
+
+// Stream says how streamed responses are followed.
+type Stream struct {
+	// MaxOpen is how many one worker follows at once.
+	MaxOpen int `mapstructure:"max_open"`
+	// Stall is how long a stream may bring nothing.
+	Stall time.Duration `mapstructure:"stall"`
+	// MaxEvents is about how many events of a job are kept, and Keep for how long after
+	// the last one.
+	MaxEvents int           `mapstructure:"max_events"`
+	Keep      time.Duration `mapstructure:"keep"`
 }
 
 // Jobs bounds what is stored.

@@ -90,6 +90,7 @@ func TestLoadWithoutSourcesReturnsTheDefaults(t *testing.T) {
 		Prices:    map[string]config.Price{},
 		Budgets:   map[string]config.Budget{},
 		Ledger:    config.Ledger{Retention: 400 * 24 * time.Hour},
+		Stream:    config.Stream{MaxOpen: 100, Stall: time.Minute, MaxEvents: 10_000, Keep: time.Hour},
 		Poll: config.Poll{
 			Floor: 2 * time.Second, Ceiling: 30 * time.Second, Learn: true, LookCost: time.Second, Concurrency: 256, Tick: 50 * time.Millisecond,
 			Lease: 90 * time.Second, NotFoundGrace: 2 * time.Minute, StopGrace: 5 * time.Minute,
@@ -141,6 +142,10 @@ func samples() map[string][3]string {
 		"openai.create_timeout":         {"1m", "2m", "3m"},
 		"openai.look_timeout":           {"1s", "2s", "3s"},
 		"ledger.retention":              {"24h", "48h", "72h"},
+		"stream.max_open":               {"11", "12", "13"},
+		"stream.stall":                  {"2m", "3m", "4m"},
+		"stream.max_events":             {"11", "12", "13"},
+		"stream.keep":                   {"2h", "3h", "4h"},
 		"poll.floor":                    {"3s", "4s", "5s"},
 		"poll.ceiling":                  {"40s", "50s", "1m"},
 		"poll.learn":                    {"false", "true", "false"},
@@ -296,7 +301,8 @@ func TestEveryFieldIsRead(t *testing.T) {
 			WebhookSecrets: []config.Secret{config.NewSecret("one"), config.NewSecret("two")},
 			CreateTimeout:  3 * time.Minute, LookTimeout: 4 * time.Second,
 		}},
-		Lanes: map[string]config.Lane{"bulk": {Concurrency: 2, Window: 3, Endpoint: "eu"}, "default": {Concurrency: 4, Window: 16, Endpoint: "b"}},
+		Lanes:  map[string]config.Lane{"bulk": {Concurrency: 2, Window: 3, Endpoint: "eu"}, "default": {Concurrency: 4, Window: 16, Endpoint: "b"}},
+		Stream: config.Stream{MaxOpen: 12, Stall: 3 * time.Minute, MaxEvents: 12, Keep: 3 * time.Hour},
 		Poll: config.Poll{
 			Floor: 4 * time.Second, Ceiling: 50 * time.Second, Learn: true, LookCost: 3 * time.Second, MaxLooksPerSecond: 12, Concurrency: 12, Tick: 20 * time.Millisecond,
 			Lease: 3 * time.Minute, NotFoundGrace: 4 * time.Minute, StopGrace: 7 * time.Minute,

@@ -102,6 +102,11 @@ func keys() []key {
 		{name: "poll.not_found_grace", fallback: "2m", kind: duration(tiny, day), doc: "How long the provider may not know a response before it counts as lost."},
 		{name: "poll.stop_grace", fallback: "5m", kind: duration(tiny, day), doc: "How long a cancelled or late job waits for its response to end."},
 
+		{name: "stream.max_open", fallback: "100", kind: count(0, 100_000), doc: "How many streamed responses one worker follows at once; 0 for none. The others are looked at until there is room."},
+		{name: "stream.stall", fallback: "1m", kind: duration(tiny, day), doc: "How long a stream may bring nothing before its response is looked at and the stream is opened anew."},
+		{name: "stream.max_events", fallback: "10000", kind: count(1, 10_000_000), doc: "About how many events of a job are kept for those who follow its progress, the latest; a hundred bytes each, as a rule."},
+		{name: "stream.keep", fallback: "1h", kind: duration(time.Second, 30*day), doc: "How long they are kept after the last one."},
+
 		{name: "jobs.max_request_bytes", fallback: formatSize(jobs.DefaultMaxRequestBytes), kind: size(1, maxBody), doc: "Largest request that is accepted."},
 		{name: "jobs.max_response_bytes", fallback: "64MiB", kind: size(1, maxBody), doc: "Largest response that is read and stored."},
 		{name: "jobs.compress_bytes", fallback: "64KiB", kind: size(1, maxBody), doc: "Size above which requests and responses are compressed."},

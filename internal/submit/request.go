@@ -2,6 +2,7 @@ package submit
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 
@@ -30,6 +31,16 @@ func (s *Submitter) withoutRequest(ctx context.Context, j jobs.Job, attempt int,
 		return nil
 	}
 	return err
+}
+
+// body is what is sent for an attempt. Only a response that was created with a stream
+// can be streamed later on.
+func body(request jobs.Request, j jobs.Job, attempt int) (json.RawMessage, error) {
+	body, err := request.Body(j.ID, attempt, j.Adjust)
+	if err != nil || !j.Stream {
+		return body, err
+	}
+	return jobs.Streamed(body)
 }
 
 // unusable ends a job whose request certainly cannot be sent. Nothing was, so there

@@ -1,6 +1,7 @@
 package submit_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -109,5 +110,29 @@ func TestUnusableRequestWhileRedisIsAway(t *testing.T) {
 	b.submit(t, j.ID, 1)
 	if got := b.records.job(t, j.ID); got.State != jobs.StateFailed || len(b.records.history) != 1 {
 		t.Errorf("%s after %v", got.State, b.records.history)
+	}
+}
+
+// A job that is to be followed is created with a stream, in each of its attempts; no
+// other is.
+//
+// Guarantee: G27.
+func TestStreamedJobIsCreatedWithAStream(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	plain, streamed := b.job(t, jobs.Options{}), b.job(t, jobs.Options{Stream: true})
+	b.submit(t, plain.ID, 1)
+	b.api.create = refuse(jobs.Failure{Class: jobs.ClassUnavailable})
+	b.submit(t, streamed.ID, 1)
+	b.records.admit(streamed.ID)
+	b.submit(t, streamed.ID, 2)
+	for i, want := range []string{"", "true", "true"} {
+		var body map[string]json.RawMessage
+		if err := json.Unmarshal(b.api.bodies[i], &body); err != nil {
+			t.Fatal(err)
+		}
+		if string(body["stream"]) != want || string(body["background"]) != "true" || string(body["a_new_field"]) != "1.50" {
+			t.Errorf("create %d sent %s", i, b.api.bodies[i])
+		}
 	}
 }

@@ -215,7 +215,7 @@ func (s *Submitter) send(ctx context.Context, j jobs.Job, attempt int) (sent boo
 	if err != nil {
 		return false, s.withoutRequest(ctx, j, attempt, err)
 	}
-	body, err := request.Body(j.ID, attempt, j.Adjust)
+	body, err := body(request, j, attempt)
 	if err != nil {
 		return false, s.unusable(ctx, j, attempt, "request_invalid", err)
 	}
