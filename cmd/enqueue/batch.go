@@ -72,6 +72,7 @@ only. Another --group asks everything anew.`,
 	estimateFlag(flags, &batch.estimate)
 	job.register(flags)
 	job.registerTier(flags)
+	job.registerStream(flags)
 	cmd.RunE = c.do(func(ctx context.Context, cfg config.Config, args []string) error {
 		options, err := job.options(flags, time.Now())
 		if err != nil {

@@ -23,6 +23,7 @@ type jobFlags struct {
 	after                                                          []string
 	continueFrom, thread                                           string
 	promptCache                                                    bool
+	stream                                                         bool
 }
 
 func (f *jobFlags) register(fs *pflag.FlagSet) {
@@ -47,6 +48,11 @@ func (f *jobFlags) registerTier(fs *pflag.FlagSet) {
 	fs.StringVar(&f.fallbackTier, "fallback-tier", "", "service tier to fall to when the one that is asked for has no capacity, such as default for flex (default: wait for capacity)")
 }
 
+// registerStream adds the flag for jobs whose progress somebody wants to see.
+func (f *jobFlags) registerStream(fs *pflag.FlagSet) {
+	fs.BoolVar(&f.stream, "stream", false, "have the answer streamed, so that enqueue watch shows it as it is written")
+}
+
 // registerOrder adds the flags of a job that has to do with others.
 func (f *jobFlags) registerOrder(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&f.after, "after", nil, fmt.Sprintf("id of a job that must have succeeded before this one starts, or up to %d with a comma between two; it fails if one does not succeed", jobs.MaxAfter))
@@ -60,7 +66,7 @@ func (f *jobFlags) options(fs *pflag.FlagSet, now time.Time) (jobs.Options, erro
 	o := jobs.Options{
 		Lane: f.lane, Group: f.group, Tenant: f.tenant, MaxAttempts: f.maxAttempts, Uncertain: jobs.Uncertainty(f.uncertain),
 		FallbackTier: f.fallbackTier, GrowOutputTo: f.growOutputTo, ContinueFrom: jobs.ID(f.continueFrom), Thread: f.thread,
-		PromptCache: f.promptCache,
+		PromptCache: f.promptCache, Stream: f.stream,
 	}
 	for _, id := range f.after {
 		o.After = append(o.After, jobs.ID(id))

@@ -27,12 +27,14 @@ func (c *cli) submitCommand() *cobra.Command {
 		Short: "Submit one request, and wait for its result if asked",
 		Long: `submit hands over one request and prints the id of its job. With --wait it waits
 for the end and prints the text of the answer, or with --json the stored result:
-the job's record and OpenAI's response object. It does not wait for a job that is
+the job's record and OpenAI's response object. With --stream as well it shows the
+answer as it is written, as watch does. It does not wait for a job that is
 held for a person (--uncertain hold), and says what to do about it. With --estimate it says what the
 request is likely to cost, which needs neither Redis nor a key.`,
 		Example: `  enqueue submit --input "Write a report on the tides." --wait
   enqueue submit --input-file paper.txt --instructions "Review this paper." --deadline 6h
   enqueue submit --request body.json --dedupe order-4711
+  enqueue submit --input "Write a report on the tides." --stream --wait
   enqueue submit --input-file paper.txt --service-tier flex --fallback-tier default
   enqueue submit --input "Now in one sentence." --continue-from job_0198c0ffee0070008000000000000001
   enqueue submit --input-file paper.txt --max-output-tokens 2000 --grow-output-to 16000`,
@@ -49,6 +51,7 @@ request is likely to cost, which needs neither Redis nor a key.`,
 	job.register(flags)
 	job.registerTier(flags)
 	job.registerOrder(flags)
+	job.registerStream(flags)
 	flags.StringVar(&history, "history", "", "file with the input items, as JSON, to send should the request's previous_response_id be lost, - for stdin")
 	flags.StringVar(&dedupe, "dedupe", "", "key under which the same request is submitted only once, however often this is called")
 	flags.BoolVar(&wait, "wait", false, "wait for the end and print the result")
@@ -105,7 +108,10 @@ request is likely to cost, which needs neither Redis nor a key.`,
 			if !submitted.Fresh {
 				c.console.say("This request was submitted before, as %s.", submitted.Job.ID)
 			}
-			if wait {
+			switch {
+			case wait && submitted.Job.Stream:
+				return c.watch(ctx, s, submitted.Job.ID, false)
+			case wait:
 				return c.waitFor(ctx, s, []jobs.ID{submitted.Job.ID})
 			}
 			if c.live {
