@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,17 @@ func TestUserWithNoMoreThanItNeeds(t *testing.T) {
 	worker := w.Worker("LONGHAUL_WATCHDOG_AUDIT_EVERY=200ms")
 	brief := w.Submit(1, question, jobs.Options{Retention: 100 * time.Millisecond})[0]
 	kept := w.Submit(1, question, jobs.Options{Group: "kept", DedupeKey: "once"})
-	w.Account(w.WaitAll(append(w.Submit(30, question, jobs.Options{Group: "g"}), kept...), time.Minute), brief)
+	streamed := w.Submit(1, question, jobs.Options{Stream: true})
+	w.Account(w.WaitAll(slices.Concat(w.Submit(30, question, jobs.Options{Group: "g"}), kept, streamed), time.Minute), brief)
+	told := 0
+	for _, err := range w.Client.Watch(t.Context(), streamed[0], jobs.Place{}) {
+		if told++; err != nil {
+			t.Error(err)
+		}
+	}
+	if told == 0 {
+		t.Error("a streamed job told nothing")
+	}
 	for range 300 {
 		if _, err := w.Client.Get(t.Context(), brief); errors.Is(err, results.ErrNotFound) {
 			break
