@@ -477,6 +477,8 @@ func TestStreamsMakeWayForOneAlone(t *testing.T) {
 			left = inside == 0
 		})
 		c.run(t, 20*time.Second+7*time.Millisecond)
+		mu.Lock()
+		defer mu.Unlock()
 		if !left || c.ended(t, streamGivenUp) == 0 {
 			t.Errorf("left %t, %d given up", left, c.ended(t, streamGivenUp))
 		}
