@@ -196,6 +196,8 @@ func (p *player) watch() {
 		case p.random.IntN(5) == 0: // the worker dies
 		case !j.State.Terminal() && j.Late(p.Now()) && j.Stop == nil:
 			p.do(j.ID, jobs.StopRequested{Reason: jobs.StopDeadline})
+		case j.State == jobs.StateRunning && p.random.IntN(3) == 0:
+			p.follow(j)
 		case j.Telling() != nil:
 			p.tell(j)
 		case j.Aside() && !j.Parked():
@@ -214,6 +216,21 @@ func (p *player) watch() {
 			_, err := p.Settle(p.t.Context(), t)
 			p.report(err)
 		}
+	}
+}
+
+// follow keeps a claimed job in hand while it tells of its progress, and lets it lapse.
+func (p *player) follow(j jobs.Job) {
+	claim, a := p.TakeClaim(), j.Current
+	for from := range p.random.Int64N(4) {
+		looks := jobs.Looks{Count: j.Looks.Count, Next: p.Now().Add(time.Minute), Status: jobs.StatusQueued, Dry: p.random.IntN(2)}
+		held, err := claim.Renew(p.t.Context(), j, looks, time.Minute, p.random.IntN(2) == 0)
+		p.report(err)
+		if !held {
+			return
+		}
+		_, err = p.AddProgress(p.t.Context(), j.ID, deltas(a, 2*from, 3))
+		p.report(err)
 	}
 }
 

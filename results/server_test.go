@@ -86,6 +86,14 @@ func TestFullRedisStillTakesWhatWasPaidFor(t *testing.T) {
 	}
 	h.settle(results.Settlement{Job: due[submitting.ID], Due: h.Now(), Looks: &jobs.Looks{Count: 1}, Nudge: true})
 
+	// Progress is not paid for; that it cannot be kept keeps nobody from following.
+	if _, err := h.AddProgress(t.Context(), running.ID, deltas(1, 0, 3)); err == nil {
+		t.Error("progress is kept in a Redis that is full")
+	}
+	if held, err := h.TakeClaim().Renew(t.Context(), due[running.ID], jobs.Looks{Count: 1}, time.Minute, true); err != nil || !held {
+		t.Errorf("Renew: %t, %v", held, err)
+	}
+
 	done := reply(t, "resp_"+string(running.ID), jobs.StatusCompleted)
 	done.Response.Raw = bytes.Repeat([]byte("0123456789"), 300_000)
 	h.step(running.ID, jobs.Looked{Reply: done})
