@@ -82,6 +82,17 @@ func (c *cli) getResult(ctx context.Context, s *session, j jobs.Job, whole bool)
 	return c.printText(ctx, s, j)
 }
 
+// watchable says how the answer to a job can be seen while it is written.
+func watchable(j jobs.Job) string {
+	switch {
+	case !j.Stream || j.State.Terminal():
+		return ""
+	case j.Looks.Unstreamed:
+		return "its response is not streamed any more; the rest of the answer comes at its end"
+	}
+	return "enqueue watch " + string(j.ID) + " shows the answer as it is written"
+}
+
 // writeJob shows a job to people.
 func writeJob(w io.Writer, j jobs.Job, why, advice string, dependents []jobs.ID, now time.Time) error {
 	var b strings.Builder
@@ -97,6 +108,7 @@ func writeJob(w io.Writer, j jobs.Job, why, advice string, dependents []jobs.ID,
 		row("failure", printable(j.Failure.String()))
 	}
 	row("what to do", advice)
+	row("progress", watchable(j))
 	row("note", note(j))
 	row("model", printable(j.Model))
 	row("lane", fmt.Sprintf("%s, priority %d", j.Lane, j.Priority))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
 )
 
 // runs brings a streamed job to where its response runs.
@@ -191,6 +192,33 @@ func TestWatchOfWhatIsNotStreamed(t *testing.T) {
 	b.call("", "watch", string(jobs.NewID(time.Now(), 0))).want(t, 1).says(t, "no such job")
 	b.call("", "watch").want(t, 2).says(t, "name one job id")
 	b.call("", "watch", "x", "--dev").want(t, 2)
+}
+
+// get says how to watch, as long as there is something to watch.
+func TestGetSaysHowToWatch(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.runs(jobs.Options{})
+	wants := func(text string) {
+		t.Helper()
+		if got := b.call("", "get", string(id)).want(t, 0).stdout; !strings.Contains(got, text) {
+			t.Errorf("get does not show %q:\n%s", text, got)
+		}
+	}
+	wants("progress  ")
+	wants("enqueue watch " + string(id) + " shows the answer as it is written")
+	j, err := b.store.Load(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.store.Settle(t.Context(), results.Settlement{Job: j, Due: b.store.Now().Add(time.Hour), Looks: &jobs.Looks{Unstreamed: true}}); err != nil {
+		t.Fatal(err)
+	}
+	wants("not streamed any more")
+	b.ends(id, 1, "One.")
+	if got := b.call("", "get", string(id)).want(t, 0).stdout; strings.Contains(got, "progress") {
+		t.Errorf("get shows how to watch what has ended:\n%s", got)
+	}
 }
 
 // A job that is held for a person is not waited for.
