@@ -12,7 +12,7 @@ import (
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
-// The defaults of what is kept of the progress of a job: a megabyte at most, for as
+// The defaults of what is kept of the progress of a job: half a megabyte as a rule, for as
 // long as somebody may still be reading. The response itself is kept with the job.
 const (
 	DefaultProgressEvents = 10_000

@@ -104,7 +104,7 @@ func keys() []key {
 
 		{name: "stream.max_open", fallback: "100", kind: count(0, 100_000), doc: "How many streamed responses one worker follows at once; 0 for none. The others are looked at until there is room."},
 		{name: "stream.stall", fallback: "1m", kind: duration(tiny, day), doc: "How long a stream may bring nothing before its response is looked at and the stream is opened anew."},
-		{name: "stream.max_events", fallback: "10000", kind: count(1, 10_000_000), doc: "About how many events of a job are kept for those who follow its progress, the latest; a hundred bytes each, as a rule."},
+		{name: "stream.max_events", fallback: "10000", kind: count(1, 10_000_000), doc: "About how many events of a job are kept for those who follow its progress, the latest; some sixty bytes each, as a rule."},
 		{name: "stream.keep", fallback: "1h", kind: duration(time.Second, 30*day), doc: "How long they are kept after the last one."},
 
 		{name: "jobs.max_request_bytes", fallback: formatSize(jobs.DefaultMaxRequestBytes), kind: size(1, maxBody), doc: "Largest request that is accepted."},
