@@ -23,7 +23,7 @@ import (
 var errInterrupt = errors.New("interrupt signal received")
 
 // patienceOfTests is how long a test waits for what should come at once.
-const patienceOfTests = 30 * time.Second
+const patienceOfTests = 5 * time.Minute
 
 // outcome is what a call of the command leaves.
 type outcome struct {
