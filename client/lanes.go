@@ -141,3 +141,12 @@ func (c *Client) SetLane(ctx context.Context, lane string, changes map[string]*i
 	}
 	return c.store.SetLane(ctx, lane, changes)
 }
+
+// SetWeights sets what the priorities of a lane weigh against each other, the lowest
+// first, for all workers within a second or two; nil has what is configured count again.
+func (c *Client) SetWeights(ctx context.Context, lane string, weights []int) error {
+	if !jobs.ValidName(lane) {
+		return jobs.Invalid("lane", "is no name: letters, digits and . _ - : only")
+	}
+	return c.store.SetWeights(ctx, lane, weights)
+}

@@ -193,6 +193,38 @@ func TestPrioritiesGoAsOftenAsTheyWeigh(t *testing.T) {
 	})
 }
 
+// Weights that are set at run time count before those that are configured, from the next
+// look at the lane's room on, until they are taken back.
+//
+// Guarantee: G21.
+func TestWeightsThatAreSetAtRunTime(t *testing.T) {
+	t.Parallel()
+	weights := map[string][]int{jobs.DefaultLane: {1, 1, 1, 1, 1, 1, 1, 1, 1, 1}}
+	onEach(t, results.Config{Shards: 1, Weights: weights}, func(t *testing.T, h *harness) {
+		for range 20 {
+			for _, p := range []int{0, 9} {
+				h.accept(jobs.Options{Priority: &p})
+			}
+		}
+		if err := h.SetWeights(t.Context(), jobs.DefaultLane, []int{1, 1, 1, 1, 1, 1, 1, 1, 1, 3}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Room(t.Context(), jobs.DefaultLane, results.Rates{}, results.Pace{Headroom: 1}, time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]int{"9": 15, "0": 5}, tally(h.order(20, priorityOf))); diff != "" {
+			t.Errorf("of each priority (-want +got):\n%s", diff)
+		}
+		settings, err := h.LaneSettings(t.Context(), jobs.DefaultLane)
+		if err != nil || !slices.Equal(settings.Weights, []int{1, 1, 1, 1, 1, 1, 1, 1, 1, 3}) {
+			t.Errorf("%+v, %v", settings, err)
+		}
+		if err := h.SetWeights(t.Context(), jobs.DefaultLane, []int{1, 2}); jobs.FailureOf(err).Param != results.SettingWeights {
+			t.Errorf("two weights: %v", err)
+		}
+	})
+}
+
 // By default each step of priority doubles how often it goes, and what came late with
 // a high priority does not have the low ones begin again.
 //

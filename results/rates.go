@@ -173,6 +173,7 @@ func (s *Store) Room(ctx context.Context, lane string, r Rates, p Pace, ahead ti
 		Learned: Rates{Requests: n(5), Tokens: n(6)},
 		Share:   parseFloat(answer[7]), InFlight: n(8), Granted: parseInt(answer[10]), Refused: parseInt(answer[11]),
 	}
+	s.ownWeights.learn(lane, answer[13])
 	if held := fromExact(answer[9]); held.After(now) {
 		st.HeldUntil = held
 	}
@@ -215,6 +216,7 @@ const (
 	SettingRequests = "requests_per_minute"
 	SettingTokens   = "tokens_per_minute" //nolint:gosec // G101: no credential
 	SettingInFlight = "in_flight"
+	SettingWeights  = "priority_weights"
 	settingPaused   = "paused"
 	settingReason   = "reason"
 )
@@ -224,6 +226,7 @@ type LaneSettings struct {
 	Requests *int   `json:"requests_per_minute,omitempty"`
 	Tokens   *int   `json:"tokens_per_minute,omitempty"`
 	InFlight *int   `json:"in_flight,omitempty"`
+	Weights  []int  `json:"priority_weights,omitempty"`
 	Paused   bool   `json:"paused,omitempty"`
 	Reason   string `json:"reason,omitempty"`
 	// Resumed says that a pause of the configuration does not count.
@@ -244,7 +247,12 @@ func (s *Store) LaneSettings(ctx context.Context, lane string) (LaneSettings, er
 		n := int(parseInt(text))
 		return &n
 	}
+	weights, err := jobs.ParseWeights(f[SettingWeights])
+	if err != nil {
+		weights = nil // none were set
+	}
 	return LaneSettings{
+		Weights:  weights,
 		Requests: of(SettingRequests), Tokens: of(SettingTokens), InFlight: of(SettingInFlight),
 		Paused: f[settingPaused] == "1", Reason: f[settingReason], Resumed: f[settingPaused] == "0",
 	}, nil

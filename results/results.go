@@ -143,18 +143,20 @@ type Store struct {
 	metrics *metrics
 	// rotation says which shard a slow lane is next asked for.
 	rotation rotation
-	log      *slog.Logger
-	shards   int
-	bases    []base
-	clock    clock
-	nodes    nodes
-	memory   memory
-	audit    audit
-	late     late
-	noted    sync.Map // the names of the endpoints that are in the list of all
-	vault    vault
-	horizon  horizon
-	holder   holder
+	// ownWeights are the weights that were set at run time.
+	ownWeights ownWeights
+	log        *slog.Logger
+	shards     int
+	bases      []base
+	clock      clock
+	nodes      nodes
+	memory     memory
+	audit      audit
+	late       late
+	noted      sync.Map // the names of the endpoints that are in the list of all
+	vault      vault
+	horizon    horizon
+	holder     holder
 }
 
 // Open returns the store of the installation under the prefix, and starts the

@@ -120,13 +120,15 @@ goes on by itself when the account works again.`,
 func (c *cli) setCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "set LANE LIMIT=NUMBER...",
-		Short: "Change limits of a lane for all workers",
+		Short: "Change limits and weights of a lane for all workers",
 		Long: fmt.Sprintf(`set changes limits of a lane, for all workers and from the next request on: %s,
-%s and %s. 0 is no limit, and "default" has what is configured count again.
-What was set outlives workers and counts before their configuration.`,
-			results.SettingRequests, results.SettingTokens, results.SettingInFlight),
+%s and %s; 0 is no limit. %s=WEIGHTS is what its ten priorities weigh,
+the lowest first. "default" has what is configured count again. What was set outlives
+workers and counts before their configuration.`,
+			results.SettingRequests, results.SettingTokens, results.SettingInFlight, results.SettingWeights),
 		Example: `  enqueue lanes set nightly requests_per_minute=120 in_flight=50
-  enqueue lanes set nightly requests_per_minute=default`,
+  enqueue lanes set nightly requests_per_minute=default
+  enqueue lanes set nightly priority_weights=1,1,1,1,1,2,2,2,4,8`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return errors.New("name a lane and at least one limit, such as requests_per_minute=120")
@@ -139,34 +141,59 @@ What was set outlives workers and counts before their configuration.`,
 			if err != nil {
 				return err
 			}
-			return c.eachLane(ctx, cfg, args[:1], "set", func(s *session, lane string) error { return s.SetLane(ctx, lane, changes) })
+			return c.eachLane(ctx, cfg, args[:1], "set", func(s *session, lane string) error {
+				if changes.reweigh {
+					if err := s.SetWeights(ctx, lane, changes.weights); err != nil {
+						return err
+					}
+				}
+				return s.SetLane(ctx, lane, changes.limits)
+			})
 		}),
 	}
 }
 
-// laneChanges reads LIMIT=NUMBER.
-func laneChanges(args []string) (map[string]*int, error) {
-	known := []string{results.SettingRequests, results.SettingTokens, results.SettingInFlight}
-	changes := make(map[string]*int, len(args))
+// laneChange is what is to be set of a lane.
+type laneChange struct {
+	limits  map[string]*int
+	reweigh bool
+	weights []int // nil for those that are configured
+}
+
+// laneChanges reads LIMIT=NUMBER, and the weights.
+func laneChanges(args []string) (laneChange, error) {
+	limits := []string{results.SettingRequests, results.SettingTokens, results.SettingInFlight}
+	known := append(slices.Clone(limits), results.SettingWeights)
+	change := laneChange{limits: make(map[string]*int, len(args))}
 	for _, arg := range args {
 		name, text, ok := strings.Cut(arg, "=")
-		_, twice := changes[name]
+		_, twice := change.limits[name]
 		switch {
 		case !ok || !slices.Contains(known, name):
-			return nil, fmt.Errorf("%q: write LIMIT=NUMBER, where the limit is one of %s", arg, strings.Join(known, ", "))
-		case twice:
-			return nil, fmt.Errorf("%s is given twice", name)
+			return laneChange{}, fmt.Errorf("%q: write LIMIT=NUMBER, where the limit is one of %s, or %s=WEIGHTS", arg, strings.Join(limits, ", "), results.SettingWeights)
+		case twice || name == results.SettingWeights && change.reweigh:
+			return laneChange{}, fmt.Errorf("%s is given twice", name)
+		case name == results.SettingWeights:
+			change.reweigh = true
+			if text == "default" {
+				continue
+			}
+			var err error
+			if change.weights, err = jobs.ParseWeights(text); err != nil {
+				return laneChange{}, fmt.Errorf("%s: %q %w, or default for what is configured", name, text, err)
+			}
+			continue
 		case text == "default":
-			changes[name] = nil
+			change.limits[name] = nil
 			continue
 		}
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 || n > 1_000_000_000 {
-			return nil, fmt.Errorf("%q: write a whole number from 0 (no limit) to 1000000000, or default for what is configured", arg)
+			return laneChange{}, fmt.Errorf("%q: write a whole number from 0 (no limit) to 1000000000, or default for what is configured", arg)
 		}
-		changes[name] = &n
+		change.limits[name] = &n
 	}
-	return changes, nil
+	return change, nil
 }
 
 func someLanes(_ *cobra.Command, args []string) error {

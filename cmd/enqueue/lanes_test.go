@@ -28,6 +28,12 @@ func TestLanesAreShownAndChanged(t *testing.T) {
 		t.Errorf("taken back:\n%s", out)
 	}
 	shows(t, b.call("", "lanes", "--json").want(t, 0).stdout, `"name":"default"`)
+	b.call("", "lanes", "set", "default", "priority_weights=1,1,1,1,1,1,1,1,1,9").want(t, 0)
+	shows(t, b.call("", "lanes", "--json").want(t, 0).stdout, `"priority_weights":[1,1,1,1,1,1,1,1,1,9]`)
+	b.call("", "lanes", "set", "default", "priority_weights=default").want(t, 0)
+	if out := b.call("", "lanes", "--json").want(t, 0).stdout; strings.Contains(out, "priority_weights") {
+		t.Errorf("taken back:\n%s", out)
+	}
 }
 
 func TestLanePausedByConfiguration(t *testing.T) {
@@ -62,6 +68,7 @@ func TestLanesRefuseWhatMakesNoSense(t *testing.T) {
 		"lanes pause nightly":                               "nightly is no lane of the configuration, and no living worker serves it; there are default",
 		"lanes set default":                                 "at least one limit",
 		"lanes set default rpm=5":                           "one of requests_per_minute, tokens_per_minute, in_flight",
+		"lanes set default priority_weights=1,2":            "priority_weights: \"1,2\" has 2 numbers",
 		"lanes set default in_flight=-1":                    "write a whole number",
 		"lanes set default in_flight=many":                  "write a whole number",
 		"lanes set default in_flight=1 in_flight=2":         "in_flight is given twice",

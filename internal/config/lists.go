@@ -10,9 +10,6 @@ import (
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
-// maxWeight bounds what a priority may weigh against the least one.
-const maxWeight = 10_000
-
 // parts splits a text with commas or spaces between its parts.
 func parts(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
@@ -20,25 +17,13 @@ func parts(text string) []string {
 
 // weights are what the priorities weigh, the lowest first, or nothing.
 func weights() kind {
-	k := text("ints", fmt.Sprintf("%d numbers from 1 to %d, the lowest priority first", jobs.MaxPriority+1, maxWeight), nil)
+	k := text("ints", fmt.Sprintf("%d numbers from 1 to %d, the lowest priority first", jobs.MaxPriority+1, jobs.MaxWeight), nil)
 	k.list, k.quoted = true, false
 	k.parse = func(text string) (any, error) {
-		fields := parts(text)
-		if len(fields) == 0 {
+		if len(parts(text)) == 0 {
 			return []int(nil), nil
 		}
-		if len(fields) != jobs.MaxPriority+1 {
-			return nil, fmt.Errorf("has %d numbers; give one for each priority, from %d to %d", len(fields), jobs.MinPriority, jobs.MaxPriority)
-		}
-		list := make([]int, len(fields))
-		for i, field := range fields {
-			n, err := strconv.Atoi(field)
-			if err != nil || n < 1 || n > maxWeight {
-				return nil, fmt.Errorf("is at fault for priority %d; give a whole number from 1 to %d", i, maxWeight)
-			}
-			list[i] = n
-		}
-		return list, nil
+		return jobs.ParseWeights(text)
 	}
 	k.format = func(value any) string {
 		list, _ := value.([]int)

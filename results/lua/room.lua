@@ -6,7 +6,7 @@
 -- in force of requests, tokens and responses in flight (0: none), those that the
 -- provider has told of requests and tokens, the share that a cut leaves, how many
 -- places are taken, until when everything is held back, how many were granted and how
--- often the provider refused, and why it is paused.
+-- often the provider refused, why it is paused, and what was set of its weights.
 local now, headroom, burst = tonumber(ARGV[1]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local till, heal = tonumber(ARGV[7]), tonumber(ARGV[8])
 local s = stand()
@@ -24,4 +24,5 @@ if most > 0 then bound(most - taken) end
 return {
   full(math.ceil(room)), paused and '1' or '0', full(rpm), full(tpm), full(most), full(s.limit[1]), full(s.limit[2]),
   full(part), full(taken), full(s.hold), f[2] or '0', f[3] or '0', redis.call('HGET', set, 'reason') or '',
+  redis.call('HGET', set, 'priority_weights') or '',
 }
