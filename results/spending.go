@@ -103,9 +103,36 @@ func ends(j jobs.Job, number int) (how string, cost jobs.Money) {
 	return "cost", *j.Attempts[i].Bill.Cost
 }
 
-// Release gives back what budgets hold for an attempt that was not made.
+// Release gives back what budgets hold for an attempt that was not made, if that is what
+// its record says: another worker may have made it meanwhile with the same parts, or be
+// about to. Then they stay, and [Store.Reconcile] looks at them later.
 func (s *Store) Release(ctx context.Context, t jobs.Try, budgets ...string) error {
-	return s.spend(ctx, t, "none", 0, "", budgets...)
+	// The leases come first: one that is another after the record was read is somebody
+	// else's.
+	leases := make(map[string]string, len(budgets))
+	for _, name := range budgets {
+		lease, err := s.rdb.ZScore(ctx, string(s.budget(name))+"open", tryID(t)).Result()
+		switch {
+		case errors.Is(err, redis.Nil): // nothing is held
+		case err != nil:
+			return fmt.Errorf("read budget %s: %w", name, err)
+		default:
+			leases[name] = strconv.FormatInt(int64(lease), 10)
+		}
+	}
+	if len(leases) == 0 {
+		return nil
+	}
+	how, cost, err := s.heldFor(ctx, t)
+	if err != nil || how == "" {
+		return err
+	}
+	for name, lease := range leases {
+		if err := s.spend(ctx, t, how, cost, lease, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // spend ends what budgets hold for an attempt; with a lease only if that is still the

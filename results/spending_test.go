@@ -40,6 +40,14 @@ func (h *harness) tally(b results.Budget) {
 	}
 }
 
+// release gives back what is held for the first attempt of a job.
+func (h *harness) release(j jobs.Job) {
+	h.t.Helper()
+	if err := h.Release(h.t.Context(), jobs.Try{Job: j.ID, Attempt: 1}, november); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
 // spends checks how the budget stands.
 func (h *harness) spends(when string, spent, held, doubt jobs.Money) {
 	h.t.Helper()
@@ -99,13 +107,43 @@ func TestBudgetHoldsAndSpends(t *testing.T) {
 			t.Fatalf("once more: %s", got)
 		}
 		h.spends("both", price, price, 0)
-		if err := h.Release(t.Context(), jobs.Try{Job: second.ID, Attempt: 1}, november); err != nil {
-			t.Fatal(err)
-		}
+		h.step(second.ID, jobs.Postponed{Attempt: 1, Admitted: h.load(second.ID).Admitted})
+		h.release(second)
 		h.spends("the second was not made", price, 0, 0)
 		if h.loser.count() != 2 {
 			t.Errorf("%d answers were lost", h.loser.count())
 		}
+	})
+}
+
+// TestBudgetOfAnAttemptInTwoHands: of two workers that have the same task, the one that
+// comes too late gives nothing back of what the other's attempt holds or has cost.
+//
+// Guarantee: G25.
+func TestBudgetOfAnAttemptInTwoHands(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
+		b := bounded(100 * price)
+		h.tally(b)
+		j := h.accept(jobs.Options{})
+		h.admit()
+		try := jobs.Try{Job: j.ID, Attempt: 1}
+		for range 2 {
+			if got := h.hold(b, try, 2*price); got != results.HoldGranted {
+				t.Fatalf("hold: %s", got)
+			}
+		}
+		h.release(j)
+		h.spends("one of them gave up, the other may go on", 0, 2*price, 0)
+		h.step(j.ID, jobs.SubmitStarted{Attempt: 1, Worker: "w", Endpoint: "openai", Budgets: []string{november}})
+		h.release(j)
+		h.spends("one of them came too late", 0, 2*price, 0)
+		h.step(j.ID, jobs.Created{Attempt: 1, Reply: rawReply(t, fmt.Sprintf(priced, "resp_1", jobs.StatusCompleted)), Endpoint: "openai"})
+		h.spends("it ended", price, 0, 0)
+		h.release(j)
+		h.hold(b, try, 2*price)
+		h.release(j)
+		h.spends("one of them came after the end", price, 0, 0)
 	})
 }
 

@@ -3,7 +3,6 @@ package limits
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -104,8 +103,8 @@ func (b *Budgets) current(ctx context.Context) (map[string]results.Budget, error
 }
 
 // Hold keeps a part of each budget for an attempt that is about to be made, and returns
-// their names. If one of them has no room, nothing is held and the job is to be put
-// back as is returned.
+// their names. If one of them has no room, the job is to be put back as is returned, and
+// what the others hold is to be given back after that.
 func (b *Budgets) Hold(ctx context.Context, j jobs.Job, t jobs.Try, body json.RawMessage) (held []string, back *jobs.Postponed, err error) {
 	counts, err := b.current(ctx)
 	if err != nil {
@@ -133,7 +132,7 @@ func (b *Budgets) Hold(ctx context.Context, j jobs.Job, t jobs.Try, body json.Ra
 			back, err = b.hold(ctx, name, budget, t, cost)
 		}
 		if err != nil || back != nil {
-			return nil, back, errors.Join(err, b.Release(ctx, t, held))
+			return held, back, err
 		}
 		held = append(held, name)
 	}
@@ -176,7 +175,8 @@ func (b *Budgets) ask(ctx context.Context, name string, budget results.Budget, t
 	return b.store.Hold(ctx, name, budget, part)
 }
 
-// Release gives back what is held for an attempt that is not made.
+// Release gives back what is held for an attempt that is not made, once its record says
+// so.
 func (b *Budgets) Release(ctx context.Context, t jobs.Try, budgets []string) error {
 	if len(budgets) == 0 {
 		return nil

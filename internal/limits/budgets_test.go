@@ -97,6 +97,9 @@ func (s *till) submit(b *limits.Budgets, j jobs.Job) bool {
 	if back != nil {
 		back.Admitted = j.Admitted
 		s.step(j, *back)
+		if err := b.Release(s.t.Context(), jobs.Try{Job: j.ID, Attempt: j.NextAttempt()}, held); err != nil {
+			s.t.Fatal(err)
+		}
 		return false
 	}
 	s.step(j, jobs.SubmitStarted{Attempt: j.NextAttempt(), Worker: "w", Endpoint: "openai", Budgets: held})

@@ -9,7 +9,8 @@ import (
 )
 
 // holdBudgets keeps a part of each budget for an attempt, and reports whether all have
-// room for it. A job that has to wait for one leaves its lane.
+// room for it. A job that has to wait for one leaves its lane; what is held of others is
+// returned all the same.
 //
 // A crash after it leaves something held for an attempt that is not on record; whoever
 // looks after the budget finds it.
@@ -22,14 +23,15 @@ func (s *Submitter) holdBudgets(ctx context.Context, j jobs.Job, attempt int, bo
 	case err != nil:
 		// The watchdog enqueues the job anew. To send it now might be too dear.
 		s.log.WarnContext(ctx, "create put off: it is not known whether a budget has room", slog.String("job_id", string(j.ID)), slog.Any("err", err))
-		return nil, false, nil
+		return held, false, nil
 	case back != nil:
-		return nil, false, s.postpone(ctx, j, *back)
+		return held, false, s.postpone(ctx, j, *back)
 	}
 	return held, true, nil
 }
 
-// releaseBudgets gives back what is held for an attempt that was not made.
+// releaseBudgets gives back what is held for an attempt that was not made and whose job
+// has gone back: as long as that is admitted another worker may make it.
 func (s *Submitter) releaseBudgets(ctx context.Context, j jobs.Job, attempt int, held []string) {
 	if len(held) == 0 {
 		return

@@ -25,7 +25,7 @@ func (f *fakeBudgets) Hold(_ context.Context, _ jobs.Job, t jobs.Try, _ json.Raw
 	if f.back != nil {
 		back := *f.back
 		back.Attempt = t.Attempt
-		return nil, &back, nil
+		return f.held, &back, nil
 	}
 	return f.held, nil, f.err
 }
@@ -53,6 +53,7 @@ func TestBudgetsBeforeTheIntent(t *testing.T) {
 		{"there is room", fakeBudgets{held: []string{"a", "b"}}, results.TurnGranted, jobs.StateSucceeded, false, 1, nil},
 		{"there is room, and no turn", fakeBudgets{held: []string{"a", "b"}}, results.TurnFull, jobs.StateWaiting, false, 0, []string{"a", "b"}},
 		{"there is no room", fakeBudgets{back: &jobs.Postponed{Reason: jobs.WaitBudget, Budget: "a", Needs: 7}}, results.TurnGranted, jobs.StateWaiting, true, 0, nil},
+		{"there is room in one alone", fakeBudgets{held: []string{"b"}, back: &jobs.Postponed{Reason: jobs.WaitBudget, Budget: "a", Needs: 7}}, results.TurnGranted, jobs.StateWaiting, true, 0, []string{"b"}},
 		{"nobody knows", fakeBudgets{err: errors.New("redis is away")}, results.TurnGranted, jobs.StateWaiting, false, 0, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -60,9 +60,10 @@ type Pacer interface {
 // Budgets keeps what is spent within its bounds.
 type Budgets interface {
 	// Hold keeps a part of each budget for an attempt until its end, and returns their
-	// names; or how the job is to be put back that has to wait for one of them.
+	// names; and how the job is to be put back if it has to wait for one of them.
 	Hold(ctx context.Context, j jobs.Job, t jobs.Try, body json.RawMessage) (held []string, back *jobs.Postponed, err error)
-	// Release gives back what is held for an attempt that is not made.
+	// Release gives back what is held for an attempt that is not made, once its record
+	// says so.
 	Release(ctx context.Context, t jobs.Try, budgets []string) error
 }
 
@@ -220,14 +221,14 @@ func (s *Submitter) send(ctx context.Context, j jobs.Job, attempt int) (sent boo
 		return false, s.unusable(ctx, j, attempt, "request_invalid", err)
 	}
 	held, room, err := s.holdBudgets(ctx, j, attempt, body)
-	if err != nil || !room {
-		return false, err
-	}
 	defer func() {
 		if !sent {
 			s.releaseBudgets(ctx, j, attempt, held)
 		}
 	}()
+	if err != nil || !room {
+		return false, err
+	}
 	reserved, turn, err := s.takeTurn(ctx, j, attempt, body)
 	if err != nil || !turn {
 		return false, err
