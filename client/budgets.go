@@ -105,7 +105,8 @@ func (c *Client) standing(ctx context.Context, b *Budget, sums []results.Summed)
 			b.Spent += s.Cost
 		}
 	}
-	_, b.Waiting, err = c.store.Parked(ctx, b.Name, 0, 1)
+	parked, err := c.store.Parked(ctx, b.Name, nil, 1)
+	b.Waiting = parked.All
 	return err
 }
 

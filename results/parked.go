@@ -37,39 +37,52 @@ func (s *Store) ParkedFor(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Parked returns jobs that wait for a budget, those of the highest priority first and
-// then the oldest, after the first skip of them in each shard, and how many there are
-// in all.
-func (s *Store) Parked(ctx context.Context, budget string, skip, limit int) (ids []jobs.ID, all int, err error) {
+// ParkedPage is some of the jobs that wait for a budget.
+type ParkedPage struct {
+	// IDs are those jobs, the highest priority first and then the oldest.
+	IDs []jobs.ID
+	// Next is where the page after this one begins: how many of each shard are behind.
+	Next []int
+	// All is how many jobs wait for the budget.
+	All int
+}
+
+// Parked returns up to limit jobs that wait for a budget: the first ones, or those from
+// where a page before them has ended.
+func (s *Store) Parked(ctx context.Context, budget string, from []int, limit int) (ParkedPage, error) {
 	type member struct {
-		id   jobs.ID
-		rank float64
+		id    jobs.ID
+		rank  float64
+		shard int
 	}
+	page := ParkedPage{Next: make([]int, s.shards)}
+	copy(page.Next, from)
 	var found []member
 	answers, counts := make([]*redis.ZSliceCmd, s.shards), make([]*redis.IntCmd, s.shards)
-	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for shard := range s.shards {
-			key := s.base(shard).parked(budget)
-			answers[shard] = p.ZRangeWithScores(ctx, key, int64(skip), int64(skip+limit)-1)
+			key, first := s.base(shard).parked(budget), int64(page.Next[shard])
+			answers[shard] = p.ZRangeWithScores(ctx, key, first, first+int64(limit)-1)
 			counts[shard] = p.ZCard(ctx, key)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, 0, fmt.Errorf("find the jobs that wait for budget %s: %w", budget, err)
+		return ParkedPage{}, fmt.Errorf("find the jobs that wait for budget %s: %w", budget, err)
 	}
 	for shard := range s.shards {
-		all += int(counts[shard].Val())
+		page.All += int(counts[shard].Val())
 		for _, z := range answers[shard].Val() {
 			text, _ := z.Member.(string)
-			found = append(found, member{jobs.ID(text), z.Score})
+			found = append(found, member{jobs.ID(text), z.Score, shard})
 		}
 	}
-	slices.SortFunc(found, func(a, b member) int { return cmp.Compare(a.rank, b.rank) })
+	slices.SortStableFunc(found, func(a, b member) int { return cmp.Compare(a.rank, b.rank) })
 	for _, m := range found[:min(limit, len(found))] {
-		ids = append(ids, m.id)
+		page.IDs = append(page.IDs, m.id)
+		page.Next[m.shard]++
 	}
-	return ids, all, nil
+	return page, nil
 }
 
 func (b base) parked(budget string) string { return string(b) + "parked:" + budget }

@@ -291,9 +291,18 @@ func TestParkedJobsComeBack(t *testing.T) {
 		if n := h.audit(); n != 0 || len(h.admit()) != 0 || len(h.claim(time.Minute)) != 0 {
 			t.Errorf("the audit repaired %d entries", n)
 		}
-		ids, all, err := h.Parked(t.Context(), november, 0, 100)
-		if err != nil || all != 6 || !slices.Equal(ids, want) {
-			t.Fatalf("%d wait: %v, %v; want %v", all, ids, err, want)
+		parked, err := h.Parked(t.Context(), november, nil, 100)
+		if err != nil || parked.All != 6 || !slices.Equal(parked.IDs, want) {
+			t.Fatalf("%d wait: %v, %v; want %v", parked.All, parked.IDs, err, want)
+		}
+		var paged []jobs.ID
+		for page := (results.ParkedPage{}); len(paged) < 6; paged = append(paged, page.IDs...) {
+			if page, err = h.Parked(t.Context(), november, page.Next, 2); err != nil || len(page.IDs) != 2 {
+				t.Fatalf("a page: %v, %v", page.IDs, err)
+			}
+		}
+		if !slices.Equal(paged, want) {
+			t.Errorf("page by page: %v, want %v", paged, want)
 		}
 		h.step(want[0], jobs.RoomFound{Budget: november})
 		h.step(want[1], jobs.StopRequested{Reason: jobs.StopCancel})

@@ -105,9 +105,9 @@ func stands(t *testing.T, in *installation.Installation, so func(client.Budget) 
 // waits returns a job that waits for the budget.
 func waits(t *testing.T, in *installation.Installation) jobs.ID {
 	t.Helper()
-	ids, _, err := in.Store.Parked(t.Context(), "run", 0, 1)
-	if err != nil || len(ids) != 1 {
-		t.Fatal(ids, err)
+	parked, err := in.Store.Parked(t.Context(), "run", nil, 1)
+	if err != nil || len(parked.IDs) != 1 {
+		t.Fatal(parked, err)
 	}
-	return ids[0]
+	return parked.IDs[0]
 }

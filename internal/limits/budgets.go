@@ -28,7 +28,7 @@ type Purse interface {
 	NoteParked(ctx context.Context, budget string) error
 	ForgetParked(ctx context.Context, budget string) error
 	ParkedFor(ctx context.Context) ([]string, error)
-	Parked(ctx context.Context, budget string, skip, limit int) (ids []jobs.ID, all int, err error)
+	Parked(ctx context.Context, budget string, from []int, limit int) (results.ParkedPage, error)
 	Workers(ctx context.Context) ([]results.Worker, error)
 	Load(ctx context.Context, id jobs.ID) (jobs.Job, error)
 	Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error)

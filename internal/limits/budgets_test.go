@@ -170,11 +170,11 @@ func TestBudgetSharedByWorkers(t *testing.T) {
 		t.Errorf("the fourth: %+v", parked)
 	}
 	waiting := func() int {
-		_, n, err := s.Parked(t.Context(), "all", 0, 1)
+		parked, err := s.Parked(t.Context(), "all", nil, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return n
+		return parked.All
 	}
 	s.end(js[0], 1000) // for less than a cent
 	s.keepUntil(one, "one goes on in the room of what was cheaper", func() bool { return waiting() == 2 })
@@ -195,6 +195,55 @@ func TestBudgetSharedByWorkers(t *testing.T) {
 			t.Errorf("%q was logged %d times", text, n)
 		}
 	}
+}
+
+// counting counts the records that are read to find jobs that fit.
+type counting struct {
+	*results.Store
+
+	loads, looks atomic.Int64
+}
+
+func (c *counting) Load(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+	c.loads.Add(1)
+	return c.Store.Load(ctx, id)
+}
+
+func (c *counting) Parked(ctx context.Context, budget string, from []int, limit int) (results.ParkedPage, error) {
+	c.looks.Add(1)
+	return c.Store.Parked(ctx, budget, from, limit)
+}
+
+// TestNoJobFitsAllTheTime: while a budget stands as it did when none of those that wait
+// fitted, their records are not read again, be there one or a hundred thousand.
+func TestNoJobFitsAllTheTime(t *testing.T) {
+	t.Parallel()
+	s := newTill(t)
+	budgets := all(dollarsOf(1))
+	first := s.worker("one", budgets)
+	js := []jobs.Job{s.admitted(jobs.Options{}), s.admitted(jobs.Options{})}
+	if !s.submit(first, js[0]) || s.submit(first, js[1]) {
+		t.Fatal("not one of the two went")
+	}
+	store := &counting{Store: s.Store}
+	estimate := func(jobs.Job, json.RawMessage) (jobs.Money, error) { return s.cost, nil }
+	b := limits.NewBudgets(store, "two", budgets, estimate, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	s.keepUntil(b, "some looks", func() bool { return store.looks.Load() > 3 })
+	if n := store.loads.Load(); n != 1 {
+		t.Errorf("the record was read %d times, want once", n)
+	}
+	s.end(js[0], 1000)
+	s.step(js[1], jobs.StopRequested{Reason: jobs.StopCancel})
+	third := s.admitted(jobs.Options{})
+	s.cost *= 2
+	if s.submit(first, third) {
+		t.Fatal("a job of two dollars went")
+	}
+	s.keepUntil(b, "a look at the next", func() bool { return store.loads.Load() > 1 })
+	if err := s.SetBudget(t.Context(), "all", all(dollarsOf(3))["all"]); err != nil {
+		t.Fatal(err)
+	}
+	s.keepUntil(b, "it goes when there is room", func() bool { return !s.load(third.ID).Parked() })
 }
 
 // TestBudgetThatIsNoMore holds nobody.

@@ -37,10 +37,29 @@ type keeping struct {
 	since, until string
 	read         time.Time
 
-	// skip is where the search among the jobs that wait for a budget goes on, and empty
-	// since when none waits for one that is no more. Only the loop uses them.
-	skip  map[string]int
-	empty map[string]time.Time
+	// rounds are the searches among the jobs that wait for a budget, and empty is since
+	// when none waits for one that is no more. Only the loop uses them.
+	rounds map[string]round
+	empty  map[string]time.Time
+}
+
+// round is a search among all jobs that wait for a budget, for some that fit.
+type round struct {
+	// from is where it goes on.
+	from []int
+	// left is the least room that there was in it, and all is how many jobs waited.
+	left jobs.Money
+	all  int
+	// fruitless is when it had come to its end and none fitted, zero before.
+	fruitless time.Time
+}
+
+// vain reports whether another search would find nobody either: there is no more room
+// than there was in this one, and there are no more jobs. What else may have changed is
+// looked at after a while.
+func (r round) vain(left jobs.Money, all int, now time.Time) bool {
+	age := now.Sub(r.fruitless)
+	return !r.fruitless.IsZero() && left <= r.left && all <= r.all && age >= 0 && age < readEvery
 }
 
 // tally reads what was spent within budgets.
@@ -167,24 +186,32 @@ func (b *Budgets) keep(ctx context.Context, name string, budget results.Budget) 
 	if err != nil {
 		return err
 	}
-	return b.sendOn(ctx, name, budget)
+	return b.sendOn(ctx, name, budget, st)
 }
 
 // sendOn sends jobs back to their lanes that wait for a budget, as far as it has room
-// for them. What they need is held before that, so that no more go than there is room
-// for.
-func (b *Budgets) sendOn(ctx context.Context, name string, budget results.Budget) error {
-	skip := b.keeping.skip[name]
-	ids, all, err := b.store.Parked(ctx, name, skip, parkedPage)
+// for them, going by how it stood a moment ago. What they need is held before that, so
+// that no more go than there is room for.
+func (b *Budgets) sendOn(ctx context.Context, name string, budget results.Budget, st results.Spending) error {
+	r := b.keeping.rounds[name]
+	page, err := b.store.Parked(ctx, name, r.from, parkedPage)
 	if err != nil {
 		return err
 	}
-	if all == 0 {
+	if page.All == 0 {
+		delete(b.keeping.rounds, name)
 		return b.forget(ctx, name, budget)
 	}
 	delete(b.keeping.empty, name)
+	var left jobs.Money
+	if budget.Amount != nil {
+		left = *budget.Amount - st.Spent - st.Held
+		if r.vain(left, page.All, b.store.Now()) {
+			return nil
+		}
+	}
 	sent := 0
-	for _, id := range ids {
+	for _, id := range page.IDs {
 		if sent == parkedAtOnce {
 			break
 		}
@@ -196,15 +223,23 @@ func (b *Budgets) sendOn(ctx context.Context, name string, budget results.Budget
 			sent++
 		}
 	}
-	if b.keeping.skip == nil {
-		b.keeping.skip = make(map[string]int)
+	if r.from != nil {
+		left = min(left, r.left)
 	}
-	b.keeping.skip[name] = 0
-	if sent == 0 && len(ids) == parkedPage {
-		b.keeping.skip[name] = skip + parkedPage // none of these fits; others may
+	next := round{left: left, all: page.All}
+	switch {
+	case sent > 0:
+	case len(page.IDs) == parkedPage:
+		next.from = page.Next // none of these fits; others may
+	default:
+		next.fruitless = b.store.Now()
 	}
+	if b.keeping.rounds == nil {
+		b.keeping.rounds = make(map[string]round)
+	}
+	b.keeping.rounds[name] = next
 	if sent > 0 && b.note(name, false) {
-		b.log.InfoContext(ctx, "budget has room again", slog.String("budget", name), slog.Int("jobs_sent_on", sent), slog.Int("jobs_waiting", all-sent))
+		b.log.InfoContext(ctx, "budget has room again", slog.String("budget", name), slog.Int("jobs_sent_on", sent), slog.Int("jobs_waiting", page.All-sent))
 	}
 	return nil
 }
