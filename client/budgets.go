@@ -96,7 +96,7 @@ func (c *Client) standing(ctx context.Context, b *Budget, sums []results.Summed)
 		return err
 	}
 	b.Period, b.Held, b.InFlight = period, st.Held, st.InFlight
-	if st.Period == period {
+	if c.store.IsOf(st, b.Budget) {
 		b.Doubt = st.Doubt
 	}
 	b.Spent = b.Doubt

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -82,6 +83,16 @@ func (b Budget) Period(now time.Time, ledger time.Duration) (name string, since 
 		return now.Format("2006-01"), time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 	}
 	return PerTotal, now.Add(-ledger)
+}
+
+// about names what is summed up for the budget at a moment: its period, and of what jobs.
+// Sums about something else are none of its own, as after it was changed.
+func (b Budget) about(now time.Time, ledger time.Duration) (name string, since time.Time) {
+	period, since := b.Period(now, ledger)
+	if b.Lane+b.Tenant+b.Group+b.Model == "" {
+		return period, since
+	}
+	return strings.Join([]string{period, b.Lane, b.Tenant, b.Group, b.Model}, " "), since
 }
 
 // SetBudget sets a budget at run time. It counts for all workers, before one of the same

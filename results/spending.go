@@ -17,15 +17,16 @@ import (
 
 // What is spent within a budget is kept under its base:
 //
-//	state    hash    period, spent, read and mark: what was spent in a period, as it was
-//	                 read from the ledger, when, and the last settled attempt that is in it;
-//	                 held, settled and doubt: the sums of the hashes of these names; seq:
-//	                 the number of the last settled attempt
+//	state    hash    period, since, spent, read and mark: what was spent in a period from
+//	                 a day on, as it was read from the ledger, when, and the last settled
+//	                 attempt that is in it; of some jobs only, these stand behind the
+//	                 period; held, settled and doubt: the sums of the hashes of these
+//	                 names; seq: the number of the last settled attempt
 //	held     hash    for each attempt that may be under way, what it is taken to cost
 //	open     zset    these attempts, by when somebody looks whether they still are
 //	settled  hash    for each that is over since the ledger was read, its number and cost
 //	doubt    hash    for each that is over and of which nobody knows what it cost, the
-//	                 period and what it was taken to cost
+//	                 day and what it was taken to cost
 //	keeper   string  the worker that reads the ledger for it and sends jobs on
 //
 // So nothing that was spent is ever missing: a line is in the ledger before its attempt
@@ -45,6 +46,15 @@ type Spending struct {
 	InFlight int
 	// Read is when the ledger was read last.
 	Read time.Time
+
+	about string
+}
+
+// IsOf reports whether the sums are those of a budget as it is now: of its present
+// period, and of the jobs that are paid from it.
+func (s *Store) IsOf(st Spending, b Budget) bool {
+	about, _ := b.about(s.Now(), s.config.LedgerRetention)
+	return st.about == about
 }
 
 // HoldVerdict is the answer to an attempt that wants a part of a budget.
@@ -74,15 +84,21 @@ func (s *Store) Hold(ctx context.Context, name string, b Budget, p Part) (HoldVe
 		return HoldGranted, Spending{}, nil
 	}
 	now := s.Now()
-	period, _ := b.Period(now, s.config.LedgerRetention)
-	answer, err := s.run(ctx, s.scripts.hold, s.budget(name), tryID(p.Try), int64(min(p.Cost, MaxBudget)), int64(*b.Amount), period,
+	about, _ := b.about(now, s.config.LedgerRetention)
+	answer, err := s.run(ctx, s.scripts.hold, s.budget(name), tryID(p.Try), int64(min(p.Cost, MaxBudget)), int64(*b.Amount), about,
 		ms(now.Add(p.Lease)), s.config.LedgerRetention.Milliseconds()).StringSlice()
 	if err != nil {
 		return "", Spending{}, fmt.Errorf("hold a part of budget %s: %w", name, err)
 	}
 	return HoldVerdict(answer[0]), Spending{
-		Period: period, Spent: jobs.Money(parseInt(answer[1])), Held: jobs.Money(parseInt(answer[2])), Read: readAt(answer[3]),
+		Period: periodOf(about), Spent: jobs.Money(parseInt(answer[1])), Held: jobs.Money(parseInt(answer[2])), Read: readAt(answer[3]), about: about,
 	}, nil
+}
+
+// periodOf is the period of what sums are about.
+func periodOf(about string) string {
+	period, _, _ := strings.Cut(about, " ")
+	return period
 }
 
 // ends is how what is held for an attempt ends: "" not yet.
@@ -139,7 +155,7 @@ func (s *Store) Release(ctx context.Context, t jobs.Try, budgets ...string) erro
 // one that it has there.
 func (s *Store) spend(ctx context.Context, t jobs.Try, how string, cost jobs.Money, lease string, budgets ...string) error {
 	for _, name := range budgets {
-		err := s.run(ctx, s.scripts.spend, s.budget(name), tryID(t), how, int64(min(cost, MaxBudget)), s.config.LedgerRetention.Milliseconds(), lease).Err()
+		err := s.run(ctx, s.scripts.spend, s.budget(name), tryID(t), how, int64(min(cost, MaxBudget)), s.config.LedgerRetention.Milliseconds(), lease, dayOf(s.Now())).Err()
 		if err != nil {
 			return fmt.Errorf("settle attempt %d of %s in budget %s: %w", t.Attempt, t.Job, name, err)
 		}
@@ -175,17 +191,20 @@ func (s *Store) Tally(ctx context.Context, budgets map[string]Budget, read func(
 	if len(budgets) == 0 {
 		return nil
 	}
-	now := s.Now()
-	// The marks come first: what is settled later counts beside what is read.
+	// The marks come first: what is settled later counts beside what is read. The moment
+	// comes after them: what was settled before is on no later day.
 	marks := make(map[string]int64, len(budgets))
-	earliest := now
-	for name, b := range budgets {
+	for name := range budgets {
 		mark, err := s.rdb.HMGet(ctx, string(s.budget(name))+"state", "seq").Result()
 		if err != nil {
 			return fmt.Errorf("read budget %s: %w", name, err)
 		}
 		text, _ := mark[0].(string)
 		marks[name] = parseInt(text)
+	}
+	now := s.Now()
+	earliest := now
+	for _, b := range budgets {
 		if _, since := b.Period(now, s.config.LedgerRetention); since.Before(earliest) {
 			earliest = since
 		}
@@ -195,9 +214,11 @@ func (s *Store) Tally(ctx context.Context, budgets map[string]Budget, read func(
 		return err
 	}
 	for name, b := range budgets {
-		period, since := b.Period(now, s.config.LedgerRetention)
+		about, since := b.about(now, s.config.LedgerRetention)
 		spent := spentOf(b, sums, dayOf(since))
-		if err := s.run(ctx, s.scripts.tally, s.budget(name), ms(now), period, int64(min(spent, MaxBudget)), marks[name]).Err(); err != nil {
+		err := s.run(ctx, s.scripts.tally, s.budget(name), ms(now), about, int64(min(spent, MaxBudget)), marks[name], dayOf(since),
+			s.config.LedgerRetention.Milliseconds()).Err()
+		if err != nil {
 			return fmt.Errorf("note what was spent of budget %s: %w", name, err)
 		}
 	}
@@ -227,7 +248,7 @@ func (s *Store) Spending(ctx context.Context, name string) (Spending, error) {
 	field := func(i int) string { text, _ := state.Val()[i].(string); return text }
 	money := func(i int) jobs.Money { return jobs.Money(parseInt(field(i))) }
 	return Spending{
-		Period: field(0), Spent: money(1) + money(2) + money(3), Doubt: money(3), Held: money(4),
+		Period: periodOf(field(0)), about: field(0), Spent: money(1) + money(2) + money(3), Doubt: money(3), Held: money(4),
 		Read: readAt(field(5)), InFlight: int(inFlight.Val()),
 	}, nil
 }

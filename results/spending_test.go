@@ -182,6 +182,49 @@ func TestBudgetCountsWhatIsNotKnown(t *testing.T) {
 	})
 }
 
+// TestBudgetThatIsChanged counts what it is about now from the first attempt on, and what
+// is in doubt stays as long as its day is part of the period, whoever has taken it for
+// what period in between.
+//
+// Guarantee: G25.
+func TestBudgetThatIsChanged(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
+		b, acme := bounded(100*price), bounded(100*price)
+		acme.Tenant = "acme"
+		h.tally(acme)
+		key := "longhaul:{budget:november}:"
+		if ttl := h.rdb.PTTL(t.Context(), key+"state").Val(); ttl <= 0 {
+			t.Errorf("what is known of a budget that holds nothing stays for %v", ttl)
+		}
+		if got := h.hold(b, jobs.Try{Job: jobs.NewID(h.Now(), 0), Attempt: 1}, price); got != results.HoldUnread {
+			t.Fatalf("of all jobs, when those of one tenant were summed up: %s", got)
+		}
+		h.tally(b)
+		failed := h.submitting(b, 3*price)
+		h.step(failed.ID, jobs.Created{Attempt: 1, Reply: rawReply(t, `{"id":"resp_1","status":"cancelled"}`), Endpoint: "openai"})
+		daily := b
+		daily.Per = results.PerDay
+		for range 2 {
+			h.tally(daily)
+			h.spends("for a day", 3*price, 0, 3*price)
+			h.tally(b)
+			h.spends("for the month", 3*price, 0, 3*price)
+		}
+		h.tally(daily)
+		h.ShiftClock(24 * time.Hour)
+		// It ends in the new day, before anybody has read what was spent in that.
+		late := h.accept(jobs.Options{})
+		h.admit()
+		h.rdb.HSet(t.Context(), key+"held", string(late.ID)+":1", fmt.Sprintf("h,%d", price))
+		h.rdb.HSet(t.Context(), key+"state", "held", int64(price))
+		h.step(late.ID, jobs.SubmitStarted{Attempt: 1, Worker: "w", Endpoint: "openai", Budgets: []string{november}})
+		h.step(late.ID, jobs.Created{Attempt: 1, Reply: rawReply(t, `{"id":"resp_2","status":"cancelled"}`), Endpoint: "openai"})
+		h.tally(daily)
+		h.spends("the next day", price, 0, price)
+	})
+}
+
 // TestBudgetOfTheDead: what a worker that is gone has held is given back if its attempt
 // was never made, and settled by the record if nobody told the budget of its end.
 //

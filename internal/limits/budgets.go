@@ -32,7 +32,7 @@ type Purse interface {
 	Workers(ctx context.Context) ([]results.Worker, error)
 	Load(ctx context.Context, id jobs.ID) (jobs.Job, error)
 	Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error)
-	LedgerRetention() time.Duration
+	IsOf(st results.Spending, b results.Budget) bool
 	Now() time.Time
 }
 

@@ -174,8 +174,7 @@ func (b *Budgets) keep(ctx context.Context, name string, budget results.Budget) 
 		return err
 	}
 	if budget.Amount != nil {
-		period, _ := budget.Period(b.store.Now(), b.store.LedgerRetention())
-		if age := b.store.Now().Sub(st.Read); st.Period != period || age >= readEvery || age < 0 {
+		if age := b.store.Now().Sub(st.Read); !b.store.IsOf(st, budget) || age >= readEvery || age < 0 {
 			if err := b.keeping.tally(ctx, b.store, map[string]results.Budget{name: budget}); err != nil {
 				return err
 			}
