@@ -92,12 +92,17 @@ func (c *Client) whyParked(ctx context.Context, j jobs.Job) (string, error) {
 		return fmt.Sprintf("budget %s, which is no more: a worker will send it on", j.Budget), nil
 	}
 	b := budgets[i]
+	raise := fmt.Sprintf("the budget is raised (`enqueue budgets set %s --amount ...`)", b.Name)
+	if j.Needs > *b.Amount {
+		return fmt.Sprintf("budget %s, which is too small for it: it needs up to %s, and all of the budget is %s; it waits until %s",
+			b.Name, j.Needs, b.Amount, raise), nil
+	}
 	until := map[string]string{results.PerDay: "the next day (UTC)", results.PerMonth: "the next month (UTC)"}[b.Per]
 	if until != "" {
-		until = " or for " + until
+		until = ", or for " + until
 	}
-	return fmt.Sprintf("budget %s, which is used up: of %s, %s %s spent and %s held for what is under way, and it needs up to %s; it waits until the budget is raised%s (`enqueue budgets set %s --amount ...`)",
-		b.Name, b.Amount, b.Spent, map[bool]string{true: "or less are", false: "are"}[b.Doubt > 0], b.Held, j.Needs, until, b.Name), nil
+	return fmt.Sprintf("budget %s, which has no room for it: of %s, %s %s spent and %s held for what is under way, and it needs up to %s; it waits until %s%s",
+		b.Name, b.Amount, b.Spent, map[bool]string{true: "or less are", false: "are"}[b.Doubt > 0], b.Held, j.Needs, raise, until), nil
 }
 
 // whyAside names those that a job waits for, and how they stand, the first few of them.

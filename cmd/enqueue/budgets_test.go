@@ -42,8 +42,11 @@ func TestJobSaysWhichBudgetItWaitsFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.happens(j.ID, jobs.Postponed{Attempt: 1, Admitted: j.Admitted, Reason: jobs.WaitBudget, Budget: "all", Needs: 4 * jobs.Dollar})
-	shows(t, b.call("", "get", string(j.ID)).want(t, 0).stdout, "budget all, which is used up: of $3.00, $0.00 are spent and $0.00 held for what is under way, and it needs up to $4.00; "+
-		"it waits until the budget is raised or for the next day (UTC) (`enqueue budgets set all --amount ...`)")
+	shows(t, b.call("", "get", string(j.ID)).want(t, 0).stdout, "budget all, which is too small for it: it needs up to $4.00, and all of the budget is $3.00; "+
+		"it waits until the budget is raised (`enqueue budgets set all --amount ...`)")
+	b.call("", "budgets", "set", "all", "--amount", "4").want(t, 0)
+	shows(t, b.call("", "get", string(j.ID)).want(t, 0).stdout, "budget all, which has no room for it: of $4.00, $0.00 are spent and $0.00 held for what is under way, and it needs up to $4.00; "+
+		"it waits until the budget is raised (`enqueue budgets set all --amount ...`), or for the next day (UTC)")
 	b.call("", "budgets", "unset", "all").want(t, 0)
 	shows(t, b.call("", "get", string(j.ID)).want(t, 0).stdout, "budget all, which is no more")
 }
