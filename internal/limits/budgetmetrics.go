@@ -2,6 +2,7 @@ package limits
 
 import (
 	"math"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -12,6 +13,9 @@ import (
 type budgetMetrics struct {
 	amount, spent, held *prometheus.GaugeVec
 	refused, recovered  *prometheus.CounterVec
+
+	// shown are the budgets that the gauges show. Only the loop uses it.
+	shown map[string]bool
 }
 
 func newBudgetMetrics(reg prometheus.Registerer) *budgetMetrics {
@@ -22,6 +26,7 @@ func newBudgetMetrics(reg prometheus.Registerer) *budgetMetrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "longhaul", Subsystem: "budget", Name: name, Help: help}, []string{"budget"})
 	}
 	m := &budgetMetrics{
+		shown:   make(map[string]bool),
 		amount:  gauge("amount_dollars", "What may be spent, by budget; infinite for one that was set to no amount."),
 		spent:   gauge("spent_dollars", "What was spent in the present period of a budget, what is in doubt included, by budget."),
 		held:    gauge("held_dollars", "What is held for attempts under way, by budget."),
@@ -43,4 +48,18 @@ func (m *budgetMetrics) show(name string, b results.Budget, st results.Spending)
 	m.held.WithLabelValues(name).Set(st.Held.Dollars())
 	m.refused.WithLabelValues(name)
 	m.recovered.WithLabelValues(name)
+	m.shown[name] = true
+}
+
+// showOnly takes budgets that are no more off the gauges.
+func (m *budgetMetrics) showOnly(names []string) {
+	for name := range m.shown {
+		if slices.Contains(names, name) {
+			continue
+		}
+		for _, gauge := range []*prometheus.GaugeVec{m.amount, m.spent, m.held} {
+			gauge.DeleteLabelValues(name)
+		}
+		delete(m.shown, name)
+	}
 }

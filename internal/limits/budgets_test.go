@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/longhaul-jobs/longhaul/internal/limits"
@@ -285,6 +286,29 @@ func TestBudgetThatIsNoMore(t *testing.T) {
 		names, err := s.ParkedFor(t.Context())
 		return err == nil && len(names) == 0
 	})
+}
+
+// TestBudgetsThatAreShown are those that there are.
+func TestBudgetsThatAreShown(t *testing.T) {
+	t.Parallel()
+	s := newTill(t)
+	reg := prometheus.NewPedanticRegistry()
+	b := limits.NewBudgets(s.Store, "one", nil, nil, reg, slog.New(slog.DiscardHandler))
+	shown := func() int {
+		n, err := testutil.GatherAndCount(reg, "longhaul_budget_amount_dollars", "longhaul_budget_spent_dollars", "longhaul_budget_held_dollars")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if err := s.SetBudget(t.Context(), "all", all(dollarsOf(1))["all"]); err != nil {
+		t.Fatal(err)
+	}
+	s.keepUntil(b, "it is shown", func() bool { return shown() == 3 })
+	if _, err := s.UnsetBudget(t.Context(), "all"); err != nil {
+		t.Fatal(err)
+	}
+	s.keepUntil(b, "it is shown no more", func() bool { return shown() == 0 })
 }
 
 // TestBudgetsOfSomeJobs bound those alone, and a job that finds no room in one of them

@@ -137,6 +137,7 @@ func (b *Budgets) look(ctx context.Context) (some bool, err error) {
 		return true, err
 	}
 	names = append(names, gone...)
+	b.metrics.showOnly(names)
 	var failed error
 	for _, name := range names {
 		if err := b.keep(ctx, name, counts[name]); err != nil {
