@@ -59,7 +59,7 @@ func TestBudgetOfHalf(t *testing.T) {
 		t.Errorf("%d jobs wait, of %d that are not paid for", b.Waiting, n-succeeded)
 	}
 	waiting := waits(t, in)
-	if why := command("get", string(waiting)); !strings.Contains(why, "budget run, which is used up") {
+	if why := command("get", string(waiting)); !strings.Contains(why, "budget run, which has no room for it") {
 		t.Errorf("a job that waits does not say so:\n%s", why)
 	}
 	if table := command("budgets"); !strings.Contains(table, "run*") || !strings.Contains(table, amount.String()) {
