@@ -117,3 +117,23 @@ func plural(n int, one, many string) string {
 	}
 	return formatCount(int64(n)) + " " + many
 }
+
+// wrap joins words into lines of at most width characters.
+func wrap(words []string, width int) string {
+	var b strings.Builder
+	column := 0
+	for i, word := range words {
+		switch {
+		case i == 0:
+		case column+1+len(word) > width:
+			b.WriteByte('\n')
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
+}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,8 +26,10 @@ func (c *cli) summarizeCommand() *cobra.Command {
 		Long: `summarize has each document summarized by one request and writes the summaries
 into a folder: one Markdown file per document, and summaries.jsonl with a line
 about each. A PATH is a file, a folder (all documents in it, at any depth) or a
-pattern such as 'docs/**/*.md'. Documents are files with one of these endings:
-` + strings.Join(summarize.Extensions(), " ") + `
+pattern such as 'docs/**/*.md'. Documents are source code and files with one of
+these endings:
+
+` + wrap(summarize.Extensions(), 78) + `
 
 Calling it again asks only for what is new: documents whose content and
 instructions are unchanged are passed over, a job that still runs is found

@@ -93,7 +93,7 @@ func (r *summarizeRun) run(ctx context.Context, paths []string) (err error) {
 // nothingSelected says why there is no document.
 func nothingSelected(s summarize.Selection) error {
 	if len(s.Failed) == 0 {
-		return usage("there is no document among these paths; documents end in %s", strings.Join(summarize.Extensions(), " "))
+		return usage("there is no document among these paths; documents are source code and what ends in %s", strings.Join(summarize.Extensions(), " "))
 	}
 	wrong := make([]error, len(s.Failed))
 	for i, f := range s.Failed {

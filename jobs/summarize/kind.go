@@ -17,28 +17,58 @@ const (
 	KindMarkdown Kind = "markdown"
 	// KindHTML is HTML or XHTML.
 	KindHTML Kind = "html"
+	// KindCSV is a table of values separated by commas, semicolons or tabs.
+	KindCSV Kind = "csv"
+	// KindJSON is JSON, or lines of it.
+	KindJSON Kind = "json"
+	// KindCode is source code, configuration and other text written for machines.
+	KindCode Kind = "code"
 )
 
 // KindOf returns the kind that the extension of path stands for, in any case of
 // letters, and whether it stands for one.
 func KindOf(path string) (Kind, bool) {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".txt", ".text", ".log", ".rst", ".org", ".adoc", ".asciidoc":
+	ext := strings.ToLower(filepath.Ext(path))
+	switch ext {
+	case ".txt", ".text", ".log", ".rst", ".org", ".adoc", ".asciidoc", ".textile", ".tex", ".srt", ".vtt":
 		return KindText, true
 	case ".md", ".markdown", ".mdown", ".mkd":
 		return KindMarkdown, true
 	case ".html", ".htm", ".xhtml":
 		return KindHTML, true
+	case ".csv", ".tsv":
+		return KindCSV, true
+	case ".json", ".jsonl", ".ndjson":
+		return KindJSON, true
+	}
+	if isCode(ext) {
+		return KindCode, true
 	}
 	return "", false
 }
 
+// isCode reports whether an extension in lower case is that of source code or
+// configuration.
+func isCode(ext string) bool {
+	switch ext {
+	case ".bash", ".bat", ".c", ".cc", ".cfg", ".clj", ".cmake", ".conf", ".cpp", ".cs", ".css", ".dart", ".diff", ".el",
+		".erl", ".ex", ".exs", ".f90", ".fs", ".go", ".gradle", ".graphql", ".groovy", ".h", ".hpp", ".hs", ".ini", ".java",
+		".jl", ".js", ".jsx", ".kt", ".lisp", ".lua", ".m", ".mjs", ".ml", ".nix", ".patch", ".php", ".pl", ".pm",
+		".properties", ".proto", ".ps1", ".py", ".r", ".rb", ".rs", ".scala", ".scss", ".sh", ".sql", ".svelte", ".swift",
+		".tf", ".toml", ".ts", ".tsx", ".vb", ".vue", ".xml", ".yaml", ".yml", ".zig", ".zsh":
+		return true
+	}
+	return false
+}
+
 // Extensions returns the extensions that [KindOf] knows, with their dots, in
-// the order in which they are shown to people.
+// the order in which they are shown to people. Those of source code and
+// configuration are too many to show and are left out.
 func Extensions() []string {
 	return []string{
 		".txt", ".text", ".md", ".markdown", ".mdown", ".mkd", ".html", ".htm", ".xhtml",
-		".rst", ".org", ".adoc", ".asciidoc", ".log",
+		".rst", ".org", ".adoc", ".asciidoc", ".textile", ".tex", ".srt", ".vtt", ".log",
+		".csv", ".tsv", ".json", ".jsonl", ".ndjson",
 	}
 }
 
@@ -52,7 +82,7 @@ func kindOfNamed(path string) (Kind, error) {
 	if ext == "" {
 		return KindText, nil
 	}
-	return "", fmt.Errorf("%w %s; supported: %s", ErrUnsupported, quoteName(ext), strings.Join(Extensions(), " "))
+	return "", fmt.Errorf("%w %s; supported: %s and source code", ErrUnsupported, quoteName(ext), strings.Join(Extensions(), " "))
 }
 
 // extension returns the extension of path, not counting the dot that a hidden

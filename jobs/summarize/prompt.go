@@ -77,6 +77,12 @@ func format(kind Kind) string {
 		return "Markdown"
 	case KindHTML:
 		return "text extracted from HTML"
+	case KindCSV:
+		return "a table, one row on each line"
+	case KindJSON:
+		return "JSON"
+	case KindCode:
+		return "source code or configuration"
 	case KindText:
 	}
 	return "plain text"

@@ -64,7 +64,7 @@ func Parse(path string, kind Kind, content []byte) (Document, error) {
 		if isBlank(body) && !isBlank(text) {
 			return Document{}, sourceError(path, fmt.Errorf("%w below its front matter", ErrEmpty))
 		}
-	case KindText:
+	case KindText, KindCSV, KindJSON, KindCode:
 	default:
 		return Document{}, sourceError(path, fmt.Errorf("%w %q", ErrUnsupported, kind))
 	}

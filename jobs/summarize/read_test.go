@@ -87,6 +87,11 @@ func TestParseDecodes(t *testing.T) {
 			name: "HTML in an encoding that looks like ASCII", kind: summarize.KindHTML,
 			content: "<meta charset=iso-2022-jp><p>\x1b$BF|K\\8l\x1b(B", err: summarize.ErrCharset,
 		},
+		{name: "CSV from a spreadsheet", kind: summarize.KindCSV, content: charset(charmap.Windows1252, "Name;Größe\r\n\"a;b\";5 €\r\n"), want: "Name;Größe\r\n\"a;b\";5 €\r\n"},
+		{name: "CSV in UTF-16", kind: summarize.KindCSV, content: utf16(unicode.LittleEndian, unicode.UseBOM, "a\tß\n"), want: "a\tß\n"},
+		{name: "JSON", kind: summarize.KindJSON, content: "\ufeff{\"a\": [1,\n 2]}", want: "{\"a\": [1,\n 2]}"},
+		{name: "code", kind: summarize.KindCode, content: "if a < b {\n\tc()\n}\n", want: "if a < b {\n\tc()\n}\n"},
+		{name: "code that is a program", kind: summarize.KindCode, content: "\x7fELF\x02", err: summarize.ErrBinary},
 		{name: "NUL", content: "text \x00 with NUL", err: summarize.ErrBinary},
 		{name: "NUL in HTML", kind: summarize.KindHTML, content: "<p>a\x00b", err: summarize.ErrBinary},
 		{name: "PDF", content: "%PDF-1.7 and so on", err: summarize.ErrBinary},
@@ -97,7 +102,7 @@ func TestParseDecodes(t *testing.T) {
 		{name: "only white space", content: " \r\n\t\u00a0\u200b\ufeff", err: summarize.ErrEmpty},
 		{name: "only front matter", kind: summarize.KindMarkdown, content: "---\ntitle: A\n---\n \n", err: summarize.ErrEmpty},
 		{name: "only scripts", kind: summarize.KindHTML, content: "<script>let a = 1</script><nav>Home</nav>", err: summarize.ErrEmpty},
-		{name: "an unknown kind", kind: "pdf", content: "text", err: summarize.ErrUnsupported},
+		{name: "an unknown kind", kind: "other", content: "text", err: summarize.ErrUnsupported},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -220,7 +225,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		for _, kind := range []summarize.Kind{summarize.KindText, summarize.KindMarkdown, summarize.KindHTML} {
+		for _, kind := range []summarize.Kind{summarize.KindText, summarize.KindMarkdown, summarize.KindHTML, summarize.KindCSV} {
 			doc, err := summarize.Parse("d/name", kind, content)
 			if err != nil {
 				checkNamed(t, err, "d/name")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -62,10 +63,10 @@ func messages(errs []*summarize.SourceError) []string {
 func TestExpand(t *testing.T) {
 	const (
 		unsupported = ": unsupported type of file"
-		types       = "; supported: .txt .text .md .markdown .mdown .mkd .html .htm .xhtml .rst .org .adoc .asciidoc .log"
 		link        = ": a symbolic link inside a folder is not followed; name it to include it"
 		output      = ": a folder of summaries is not summarized"
 	)
+	types := "; supported: " + strings.Join(summarize.Extensions(), " ") + " and source code"
 	tests := []struct {
 		name    string
 		files   []string
@@ -88,9 +89,9 @@ func TestExpand(t *testing.T) {
 		},
 		{
 			name:  "a named file of an unknown type fails, and the others go on",
-			files: []string{"a.pdf", "b.md"}, args: []string{"a.pdf", "b.md", "missing.md", ""},
+			files: []string{"a.exe", "b.md"}, args: []string{"a.exe", "b.md", "missing.md", ""},
 			sources: []string{"b.md"},
-			failed:  []string{"a.pdf" + unsupported + " .pdf" + types, "missing.md: no such file or directory", `"": an empty path`},
+			failed:  []string{"a.exe" + unsupported + " .exe" + types, "missing.md: no such file or directory", `"": an empty path`},
 		},
 		{
 			name:  "one file reached in many ways is one source",
@@ -163,8 +164,8 @@ func TestExpand(t *testing.T) {
 			failed: []string{"*.txt: no file matches this pattern", "[.md: syntax error in pattern", "no/*/b.md: no file matches this pattern"},
 		},
 		{
-			name: "a name cannot steer a terminal", files: []string{"a\x1b[2J.pdf"}, args: []string{"a\x1b[2J.pdf"},
-			failed: []string{`"a\x1b[2J.pdf"` + unsupported + " .pdf" + types},
+			name: "a name cannot steer a terminal", files: []string{"a\x1b[2J.exe"}, args: []string{"a\x1b[2J.exe"},
+			failed: []string{`"a\x1b[2J.exe"` + unsupported + " .exe" + types},
 		},
 		{
 			name: "a device is no document", args: []string{"/dev/null"}, failed: []string{"/dev/null: not a regular file"},
@@ -299,9 +300,27 @@ func TestExtensionsAreThoseOfKindOf(t *testing.T) {
 			t.Errorf("KindOf does not know %s", ext)
 		}
 	}
-	for _, name := range []string{"a.pdf", "a", "a.docx", ".md.png", "a.md~"} {
+	for _, name := range []string{"a.exe", "a", "a.svg", ".md.png", "a.md~"} {
 		if kind, ok := summarize.KindOf(name); ok {
 			t.Errorf("KindOf(%s) = %s", name, kind)
+		}
+	}
+}
+
+// The page is where people look up what can be read.
+func TestPageNamesEachExtension(t *testing.T) {
+	page, err := os.ReadFile("../../docs/documents.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ext := range summarize.Extensions() {
+		if !strings.Contains(string(page), "`"+ext+"`") {
+			t.Errorf("docs/documents.md does not name %s", ext)
+		}
+	}
+	for _, named := range regexp.MustCompile("`(\\.[a-z0-9]+)`").FindAllStringSubmatch(string(page), -1) {
+		if _, ok := summarize.KindOf("a" + named[1]); !ok && named[1] != ".svg" {
+			t.Errorf("docs/documents.md names %s, which is not read", named[1])
 		}
 	}
 }

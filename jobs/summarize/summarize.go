@@ -50,9 +50,9 @@ type Document struct {
 	// Title is the title that the document gives itself, on one line; empty if
 	// it gives none.
 	Title string
-	// Text is what the model gets to read, in valid UTF-8: for text and
-	// Markdown the whole content without a byte order mark, for HTML its
-	// readable text.
+	// Text is what the model gets to read, in valid UTF-8: for HTML its
+	// readable text, for the other kinds the whole content without a byte order
+	// mark.
 	Text string
 	// Bytes is the size of the file.
 	Bytes int64
