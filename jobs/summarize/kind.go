@@ -23,6 +23,14 @@ const (
 	KindJSON Kind = "json"
 	// KindCode is source code, configuration and other text written for machines.
 	KindCode Kind = "code"
+	// KindDOCX is a document of Word, with or without macros.
+	KindDOCX Kind = "docx"
+	// KindPPTX is a presentation of PowerPoint.
+	KindPPTX Kind = "pptx"
+	// KindXLSX is a workbook of Excel.
+	KindXLSX Kind = "xlsx"
+	// KindODT is a text in the OpenDocument format, as LibreOffice writes it.
+	KindODT Kind = "odt"
 )
 
 // KindOf returns the kind that the extension of path stands for, in any case of
@@ -40,6 +48,14 @@ func KindOf(path string) (Kind, bool) {
 		return KindCSV, true
 	case ".json", ".jsonl", ".ndjson":
 		return KindJSON, true
+	case ".docx", ".docm", ".dotx":
+		return KindDOCX, true
+	case ".pptx", ".pptm", ".ppsx":
+		return KindPPTX, true
+	case ".xlsx", ".xlsm":
+		return KindXLSX, true
+	case ".odt", ".ott":
+		return KindODT, true
 	}
 	if isCode(ext) {
 		return KindCode, true
@@ -68,6 +84,7 @@ func Extensions() []string {
 	return []string{
 		".txt", ".text", ".md", ".markdown", ".mdown", ".mkd", ".html", ".htm", ".xhtml",
 		".rst", ".org", ".adoc", ".asciidoc", ".textile", ".tex", ".srt", ".vtt", ".log",
+		".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx", ".xlsx", ".xlsm", ".odt", ".ott",
 		".csv", ".tsv", ".json", ".jsonl", ".ndjson",
 	}
 }

@@ -83,6 +83,14 @@ func format(kind Kind) string {
 		return "JSON"
 	case KindCode:
 		return "source code or configuration"
+	case KindDOCX:
+		return "text extracted from a Word document"
+	case KindPPTX:
+		return "text extracted from a presentation; a line such as [Slide 2: Title] begins each slide, name the slides that your statements come from"
+	case KindXLSX:
+		return "cells extracted from a workbook; a line such as [Sheet 2: Name] begins each sheet, name the sheets that your statements come from"
+	case KindODT:
+		return "text extracted from a text document"
 	case KindText:
 	}
 	return "plain text"

@@ -41,16 +41,26 @@ func Read(src Source, limits Limits) (Document, error) {
 }
 
 // Parse reads a document of the given kind from content that the caller has
-// read, and names it path. Its character encoding is told, in this order, by a
+// read, and names it path. Content that shows another kind beyond doubt is read
+// as what it is, whatever its name says. Of a plain text the character encoding is told, in this order, by a
 // byte order mark, by being valid UTF-8, by the declaration in an HTML
 // document, and by the pattern of zeros that UTF-16 leaves; all else is taken
 // for Windows-1252 and, with that, for Latin-1. Every error is a [*SourceError].
 func Parse(path string, kind Kind, content []byte) (Document, error) {
+	kind = kindOfContent(content, kind)
+	doc := Document{Path: filepath.ToSlash(path), Kind: kind, Bytes: int64(len(content))}
+	if read := readerOf(kind); read != nil {
+		packed, err := parsePacked(kind, content, read)
+		if err != nil {
+			return Document{}, sourceError(path, err)
+		}
+		doc.Title, doc.Text = packed.title, strings.ToValidUTF8(packed.text(), "\ufffd")
+		return finish(doc), nil
+	}
 	text, err := decode(content, kind)
 	if err != nil {
 		return Document{}, sourceError(path, err)
 	}
-	doc := Document{Path: filepath.ToSlash(path), Kind: kind, Bytes: int64(len(content))}
 	empty := ErrEmpty
 	switch kind {
 	case KindHTML:
@@ -65,6 +75,8 @@ func Parse(path string, kind Kind, content []byte) (Document, error) {
 			return Document{}, sourceError(path, fmt.Errorf("%w below its front matter", ErrEmpty))
 		}
 	case KindText, KindCSV, KindJSON, KindCode:
+	case KindDOCX, KindPPTX, KindXLSX, KindODT:
+		// Read above.
 	default:
 		return Document{}, sourceError(path, fmt.Errorf("%w %q", ErrUnsupported, kind))
 	}
@@ -72,10 +84,15 @@ func Parse(path string, kind Kind, content []byte) (Document, error) {
 		return Document{}, sourceError(path, empty)
 	}
 	doc.Text = text
+	return finish(doc), nil
+}
+
+// finish fills in what follows from the text and title of a document.
+func finish(doc Document) Document {
 	doc.Title = oneLine(doc.Title, titleRunes)
-	sum := sha256.Sum256([]byte(text))
+	sum := sha256.Sum256([]byte(doc.Text))
 	doc.Hash = hex.EncodeToString(sum[:])
-	return doc, nil
+	return doc
 }
 
 // readFile reads a regular file of no more than the limit.

@@ -29,6 +29,10 @@ var (
 	ErrMalformed = errors.New("malformed document")
 	// ErrEmpty: the document holds no text.
 	ErrEmpty = errors.New("the document holds no text")
+	// ErrEncrypted: the document can be read only with a password.
+	ErrEncrypted = errors.New("the document is encrypted; save it without a password")
+	// ErrPictures: all that the document shows are pictures.
+	ErrPictures = errors.New("the document holds no text, only pictures")
 	// ErrOversize: the file is larger than the limit for reading.
 	ErrOversize = errors.New("the file is too large to read")
 	// ErrNotRegular: the path is a device, a pipe or a socket.
@@ -50,9 +54,10 @@ type Document struct {
 	// Title is the title that the document gives itself, on one line; empty if
 	// it gives none.
 	Title string
-	// Text is what the model gets to read, in valid UTF-8: for HTML its
-	// readable text, for the other kinds the whole content without a byte order
-	// mark.
+	// Text is what the model gets to read, in valid UTF-8: for HTML and
+	// what office programs write the readable text, in which headings are lines
+	// that begin with # and slides and sheets begin with their number in brackets;
+	// for the other kinds the whole content without a byte order mark.
 	Text string
 	// Bytes is the size of the file.
 	Bytes int64

@@ -1,0 +1,93 @@
+package summarize
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// readerOf returns what reads a kind that is no plain text, nil for the others.
+func readerOf(kind Kind) func(content []byte) (extract, error) {
+	switch kind {
+	case KindDOCX:
+		return readDOCX
+	case KindPPTX:
+		return readPPTX
+	case KindXLSX:
+		return readXLSX
+	case KindODT:
+		return readODT
+	case KindText, KindMarkdown, KindHTML, KindCSV, KindJSON, KindCode:
+	}
+	return nil
+}
+
+// kindOfContent returns the kind that the content shows beyond doubt, or else
+// the one that the file's name tells. Documents are renamed more often than
+// their content is forged.
+func kindOfContent(content []byte, named Kind) Kind {
+	if !bytes.HasPrefix(content, []byte("PK\x03\x04")) {
+		return named
+	}
+	a, err := openArchive(content)
+	if err != nil {
+		return named
+	}
+	switch {
+	case a.hasFolder("word/"):
+		return KindDOCX
+	case a.hasFolder("ppt/"):
+		return KindPPTX
+	case a.hasFolder("xl/"):
+		return KindXLSX
+	}
+	mimetype, err := a.readAll("mimetype")
+	if err != nil {
+		return named
+	}
+	switch string(bytes.TrimSpace(mimetype)) {
+	case "application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.text-template":
+		return KindODT
+	}
+	return named
+}
+
+// parsePacked reads a document of a kind that is no plain text.
+func parsePacked(kind Kind, content []byte, read func([]byte) (extract, error)) (extract, error) {
+	if len(content) == 0 {
+		return extract{}, ErrEmpty
+	}
+	if bytes.HasPrefix(content, []byte("\xd0\xcf\x11\xe0")) {
+		if encryptedOffice(content) {
+			return extract{}, ErrEncrypted
+		}
+		return extract{}, fmt.Errorf("%w: an office document in the format from before 2007; save it anew", ErrUnsupported)
+	}
+	if isZipped(kind) && !bytes.HasPrefix(content, []byte("PK")) {
+		what := signature(content)
+		if what == "" {
+			what = "something else"
+		}
+		return extract{}, fmt.Errorf("%w: its name says that it is %s, but it is %s", ErrMalformed, format(kind), what)
+	}
+	doc, err := read(content)
+	if err != nil {
+		return extract{}, err
+	}
+	if doc.isBlank() {
+		if doc.pictures {
+			return extract{}, ErrPictures
+		}
+		return extract{}, ErrEmpty
+	}
+	return doc, nil
+}
+
+// isZipped reports whether documents of a kind are zip archives.
+func isZipped(kind Kind) bool {
+	switch kind {
+	case KindDOCX, KindPPTX, KindXLSX, KindODT:
+		return true
+	case KindText, KindMarkdown, KindHTML, KindCSV, KindJSON, KindCode:
+	}
+	return false
+}
