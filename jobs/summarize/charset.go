@@ -45,7 +45,7 @@ func decodeText(content []byte, kind Kind) (string, error) {
 		return convert(content, unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM))
 	case bytes.HasPrefix(content, []byte("\xfe\xff")):
 		return convert(content, unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM))
-	case utf8.Valid(content) && bytes.IndexByte(content, 0) < 0 && !sevenBit(declared):
+	case isUTF8(content) && !sevenBit(declared):
 		// Valid UTF-8 beyond ASCII does not come about by chance, so this is
 		// believed rather than a declaration that says otherwise.
 		return string(content), nil
@@ -135,6 +135,9 @@ func mostlyControls(text string) bool {
 		strings.Count(text, "\u0090") + strings.Count(text, "\u009d") + strings.Count(text, "\ufffd")
 	return controls*50 > utf8.RuneCountInString(text)
 }
+
+// isUTF8 reports whether content is UTF-8 and no text of zeros.
+func isUTF8(content []byte) bool { return utf8.Valid(content) && bytes.IndexByte(content, 0) < 0 }
 
 // signature names the format of a file that is no text, going by how it begins.
 func signature(content []byte) string {

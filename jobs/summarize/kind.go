@@ -31,6 +31,12 @@ const (
 	KindXLSX Kind = "xlsx"
 	// KindODT is a text in the OpenDocument format, as LibreOffice writes it.
 	KindODT Kind = "odt"
+	// KindEPUB is an electronic book.
+	KindEPUB Kind = "epub"
+	// KindRTF is rich text.
+	KindRTF Kind = "rtf"
+	// KindEML is an e-mail as mail programs save it.
+	KindEML Kind = "eml"
 )
 
 // KindOf returns the kind that the extension of path stands for, in any case of
@@ -56,6 +62,12 @@ func KindOf(path string) (Kind, bool) {
 		return KindXLSX, true
 	case ".odt", ".ott":
 		return KindODT, true
+	case ".epub":
+		return KindEPUB, true
+	case ".rtf":
+		return KindRTF, true
+	case ".eml":
+		return KindEML, true
 	}
 	if isCode(ext) {
 		return KindCode, true
@@ -85,6 +97,7 @@ func Extensions() []string {
 		".txt", ".text", ".md", ".markdown", ".mdown", ".mkd", ".html", ".htm", ".xhtml",
 		".rst", ".org", ".adoc", ".asciidoc", ".textile", ".tex", ".srt", ".vtt", ".log",
 		".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx", ".xlsx", ".xlsm", ".odt", ".ott",
+		".epub", ".rtf", ".eml",
 		".csv", ".tsv", ".json", ".jsonl", ".ndjson",
 	}
 }

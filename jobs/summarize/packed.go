@@ -16,6 +16,12 @@ func readerOf(kind Kind) func(content []byte) (extract, error) {
 		return readXLSX
 	case KindODT:
 		return readODT
+	case KindEPUB:
+		return readEPUB
+	case KindRTF:
+		return readRTF
+	case KindEML:
+		return readEML
 	case KindText, KindMarkdown, KindHTML, KindCSV, KindJSON, KindCode:
 	}
 	return nil
@@ -25,6 +31,9 @@ func readerOf(kind Kind) func(content []byte) (extract, error) {
 // the one that the file's name tells. Documents are renamed more often than
 // their content is forged.
 func kindOfContent(content []byte, named Kind) Kind {
+	if bytes.HasPrefix(content, []byte(`{\rtf`)) {
+		return KindRTF
+	}
 	if !bytes.HasPrefix(content, []byte("PK\x03\x04")) {
 		return named
 	}
@@ -47,6 +56,8 @@ func kindOfContent(content []byte, named Kind) Kind {
 	switch string(bytes.TrimSpace(mimetype)) {
 	case "application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.text-template":
 		return KindODT
+	case "application/epub+zip":
+		return KindEPUB
 	}
 	return named
 }
@@ -85,9 +96,9 @@ func parsePacked(kind Kind, content []byte, read func([]byte) (extract, error)) 
 // isZipped reports whether documents of a kind are zip archives.
 func isZipped(kind Kind) bool {
 	switch kind {
-	case KindDOCX, KindPPTX, KindXLSX, KindODT:
+	case KindDOCX, KindPPTX, KindXLSX, KindODT, KindEPUB:
 		return true
-	case KindText, KindMarkdown, KindHTML, KindCSV, KindJSON, KindCode:
+	case KindText, KindMarkdown, KindHTML, KindCSV, KindJSON, KindCode, KindRTF, KindEML:
 	}
 	return false
 }

@@ -91,6 +91,12 @@ func format(kind Kind) string {
 		return "cells extracted from a workbook; a line such as [Sheet 2: Name] begins each sheet, name the sheets that your statements come from"
 	case KindODT:
 		return "text extracted from a text document"
+	case KindEPUB:
+		return "text extracted from a book; a line such as [Part 2] begins each part of it"
+	case KindRTF:
+		return "text extracted from rich text"
+	case KindEML:
+		return "an e-mail: headers, text and the names of its attachments"
 	case KindText:
 	}
 	return "plain text"

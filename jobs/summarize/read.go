@@ -75,7 +75,7 @@ func Parse(path string, kind Kind, content []byte) (Document, error) {
 			return Document{}, sourceError(path, fmt.Errorf("%w below its front matter", ErrEmpty))
 		}
 	case KindText, KindCSV, KindJSON, KindCode:
-	case KindDOCX, KindPPTX, KindXLSX, KindODT:
+	case KindDOCX, KindPPTX, KindXLSX, KindODT, KindEPUB, KindRTF, KindEML:
 		// Read above.
 	default:
 		return Document{}, sourceError(path, fmt.Errorf("%w %q", ErrUnsupported, kind))
