@@ -273,7 +273,7 @@ func TestPackedDocumentsThatCannotBeRead(t *testing.T) {
 		{"encrypted", summarize.KindXLSX, []byte(old + "E\x00n\x00c\x00r\x00y\x00p\x00t\x00e\x00d\x00P\x00a\x00c\x00k\x00a\x00g\x00e\x00"), summarize.ErrEncrypted, ""},
 		{"encrypted ODT", summarize.KindODT, odtOf(t, "", "META-INF/manifest.xml", `<m:manifest xmlns:m="m"><m:encryption-data/></m:manifest>`), summarize.ErrEncrypted, ""},
 		{"from before 2007", summarize.KindDOCX, []byte(old), summarize.ErrUnsupported, "before 2007"},
-		{"a picture by the name of a document", summarize.KindDOCX, []byte("\x89PNG\r\n"), summarize.ErrMalformed, "a Word document, but it is a picture"},
+		{"a picture by the name of a document", summarize.KindDOCX, []byte("\x89PNG\r\n"), summarize.ErrMalformed, "its name says DOCX, but it is a picture"},
 		{"cut off", summarize.KindDOCX, docxOf(t, paragraph)[:900], summarize.ErrMalformed, "damaged"},
 		{"another archive", summarize.KindDOCX, zipped(t, "a.txt", "text"), summarize.ErrMalformed, "is missing"},
 		{"broken XML", summarize.KindDOCX, docxOf(t, `<w:p><w:r><w:t>text</w:r>`), summarize.ErrMalformed, "word/document.xml"},

@@ -3,6 +3,7 @@ package summarize
 import (
 	"bytes"
 	"fmt"
+	"strings"
 )
 
 // readerOf returns what reads a kind that is no plain text, nil for the others.
@@ -78,7 +79,7 @@ func parsePacked(kind Kind, content []byte, read func([]byte) (extract, error)) 
 		if what == "" {
 			what = "something else"
 		}
-		return extract{}, fmt.Errorf("%w: its name says that it is %s, but it is %s", ErrMalformed, format(kind), what)
+		return extract{}, fmt.Errorf("%w: its name says %s, but it is %s", ErrMalformed, strings.ToUpper(string(kind)), what)
 	}
 	doc, err := read(content)
 	if err != nil {
