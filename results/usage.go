@@ -11,7 +11,8 @@ import (
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
-// Period is some whole days in UTC and what of them is meant; "" is all.
+// Period is some whole days in UTC and what of them is meant; "" is all, and a * in the
+// model stands for any part of its name.
 type Period struct {
 	Since, Until               time.Time // the first and the last day
 	Lane, Tenant, Group, Model string
@@ -39,7 +40,7 @@ func (p Period) days() ([]string, error) {
 // Has reports whether the period means what an account is about.
 func (p Period) Has(a Account) bool {
 	match := func(want, is string) bool { return want == "" || want == is }
-	return match(p.Lane, a.Lane) && match(p.Tenant, a.Tenant) && match(p.Group, a.Group) && match(p.Model, a.Model)
+	return match(p.Lane, a.Lane) && match(p.Tenant, a.Tenant) && match(p.Group, a.Group) && (p.Model == "" || matches(p.Model, a.Model))
 }
 
 // Summed is what responses of one account have cost.

@@ -86,7 +86,12 @@ unknown and told as that. The ledger outlives the jobs.`,
 		}
 		return c.withSession(ctx, cfg, func(s *session) error {
 			if f.lines {
-				return s.UsageLines(ctx, period, func(l results.Line) error { return c.print(l) })
+				return s.UsageLines(ctx, period, func(l results.Line) error {
+					return c.print(struct {
+						results.Line
+						knownCosts
+					}{l, knownOf(l.Sums)})
+				})
 			}
 			found, err := s.Usage(ctx, period)
 			if err != nil {
@@ -114,6 +119,24 @@ type usageRow struct {
 	results.Sums
 }
 
+// knownCosts are shown instead of those of the sums: a cost of which nothing is known is
+// null, and not 0.
+type knownCosts struct {
+	Cost   *jobs.Money `json:"cost_usd"`
+	Wasted *jobs.Money `json:"wasted_usd"`
+}
+
+func knownOf(s results.Sums) knownCosts {
+	var k knownCosts
+	if s.Responses != s.Unknown {
+		k.Cost = &s.Cost
+	}
+	if s.Wasted == 0 || s.Wasted != s.WastedUnknown {
+		k.Wasted = &s.WastedCost
+	}
+	return k
+}
+
 func (c *cli) printUsage(f *usageFlags, found []results.Summed) error {
 	sums := make(map[string]*usageRow)
 	total := usageRow{Key: "all"}
@@ -132,7 +155,11 @@ func (c *cli) printUsage(f *usageFlags, found []results.Summed) error {
 	switch {
 	case c.json:
 		for _, r := range rows {
-			if err := c.print(r); err != nil {
+			view := struct {
+				usageRow
+				knownCosts
+			}{r, knownOf(r.Sums)}
+			if err := c.print(view); err != nil {
 				return err
 			}
 		}
@@ -191,10 +218,17 @@ func writeUsageCSV(w io.Writer, by string, rows []usageRow) error {
 		"web_searches", "file_searches", "code_interpreter_calls", "cost_usd", "unknown", "wasted", "wasted_usd", "wasted_unknown", "saved_usd",
 	}) // Error tells of all writes at once
 	n := func(i int64) string { return strconv.FormatInt(i, 10) }
+	known := func(m *jobs.Money) string {
+		if m == nil {
+			return ""
+		}
+		return bare(*m)
+	}
 	for _, r := range rows {
+		k := knownOf(r.Sums)
 		_ = out.Write([]string{
 			r.Key, n(r.Responses), n(r.InputTokens), n(r.CachedTokens), n(r.CacheWriteTokens), n(r.OutputTokens), n(r.ReasoningTokens),
-			n(r.WebSearches), n(r.FileSearches), n(r.CodeCalls), bare(r.Cost), n(r.Unknown), n(r.Wasted), bare(r.WastedCost), n(r.WastedUnknown), bare(r.Saved),
+			n(r.WebSearches), n(r.FileSearches), n(r.CodeCalls), known(k.Cost), n(r.Unknown), n(r.Wasted), known(k.Wasted), n(r.WastedUnknown), bare(r.Saved),
 		})
 	}
 	out.Flush()

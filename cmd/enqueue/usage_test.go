@@ -30,8 +30,26 @@ func TestUsageShowsWhatResponsesCost(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 	}
 	shows(t, b.call("", "get", string(paid)).want(t, 0).stdout, "$2.008")
-	shows(t, b.call("", "usage", "--tenant", "acme", "--by", "lane", "--json").want(t, 0).stdout, `{"key":"night","responses":1,"unknown":0,"cost_usd":2.008,`)
-	read, err := csv.NewReader(strings.NewReader(b.call("", "usage", "--csv", "--model", jobs.DefaultModel).want(t, 0).stdout)).ReadAll()
+	for tenant, want := range map[string][]string{
+		"acme":  {`"key":"night"`, `"responses":1,"unknown":0,`, `"cost_usd":2.008,`, `"wasted_usd":0.00`},
+		"other": {`"responses":1,"unknown":1,`, `"cost_usd":null,`, `"wasted_usd":null`},
+	} {
+		sums := b.call("", "usage", "--tenant", tenant, "--by", "lane", "--json").want(t, 0).stdout
+		line := b.call("", "usage", "--tenant", tenant, "--lines", "--json").want(t, 0).stdout
+		for _, text := range want {
+			shows(t, sums, text)
+			if strings.Contains(text, "_usd") {
+				shows(t, line, text)
+			}
+		}
+		if strings.Count(sums, "cost_usd") != 1 || strings.Count(line, "cost_usd") != 1 {
+			t.Errorf("a cost is told twice:\n%s%s", sums, line)
+		}
+	}
+	if read, err := csv.NewReader(strings.NewReader(b.call("", "usage", "--csv", "--tenant", "other").want(t, 0).stdout)).ReadAll(); err != nil || len(read) != 2 || read[1][10] != "" || read[1][13] != "" {
+		t.Errorf("what is not known: %v, %v", read, err)
+	}
+	read, err := csv.NewReader(strings.NewReader(b.call("", "usage", "--csv", "--model", "gpt-4*").want(t, 0).stdout)).ReadAll()
 	if err != nil || len(read) != 2 || read[1][10] != "2.008" {
 		t.Errorf("%v, %v", read, err)
 	}
