@@ -89,9 +89,17 @@ func TestWebhooks(t *testing.T) {
 type store struct {
 	workers []results.Worker
 	counts  results.Counts
-	paused  results.Pause // the second lane
+	paused  results.Pause        // the second lane
+	set     results.LaneSettings // of the second lane
 	begun   bool
 	err     error
+}
+
+func (s store) LaneSettings(_ context.Context, lane string) (results.LaneSettings, error) {
+	if lane != "nightly" {
+		return results.LaneSettings{}, s.err
+	}
+	return s.set, s.err
 }
 
 func (s store) Workers(context.Context) ([]results.Worker, error) { return s.workers, s.err }
@@ -124,6 +132,9 @@ func TestInstallation(t *testing.T) {
 		"a lane unserved": {store{workers: []results.Worker{worker("1.2.0", "default")}}, "workers", doctor.Warn, "nightly"},
 		"no pause":        {store{}, "lanes", doctor.OK, "none is paused"},
 		"a lane paused":   {store{paused: results.Pause{Class: jobs.ClassQuota, Message: "no credit"}}, "lanes", doctor.Warn, "nightly is paused since"},
+		"paused by hand":  {store{set: results.LaneSettings{Paused: true, Reason: "the bill"}}, "lanes", doctor.Warn, "nightly is paused by hand: the bill `enqueue lanes resume nightly`"},
+		"paused in file":  {store{workers: []results.Worker{{Rates: map[string]results.Rates{"nightly": {Paused: true}}}}}, "lanes", doctor.Warn, "nightly is paused by configuration"},
+		"resumed":         {store{workers: []results.Worker{{Rates: map[string]results.Rates{"nightly": {Paused: true}}}}, set: results.LaneSettings{Resumed: true}}, "lanes", doctor.OK, "none is paused"},
 		"no jobs":         {store{}, "jobs", doctor.OK, "none"},
 		"jobs":            {store{counts: results.Counts{jobs.StateWaiting: 2, jobs.StateFailed: 1}}, "jobs", doctor.OK, "2 waiting, 1 failed"},
 		"uncertain ones":  {store{counts: results.Counts{jobs.StateUncertain: 2}}, "jobs", doctor.Warn, "enqueue list"},

@@ -19,6 +19,7 @@ type Store interface {
 	Workers(ctx context.Context) ([]results.Worker, error)
 	Counts(ctx context.Context, group string) (results.Counts, error)
 	Pauses(ctx context.Context, lanes ...string) ([]results.Pause, error)
+	LaneSettings(ctx context.Context, lane string) (results.LaneSettings, error)
 	// InspectBlobs asks the blob store, and changes nothing; begun is false while
 	// the installation has none of its blobs there.
 	InspectBlobs(ctx context.Context) (begun bool, err error)
@@ -82,14 +83,33 @@ func (i Installation) lanes(ctx context.Context, store Store) Finding {
 	if err != nil {
 		return ok(check, "%v", err).advise(Fail, "see the findings about Redis")
 	}
-	var paused []string
+	workers, err := store.Workers(ctx)
+	if err != nil {
+		return ok(check, "%v", err).advise(Fail, "see the findings about Redis")
+	}
+	var paused, advice []string
 	for n, p := range pauses {
+		lane := i.Lanes[n]
+		set, err := store.LaneSettings(ctx, lane)
+		if err != nil {
+			return ok(check, "%v", err).advise(Fail, "see the findings about Redis")
+		}
+		configured := slices.ContainsFunc(workers, func(w results.Worker) bool { return w.Rates[lane].Paused })
+		switch {
+		case set.Paused:
+			paused = append(paused, strings.TrimSuffix(fmt.Sprintf("%s is paused by hand: %s", lane, set.Reason), ": "))
+			advice = append(advice, fmt.Sprintf("`enqueue lanes resume %s` has it go on", lane))
+		case configured && !set.Resumed:
+			paused = append(paused, lane+" is paused by configuration")
+			advice = append(advice, fmt.Sprintf("`enqueue lanes resume %s` has it go on", lane))
+		}
 		if p.On() {
-			paused = append(paused, fmt.Sprintf("%s is paused since %s: %s: %s", i.Lanes[n], p.Since.Format(time.RFC3339), p.Class, p.Message))
+			paused = append(paused, fmt.Sprintf("%s is paused since %s: %s: %s", lane, p.Since.Format(time.RFC3339), p.Class, p.Message))
+			advice = append(advice, "mend the key or the bill: the lane resumes by itself with its next job")
 		}
 	}
 	if len(paused) > 0 {
-		return ok(check, "%s", strings.Join(paused, "; ")).advise(Warn, "mend the key or the bill: the lane resumes by itself with its next job")
+		return ok(check, "%s", strings.Join(paused, "; ")).advise(Warn, "%s", strings.Join(slices.Compact(advice), "; "))
 	}
 	return ok(check, "none is paused")
 }
