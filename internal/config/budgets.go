@@ -55,7 +55,10 @@ func readBudgets(r *sectionReader, tree sections) map[string]Budget {
 		b.Group, _ = get("group").(string)
 		b.Model, _ = get("model").(string)
 		b.UnknownPrice, _ = get("unknown_price").(string)
+		fields, _ := section(tree[name])
+		given := fields["amount"] != nil && fields["amount"] != ""
 		switch amount := budgetsKey + "." + name + ".amount"; {
+		case b.Amount == nil && given: // and said already
 		case b.Amount == nil:
 			r.refuse(amount, "", "is not given; write for example amount: 50.00")
 		case *b.Amount > maxBudget:

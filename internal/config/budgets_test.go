@@ -50,8 +50,23 @@ func TestBadBudgets(t *testing.T) {
 	} {
 		_, err := config.Load(config.Sources{Environ: []string{"LONGHAUL_BUDGETS=" + text}})
 		var bad *config.Error
+		if errors.As(err, &bad) && len(bad.Problems) != 1 {
+			t.Errorf("%s: %d problems", text, len(bad.Problems))
+		}
 		if !errors.As(err, &bad) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "budgets") {
 			t.Errorf("%s: %v; want %q", text, err, want)
 		}
 	}
+}
+
+// A budget of a month needs a ledger that remembers one.
+func TestBudgetBeyondTheLedger(t *testing.T) {
+	t.Parallel()
+	environ := []string{`LONGHAUL_BUDGETS={"all":{"amount":1,"per":"month"}}`, "LONGHAUL_LEDGER_RETENTION=168h"}
+	_, err := config.Load(config.Sources{Environ: environ})
+	if err == nil || !strings.Contains(err.Error(), "ledger.retention") || !strings.Contains(err.Error(), "budgets.all.per") {
+		t.Error(err)
+	}
+	environ[0] = `LONGHAUL_BUDGETS={"all":{"amount":1,"per":"day"}}`
+	load(t, config.Sources{Environ: environ})
 }

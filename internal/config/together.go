@@ -23,6 +23,9 @@ const (
 	leaseWhy    = "a stop is a cancel and a look, and another worker would repeat what is still under way; raise the lease or lower the timeout"
 )
 
+// longestMonth is how long a month can be.
+const longestMonth = 31 * day
+
 // rules returns the rules between the settings of c.
 func rules(c Config) []rule {
 	all := []rule{
@@ -50,6 +53,13 @@ func rules(c Config) []rule {
 			broken: 2*c.Watchdog.Heartbeat >= c.Watchdog.DeadAfter, key: "watchdog.heartbeat", is: "is not below half of", other: "watchdog.dead_after",
 			why: "one heartbeat that is late would have a living worker taken for dead; beat more often or wait longer",
 		},
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Budgets)) {
+		all = append(all, rule{
+			broken: c.Budgets[name].Per == "month" && c.Ledger.Retention < longestMonth,
+			key:    "ledger.retention", is: "is shorter than the month of", other: budgetsKey + "." + name + ".per",
+			why: "what was spent at its beginning would be forgotten; keep the ledger for 31 days or make it a budget of a day",
+		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Endpoints)) {
 		if c.Endpoints[name].LookTimeout == c.OpenAI.LookTimeout {
