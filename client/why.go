@@ -92,6 +92,13 @@ func (c *Client) whyParked(ctx context.Context, j jobs.Job) (string, error) {
 		return fmt.Sprintf("budget %s, which is no more: a worker will send it on", j.Budget), nil
 	}
 	b := budgets[i]
+	switch {
+	case j.Waits == jobs.WaitPrice && b.Unknown == results.UnknownAllow:
+		return fmt.Sprintf("budget %s, which lets jobs without a known price go: a worker will send it on", b.Name), nil
+	case j.Waits == jobs.WaitPrice:
+		return fmt.Sprintf("a price: budget %s has to know what model %s costs. Set prices.%s and start the workers anew; it tries again every five minutes. Or have such jobs go with `enqueue budgets set %s --unknown-price allow`",
+			b.Name, j.Model, j.Model, b.Name), nil
+	}
 	raise := fmt.Sprintf("the budget is raised (`enqueue budgets set %s --amount ...`)", b.Name)
 	if j.Needs > *b.Amount {
 		return fmt.Sprintf("budget %s, which is too small for it: it needs up to %s, and all of the budget is %s; it waits until %s",
@@ -134,10 +141,6 @@ func (c *Client) whyWaiting(ctx context.Context, j jobs.Job, now time.Time) (str
 	}
 	if j.Aside() {
 		return c.whyAside(ctx, j)
-	}
-	if j.Waits == jobs.WaitPrice {
-		return fmt.Sprintf("a price: budget %s has to know what model %s costs; set prices.%s and start the workers anew, or have it go with `enqueue budgets set %s --unknown-price allow`; it asks again at %s",
-			j.Budget, j.Model, j.Model, j.Budget, j.NotBefore.Format(time.RFC3339)), nil
 	}
 	if !j.NotBefore.After(now.Add(soon)) {
 		pauses, err := c.store.Pauses(ctx, j.Lane)

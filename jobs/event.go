@@ -51,7 +51,7 @@ type Postponed struct {
 	// Reason is what it waits for, "" for its lane to go on.
 	Reason WaitReason
 	// Budget is the one that it waits for, and Needs what the attempt is taken to cost.
-	// With [WaitBudget] the job leaves its lane until [RoomFound].
+	// With [WaitBudget] and [WaitPrice] the job leaves its lane until [RoomFound].
 	Budget string
 	Needs  Money
 }

@@ -216,7 +216,7 @@ const (
 	WaitLimit WaitReason = "limit"
 	// WaitBudget: a budget that has no room for it. It waits outside its lane.
 	WaitBudget WaitReason = "budget"
-	// WaitPrice: a price that a budget needs and nobody knows.
+	// WaitPrice: a price that a budget needs and nobody knows. It waits there as well.
 	WaitPrice WaitReason = "price"
 )
 

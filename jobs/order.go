@@ -58,8 +58,11 @@ func (j Job) Aside() bool {
 	return j.State == StateWaiting && (len(j.WaitsFor()) > 0 || j.Parked())
 }
 
-// Parked reports whether the job waits outside its lane for room in a budget.
-func (j Job) Parked() bool { return j.State == StateWaiting && j.Waits == WaitBudget }
+// Parked reports whether the job waits outside its lane for a budget: for room in it, or
+// for a price that it needs.
+func (j Job) Parked() bool {
+	return j.State == StateWaiting && (j.Waits == WaitBudget || j.Waits == WaitPrice)
+}
 
 // WaitsFor are the jobs whose end the job waits for.
 func (j Job) WaitsFor() []ID {

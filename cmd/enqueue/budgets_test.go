@@ -51,6 +51,30 @@ func TestJobSaysWhichBudgetItWaitsFor(t *testing.T) {
 	shows(t, b.call("", "get", string(j.ID)).want(t, 0).stdout, "budget all, which is no more")
 }
 
+// Guarantee: G25.
+func TestJobSaysWhichPriceItWaitsFor(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.call("", "budgets", "set", "all", "--amount", "3").want(t, 0)
+	j := b.accept(jobs.Options{})
+	if _, err := b.store.Admit(t.Context(), j.Lane, 100); err != nil {
+		t.Fatal(err)
+	}
+	j, err := b.store.Load(t.Context(), j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.happens(j.ID, jobs.Postponed{Attempt: 1, Admitted: j.Admitted, Reason: jobs.WaitPrice, Budget: "all"})
+	shows(t, b.call("", "get", string(j.ID)).want(t, 0).stdout, "a price: budget all has to know what model gpt-4.1 costs. Set prices.gpt-4.1")
+	if out := lines(b.call("", "budgets").want(t, 0).stdout)[1]; !strings.HasSuffix(strings.TrimSpace(out), " 1") {
+		t.Errorf("nobody waits: %s", out)
+	}
+	b.call("", "budgets", "set", "all", "--unknown-price", "allow").want(t, 0)
+	shows(t, b.call("", "get", string(j.ID)).want(t, 0).stdout, "budget all, which lets jobs without a known price go: a worker will send it on")
+	b.call("", "budgets", "unset", "all").want(t, 0)
+	shows(t, b.call("", "get", string(j.ID)).want(t, 0).stdout, "budget all, which is no more: a worker will send it on")
+}
+
 func TestBudgetsRefuseWhatMakesNoSense(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -65,6 +89,9 @@ func TestBudgetsRefuseWhatMakesNoSense(t *testing.T) {
 		"budgets set all --amount 1 --per week":               "one of day, month and total",
 		"budgets set all --amount 1 --tenant a/b":             "tenant",
 		"budgets set all --amount 1 --unknown-price whatever": "one of refuse and allow",
+		"budgets set all --amount=":                           "amount: is empty",
+		"budgets set all --amount 1 --tenant=":                "tenant: is empty",
+		"budgets set all --amount 1 --model gpt\u00e94":       "is no name of a model",
 		"budgets unset all":                                   "no budget all was set at run time",
 	} {
 		b.call("", strings.Fields(args)...).want(t, 2).says(t, want)

@@ -46,7 +46,7 @@ const (
 	// readEvery is how often the ledger is read for a budget, and readAgain how old a
 	// reading must be to be done anew for an attempt that finds no room.
 	readEvery, readAgain = 30 * time.Second, 2 * time.Second
-	// unpriced is how long a job waits whose price is not known, before it asks again.
+	// unpriced is how long a job waits whose price is not known before it tries again.
 	unpriced = 5 * time.Minute
 )
 
@@ -75,10 +75,14 @@ type Budgets struct {
 func NewBudgets(store Purse, worker string, configured map[string]results.Budget,
 	estimate func(j jobs.Job, body json.RawMessage) (jobs.Money, error), reg prometheus.Registerer, log *slog.Logger,
 ) *Budgets {
-	return &Budgets{
+	b := &Budgets{
 		store: store, worker: worker, configured: configured, estimate: estimate, metrics: newBudgetMetrics(reg), log: log,
 		counts: configured, usedUp: make(map[string]bool),
 	}
+	for name, budget := range configured {
+		b.metrics.show(name, budget, results.Spending{})
+	}
+	return b
 }
 
 // current returns the budgets that count: those that were set at run time, and of the
@@ -127,7 +131,8 @@ func (b *Budgets) Hold(ctx context.Context, j jobs.Job, t jobs.Try, body json.Ra
 			continue
 		case unknown != nil:
 			b.metrics.refused.WithLabelValues(name).Inc()
-			back = &jobs.Postponed{Attempt: t.Attempt, Until: b.store.Now().Add(unpriced), Reason: jobs.WaitPrice, Budget: name}
+			back = &jobs.Postponed{Attempt: t.Attempt, Reason: jobs.WaitPrice, Budget: name}
+			err = b.store.NoteParked(ctx, name)
 		default:
 			back, err = b.hold(ctx, name, budget, t, cost)
 		}
@@ -146,7 +151,8 @@ func (b *Budgets) hold(ctx context.Context, name string, budget results.Budget, 
 		return nil, err
 	}
 	b.metrics.refused.WithLabelValues(name).Inc()
-	if b.note(name, true) {
+	// What is only held comes back soon, and is nobody's business.
+	if st.Spent+cost > *budget.Amount && b.note(name, true) {
 		b.log.WarnContext(ctx, "budget is used up; jobs wait for room in it", slog.String("budget", name),
 			slog.String("amount", budget.Amount.String()), slog.String("spent", st.Spent.String()), slog.String("held", st.Held.String()),
 			slog.String("period", st.Period))

@@ -47,6 +47,8 @@ type keeping struct {
 type round struct {
 	// from is where it goes on.
 	from []int
+	// unknown is what the budget did with jobs of no known price.
+	unknown string
 	// left is the least room that there was in it, and all is how many jobs waited.
 	left jobs.Money
 	all  int
@@ -206,7 +208,7 @@ func (b *Budgets) sendOn(ctx context.Context, name string, budget results.Budget
 	var left jobs.Money
 	if budget.Amount != nil {
 		left = *budget.Amount - st.Spent - st.Held
-		if r.vain(left, page.All, b.store.Now()) {
+		if r.unknown == budget.Unknown && r.vain(left, page.All, b.store.Now()) {
 			return nil
 		}
 	}
@@ -226,7 +228,7 @@ func (b *Budgets) sendOn(ctx context.Context, name string, budget results.Budget
 	if r.from != nil {
 		left = min(left, r.left)
 	}
-	next := round{left: left, all: page.All}
+	next := round{left: left, all: page.All, unknown: budget.Unknown}
 	switch {
 	case sent > 0:
 	case len(page.IDs) == parkedPage:
@@ -277,7 +279,10 @@ func (b *Budgets) sendOne(ctx context.Context, name string, budget results.Budge
 	case !j.Parked() || j.Budget != name:
 		return false, nil
 	}
-	if budget.Amount != nil && budget.Covers(j) {
+	switch bounds := budget.Amount != nil && budget.Covers(j); {
+	case bounds && j.Waits == jobs.WaitPrice && budget.Unknown != results.UnknownAllow && b.store.Now().Sub(j.Updated) < unpriced:
+		return false, nil
+	case bounds && j.Waits == jobs.WaitBudget:
 		verdict, _, err := b.store.Hold(ctx, name, budget, results.Part{Try: jobs.Try{Job: id, Attempt: j.NextAttempt()}, Cost: j.Needs, Lease: holdLease})
 		if err != nil || verdict != results.HoldGranted {
 			return false, err
