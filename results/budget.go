@@ -51,6 +51,9 @@ func (b Budget) Validate() error {
 			return jobs.Invalid(part.param, "%q is no name: letters, digits and . _ - : only, at most 128", part.name)
 		}
 	}
+	if strings.ContainsFunc(b.Model, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return jobs.Invalid("model", "%q is no name of a model: it has white space or a character beyond ASCII", b.Model)
+	}
 	switch {
 	case b.Amount != nil && (*b.Amount < 0 || *b.Amount > MaxBudget):
 		return jobs.Invalid("amount", "is %s; give an amount from 0 to %s", *b.Amount, MaxBudget)

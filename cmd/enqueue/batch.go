@@ -160,7 +160,7 @@ type batchRun struct {
 }
 
 func (r *batchRun) run(ctx context.Context, s *session) error {
-	r.doubtLane(ctx, s, r.options.Lane)
+	r.doubtLane(ctx, s, r.options.Lane, "what was submitted to it waits for one")
 	lines := r.file.lines
 	r.account.expect(len(lines))
 	members := make([]*member, len(lines))

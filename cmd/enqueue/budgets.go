@@ -113,6 +113,11 @@ until "enqueue budgets unset". Jobs that wait for room go on as far as there is 
 	fs.StringVar(&unknown, "unknown-price", results.UnknownRefuse, "what becomes of a job without a known price: refuse or allow")
 	fs.SortFlags = false
 	run := func(ctx context.Context, cfg config.Config, args []string) error {
+		for _, flag := range []string{"amount", "per", "lane", "tenant", "group", "model", "unknown-price"} {
+			if fs.Changed(flag) && fs.Lookup(flag).Value.String() == "" {
+				return jobs.Invalid(flag, "is empty; leave it out for what there is, or unset the budget and set it anew")
+			}
+		}
 		return c.withSession(ctx, cfg, func(s *session) error {
 			name := args[0]
 			budgets, err := s.Budgets(ctx, app.Budgets(cfg))
@@ -151,6 +156,7 @@ until "enqueue budgets unset". Jobs that wait for room go on as far as there is 
 			if err := s.SetBudget(ctx, name, b); err != nil {
 				return err
 			}
+			c.doubtLane(ctx, s, b.Lane, "nothing is paid from the budget until one does")
 			return c.printBudget(ctx, s, cfg, name)
 		})
 	}

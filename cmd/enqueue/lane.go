@@ -9,9 +9,9 @@ import (
 )
 
 // doubtLane says that no living worker serves the lane that was named, where others
-// are served: it may be a slip of the pen. The job is accepted all the same, since a
-// worker that serves it may come.
-func (c *cli) doubtLane(ctx context.Context, s *session, lane string) {
+// are served: it may be a slip of the pen. What it was named for is done all the same,
+// since a worker that serves it may come; then says what that means.
+func (c *cli) doubtLane(ctx context.Context, s *session, lane, then string) {
 	if lane == "" {
 		return
 	}
@@ -26,6 +26,6 @@ func (c *cli) doubtLane(ctx context.Context, s *session, lane string) {
 		}
 	}
 	if len(served) > 0 && slices.ContainsFunc(lanes, func(l client.Lane) bool { return l.Name == lane && l.Workers == 0 }) {
-		c.console.say("No worker that lives now serves the lane %s; what was submitted to it waits for one. Served are: %s.", lane, strings.Join(served, ", "))
+		c.console.say("No worker that lives now serves the lane %s; %s. Served are: %s.", lane, then, strings.Join(served, ", "))
 	}
 }

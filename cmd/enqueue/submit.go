@@ -104,7 +104,7 @@ request is likely to cost, which needs neither Redis nor a key.`,
 			if err != nil {
 				return err
 			}
-			c.doubtLane(ctx, s, options.Lane)
+			c.doubtLane(ctx, s, options.Lane, "what was submitted to it waits for one")
 			if !submitted.Fresh {
 				c.console.say("This request was submitted before, as %s.", submitted.Job.ID)
 			}

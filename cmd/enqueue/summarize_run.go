@@ -191,7 +191,7 @@ func (r *summarizeRun) refuse(order int, source summarize.Source, err error) err
 
 // summarize submits documents and writes each summary when its job ends.
 func (r *summarizeRun) summarize(ctx context.Context, s *session, documents []document) error {
-	r.doubtLane(ctx, s, r.job.Lane)
+	r.doubtLane(ctx, s, r.job.Lane, "what was submitted to it waits for one")
 	byOrder := make(map[int]*document, len(documents))
 	for i := range documents {
 		byOrder[documents[i].order] = &documents[i]
