@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
@@ -99,12 +98,7 @@ func (c *Client) standing(ctx context.Context, b *Budget, sums []results.Summed)
 	if c.store.IsOf(st, b.Budget) {
 		b.Doubt = st.Doubt
 	}
-	b.Spent = b.Doubt
-	for _, s := range sums {
-		if s.Day >= first.UTC().Format(time.DateOnly) && b.Has(s.Account) {
-			b.Spent += s.Cost
-		}
-	}
+	b.Spent = b.Doubt + b.SpentSince(first, sums)
 	parked, err := c.store.Parked(ctx, b.Name, nil, 1)
 	b.Waiting = parked.All
 	return err

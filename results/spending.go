@@ -185,51 +185,36 @@ func (s *Store) settleHolds(ctx context.Context, before, after jobs.Job) {
 // settlePatience bounds how long the end of an attempt waits for a budget's slot.
 const settlePatience = 2 * time.Second
 
-// Tally reads from the ledger what was spent within budgets in their present periods.
-// The sums of earlier days come from read, which may remember them.
-func (s *Store) Tally(ctx context.Context, budgets map[string]Budget, read func(ctx context.Context, since, until time.Time) ([]Summed, error)) error {
-	if len(budgets) == 0 {
-		return nil
+// Tally reads from the ledger what was spent within a budget in its present period. The
+// sums come from read, which may remember those of earlier days.
+func (s *Store) Tally(ctx context.Context, name string, b Budget, read func(ctx context.Context, since, until time.Time) ([]Summed, error)) error {
+	// The mark comes first: what is settled later counts beside what is read. The moment
+	// comes after it: what was settled before is on no later day.
+	mark, err := s.rdb.HMGet(ctx, string(s.budget(name))+"state", "seq").Result()
+	if err != nil {
+		return fmt.Errorf("read budget %s: %w", name, err)
 	}
-	// The marks come first: what is settled later counts beside what is read. The moment
-	// comes after them: what was settled before is on no later day.
-	marks := make(map[string]int64, len(budgets))
-	for name := range budgets {
-		mark, err := s.rdb.HMGet(ctx, string(s.budget(name))+"state", "seq").Result()
-		if err != nil {
-			return fmt.Errorf("read budget %s: %w", name, err)
-		}
-		text, _ := mark[0].(string)
-		marks[name] = parseInt(text)
-	}
+	settled, _ := mark[0].(string)
 	now := s.Now()
-	earliest := now
-	for _, b := range budgets {
-		if _, since := b.Period(now, s.config.LedgerRetention); since.Before(earliest) {
-			earliest = since
-		}
-	}
-	sums, err := read(ctx, earliest, now)
+	about, since := b.about(now, s.config.LedgerRetention)
+	sums, err := read(ctx, since, now)
 	if err != nil {
 		return err
 	}
-	for name, b := range budgets {
-		about, since := b.about(now, s.config.LedgerRetention)
-		spent := spentOf(b, sums, dayOf(since))
-		err := s.run(ctx, s.scripts.tally, s.budget(name), ms(now), about, int64(min(spent, MaxBudget)), marks[name], dayOf(since),
-			s.config.LedgerRetention.Milliseconds()).Err()
-		if err != nil {
-			return fmt.Errorf("note what was spent of budget %s: %w", name, err)
-		}
+	spent := b.SpentSince(since, sums)
+	err = s.run(ctx, s.scripts.tally, s.budget(name), ms(now), about, int64(min(spent, MaxBudget)), parseInt(settled), dayOf(since),
+		s.config.LedgerRetention.Milliseconds()).Err()
+	if err != nil {
+		return fmt.Errorf("note what was spent of budget %s: %w", name, err)
 	}
 	return nil
 }
 
-// spentOf is what was spent within a budget from a day on.
-func spentOf(b Budget, sums []Summed, since string) jobs.Money {
+// SpentSince is what was spent within the budget from a day on, by sums of the ledger.
+func (b Budget) SpentSince(since time.Time, sums []Summed) jobs.Money {
 	var spent jobs.Money
 	for _, sum := range sums {
-		if sum.Day >= since && b.Has(sum.Account) {
+		if sum.Day >= dayOf(since) && b.Has(sum.Account) {
 			spent += sum.Cost
 		}
 	}

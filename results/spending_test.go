@@ -32,7 +32,7 @@ func (h *harness) hold(b results.Budget, t jobs.Try, cost jobs.Money) results.Ho
 // tally reads the ledger for the budget.
 func (h *harness) tally(b results.Budget) {
 	h.t.Helper()
-	err := h.Tally(h.t.Context(), map[string]results.Budget{november: b}, func(ctx context.Context, since, until time.Time) ([]results.Summed, error) {
+	err := h.Tally(h.t.Context(), november, b, func(ctx context.Context, since, until time.Time) ([]results.Summed, error) {
 		return h.Usage(ctx, results.Period{Since: since, Until: until})
 	})
 	if err != nil {
@@ -295,7 +295,7 @@ func TestReadingsOfTheLedgerDoNotOvertake(t *testing.T) {
 		}
 		end()
 		during := func(between func()) {
-			err := h.Tally(t.Context(), map[string]results.Budget{november: b}, func(ctx context.Context, since, until time.Time) ([]results.Summed, error) {
+			err := h.Tally(t.Context(), november, b, func(ctx context.Context, since, until time.Time) ([]results.Summed, error) {
 				sums, err := h.Usage(ctx, results.Period{Since: since, Until: until})
 				between()
 				return sums, err

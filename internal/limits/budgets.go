@@ -20,7 +20,7 @@ type Purse interface {
 	SetBudgets(ctx context.Context) (map[string]results.Budget, error)
 	Hold(ctx context.Context, name string, b results.Budget, p results.Part) (results.HoldVerdict, results.Spending, error)
 	Release(ctx context.Context, t jobs.Try, budgets ...string) error
-	Tally(ctx context.Context, budgets map[string]results.Budget, read func(ctx context.Context, since, until time.Time) ([]results.Summed, error)) error
+	Tally(ctx context.Context, name string, b results.Budget, read func(ctx context.Context, since, until time.Time) ([]results.Summed, error)) error
 	Usage(ctx context.Context, p results.Period) ([]results.Summed, error)
 	Spending(ctx context.Context, name string) (results.Spending, error)
 	Keep(ctx context.Context, name, worker string, d time.Duration) (bool, error)
@@ -77,7 +77,7 @@ func NewBudgets(store Purse, worker string, configured map[string]results.Budget
 ) *Budgets {
 	b := &Budgets{
 		store: store, worker: worker, configured: configured, estimate: estimate, metrics: newBudgetMetrics(reg), log: log,
-		counts: configured, usedUp: make(map[string]bool),
+		counts: configured, usedUp: make(map[string]bool), keeping: keeping{rounds: make(map[string]round), empty: make(map[string]time.Time)},
 	}
 	for name, budget := range configured {
 		b.metrics.show(name, budget, results.Spending{})
@@ -175,7 +175,7 @@ func (b *Budgets) ask(ctx context.Context, name string, budget results.Budget, t
 	if age := b.store.Now().Sub(st.Read); verdict == results.HoldRefused && age >= 0 && age < readAgain {
 		return verdict, st, nil
 	}
-	if err := b.keeping.tally(ctx, b.store, map[string]results.Budget{name: budget}); err != nil {
+	if err := b.keeping.tally(ctx, b.store, name, budget); err != nil {
 		return "", st, err
 	}
 	return b.store.Hold(ctx, name, budget, part)

@@ -64,9 +64,9 @@ func (r round) vain(left jobs.Money, all int, now time.Time) bool {
 	return !r.fruitless.IsZero() && left <= r.left && all <= r.all && age >= 0 && age < readEvery
 }
 
-// tally reads what was spent within budgets.
-func (k *keeping) tally(ctx context.Context, store Purse, budgets map[string]results.Budget) error {
-	return store.Tally(ctx, budgets, func(ctx context.Context, since, until time.Time) ([]results.Summed, error) {
+// tally reads what was spent within a budget.
+func (k *keeping) tally(ctx context.Context, store Purse, name string, budget results.Budget) error {
+	return store.Tally(ctx, name, budget, func(ctx context.Context, since, until time.Time) ([]results.Summed, error) {
 		recent := until.AddDate(0, 0, -1) // what ends about midnight still changes
 		if since.After(recent) {
 			recent = since
@@ -178,7 +178,7 @@ func (b *Budgets) keep(ctx context.Context, name string, budget results.Budget) 
 	}
 	if budget.Amount != nil {
 		if age := b.store.Now().Sub(st.Read); !b.store.IsOf(st, budget) || age >= readEvery || age < 0 {
-			if err := b.keeping.tally(ctx, b.store, map[string]results.Budget{name: budget}); err != nil {
+			if err := b.keeping.tally(ctx, b.store, name, budget); err != nil {
 				return err
 			}
 		}
@@ -236,9 +236,6 @@ func (b *Budgets) sendOn(ctx context.Context, name string, budget results.Budget
 	default:
 		next.fruitless = b.store.Now()
 	}
-	if b.keeping.rounds == nil {
-		b.keeping.rounds = make(map[string]round)
-	}
 	b.keeping.rounds[name] = next
 	if sent > 0 && b.note(name, false) {
 		b.log.InfoContext(ctx, "budget has room again", slog.String("budget", name), slog.Int("jobs_sent_on", sent), slog.Int("jobs_waiting", page.All-sent))
@@ -257,8 +254,6 @@ func (b *Budgets) forget(ctx context.Context, name string, budget results.Budget
 	now := b.store.Now()
 	since, empty := b.keeping.empty[name]
 	switch {
-	case !empty && b.keeping.empty == nil:
-		b.keeping.empty = map[string]time.Time{name: now}
 	case !empty:
 		b.keeping.empty[name] = now
 	case now.Sub(since) > forgetAfter:
