@@ -104,8 +104,8 @@ func (c *Client) describe(ctx context.Context, l *Lane, p results.Pause) error {
 // PauseLane has a lane send nothing until [Client.ResumeLane]; what is in flight goes
 // on. The reason is shown to whoever asks what a job waits for.
 func (c *Client) PauseLane(ctx context.Context, lane, reason string) error {
-	if !jobs.ValidName(lane) {
-		return jobs.Invalid("lane", "is no name: letters, digits and . _ - : only")
+	if err := jobs.CheckName("lane", lane); err != nil {
+		return err
 	}
 	return c.store.PauseLane(ctx, lane, reason)
 }
@@ -115,8 +115,8 @@ func (l Lane) byConfiguration() bool { return l.Configured.Paused && !l.Set.Paus
 
 // ResumeLane ends a pause by hand, or one of the configuration of a living worker.
 func (c *Client) ResumeLane(ctx context.Context, lane string) error {
-	if !jobs.ValidName(lane) {
-		return jobs.Invalid("lane", "is no name: letters, digits and . _ - : only")
+	if err := jobs.CheckName("lane", lane); err != nil {
+		return err
 	}
 	configured, err := c.pausedByConfiguration(ctx, lane)
 	if err != nil {
@@ -136,8 +136,8 @@ func (c *Client) pausedByConfiguration(ctx context.Context, lane string) (bool, 
 // names that they have in the configuration, 0 for no limit, and nil for what is
 // configured to count again.
 func (c *Client) SetLane(ctx context.Context, lane string, changes map[string]*int) error {
-	if !jobs.ValidName(lane) {
-		return jobs.Invalid("lane", "is no name: letters, digits and . _ - : only")
+	if err := jobs.CheckName("lane", lane); err != nil {
+		return err
 	}
 	return c.store.SetLane(ctx, lane, changes)
 }
@@ -145,8 +145,8 @@ func (c *Client) SetLane(ctx context.Context, lane string, changes map[string]*i
 // SetWeights sets what the priorities of a lane weigh against each other, the lowest
 // first, for all workers within a second or two; nil has what is configured count again.
 func (c *Client) SetWeights(ctx context.Context, lane string, weights []int) error {
-	if !jobs.ValidName(lane) {
-		return jobs.Invalid("lane", "is no name: letters, digits and . _ - : only")
+	if err := jobs.CheckName("lane", lane); err != nil {
+		return err
 	}
 	return c.store.SetWeights(ctx, lane, weights)
 }

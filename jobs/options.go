@@ -117,6 +117,14 @@ func ValidName(s string) bool {
 	return namePattern.MatchString(s)
 }
 
+// CheckName returns the problem of a name that is none.
+func CheckName(param, name string) error {
+	if ValidName(name) {
+		return nil
+	}
+	return Invalid(param, "is no name: letters, digits and . _ - : only")
+}
+
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
 
 // Validate returns every problem of the options, joined; each is an [*Error]

@@ -36,16 +36,18 @@ func (c Counts) Ended() int64 {
 // the installation. They are the sizes of sets, summed while reading: nothing
 // can drift.
 func (s *Store) Counts(ctx context.Context, group string) (Counts, error) {
-	if group != "" && !jobs.ValidName(group) {
-		return nil, jobs.Invalid("group", "is no name: letters, digits and . _ - : only")
+	if group != "" {
+		if err := jobs.CheckName("group", group); err != nil {
+			return nil, err
+		}
 	}
 	return s.counts(ctx, group, "")
 }
 
 // LaneCounts is [Store.Counts] of one lane.
 func (s *Store) LaneCounts(ctx context.Context, lane string) (Counts, error) {
-	if !jobs.ValidName(lane) {
-		return nil, jobs.Invalid("lane", "is no name: letters, digits and . _ - : only")
+	if err := jobs.CheckName("lane", lane); err != nil {
+		return nil, err
 	}
 	return s.counts(ctx, "", lane)
 }
