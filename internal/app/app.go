@@ -23,7 +23,6 @@ import (
 	"github.com/longhaul-jobs/longhaul/internal/queue"
 	"github.com/longhaul-jobs/longhaul/internal/responses"
 	"github.com/longhaul-jobs/longhaul/jobs"
-	"github.com/longhaul-jobs/longhaul/jobs/prices"
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
@@ -44,7 +43,7 @@ type App struct {
 	rdb       redis.UniversalClient
 	pulse     redis.UniversalClient // for heartbeats and health, whatever the other is busy with
 	endpoints []endpoint
-	prices    *prices.Table
+	estimator *Estimator
 	tasks     *queue.Client
 	verifier  *responses.Webhooks // nil when no endpoint has a webhook secret
 	doorbell  doorbell
@@ -63,7 +62,7 @@ func New(ctx context.Context, options Options) (*App, error) {
 	cfg := options.Config
 	a := &App{options: options, log: options.Log, registry: newRegistry(options.Version), gate: newGate()}
 	var err error
-	if a.prices, err = Prices(cfg); err != nil {
+	if a.estimator, err = NewEstimator(cfg); err != nil {
 		return nil, err
 	}
 	if a.endpoints, err = openEndpoints(cfg, options.Version, a.registry); err != nil {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -35,10 +36,7 @@ func NewEstimator(cfg config.Config) (*Estimator, error) {
 // Estimate returns what a job of the request is likely to cost if one attempt is
 // enough, or why that is not known.
 func (e *Estimator) Estimate(request jobs.Request, options jobs.Options, now time.Time) (prices.Estimate, error) {
-	ask := prices.AskOf(request.Raw, tokens.Estimate(request.Raw).Input)
-	ask.At = now
-	lane := cmp.Or(options.Lane, results.LaneOf(e.routes, request.Model), jobs.DefaultLane)
-	ask.Regional = slices.Contains(e.regional, cmp.Or(e.lanes[lane].Endpoint, e.endpoint))
+	ask := e.ask(request.Raw, cmp.Or(options.Lane, results.LaneOf(e.routes, request.Model), jobs.DefaultLane), now)
 	ask.MaxOutput = max(ask.MaxOutput, options.GrowOutputTo)
 	if options.ContinueFrom != "" || options.Thread != "" {
 		ask.Open = "what it continues is read again, and its length is not known here"
@@ -54,4 +52,18 @@ func (e *Estimator) Estimate(request jobs.Request, options jobs.Options, now tim
 	}
 	estimate.Hold = max(estimate.Hold, other.Hold)
 	return estimate, nil
+}
+
+// Hold is what to set aside for an attempt of a job that is sent as body, or why that is
+// not known.
+func (e *Estimator) Hold(j jobs.Job, body json.RawMessage, now time.Time) (jobs.Money, error) {
+	estimate, err := e.table.Estimate(e.ask(body, j.Lane, now))
+	return estimate.Hold, err
+}
+
+// ask is what a request in a lane says of its cost.
+func (e *Estimator) ask(body json.RawMessage, lane string, now time.Time) prices.Ask {
+	ask := prices.AskOf(body, tokens.Estimate(body).Input)
+	ask.Regional, ask.At = slices.Contains(e.regional, cmp.Or(e.lanes[lane].Endpoint, e.endpoint)), now
+	return ask
 }

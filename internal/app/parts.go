@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"os"
 	"slices"
@@ -98,7 +99,10 @@ func (a *App) assemble() parts {
 	told := announcements(a.endpoints)
 	breaker := limits.NewBreaker(store, slices.Sorted(maps.Keys(cfg.Lanes)), a.registry, a.log)
 	pacer := limits.NewPacer(store, rates(cfg), a.registry, a.log)
-	purse := limits.NewBudgets(store, worker.ID, worker.Budgets, estimator(cfg, a.prices, store.Now), a.registry, a.log)
+	hold := func(j jobs.Job, body json.RawMessage) (jobs.Money, error) {
+		return a.estimator.Hold(j, body, store.Now())
+	}
+	purse := limits.NewBudgets(store, worker.ID, worker.Budgets, hold, a.registry, a.log)
 	ended := func(ctx context.Context, j jobs.Job, attempt jobs.Attempt, r jobs.Response) {
 		pacer.Ended(ctx, j, attempt, r.Usage())
 		breaker.Ended(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt.Number}, attempt.Started, r)
