@@ -50,13 +50,14 @@ func TestBudgetOfHalf(t *testing.T) {
 	in.WaitCount(jobs.StateSucceeded, n/4)
 	first.Kill()
 	in.Worker(lanes)
-	b := stands(t, in, func(b client.Budget) bool { return b.InFlight == 0 && b.Waiting > 0 && b.Spent > amount-inFlight*one })
+	// Nothing more moves once each job that is not paid for waits, save one whose part is
+	// not known to be spent.
+	b := stands(t, in, func(b client.Budget) bool {
+		return b.InFlight == 0 && b.Spent > amount-inFlight*one && b.Waiting >= n-int((b.Spent-one)/one)-1
+	})
 	t.Logf("of %s for %d jobs of %s, %s were spent when it stopped, and %d jobs waited", amount, n, one, b.Spent, b.Waiting)
 	if b.Spent > amount+inFlight*one {
 		t.Errorf("%s were spent of %s, which is more than one in-flight set of %s over it", b.Spent, amount, inFlight*one)
-	}
-	if succeeded := int((b.Spent - one) / one); b.Waiting < n-succeeded-1 {
-		t.Errorf("%d jobs wait, of %d that are not paid for", b.Waiting, n-succeeded)
 	}
 	waiting := waits(t, in)
 	if why := command("get", string(waiting)); !strings.Contains(why, "budget run, which has no room for it") {
