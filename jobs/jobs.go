@@ -34,8 +34,14 @@ const DefaultLane = "default"
 // Kind says what sort of job this is.
 type Kind string
 
-// KindResponse is a job of one request. It is the only kind so far.
-const KindResponse Kind = "response"
+// The kinds of jobs.
+const (
+	// KindResponse is a job of one request.
+	KindResponse Kind = "response"
+	// KindSummarize is the parent of the requests that summarize one document; see
+	// [Planner].
+	KindSummarize Kind = "summarize"
+)
 
 // MetadataJob and MetadataAttempt are the two of OpenAI's sixteen metadata
 // pairs that Longhaul keeps for itself, so that a response can be traced back

@@ -343,7 +343,7 @@ func (r *summarizeRun) finish(ctx context.Context, s *session, f *follower, d *d
 
 func (r *summarizeRun) save(entry *summarize.Entry, d *document, j jobs.Job, text string) error {
 	entry.Output = summarize.OutputName(d.source.Path)
-	return r.folder.Save(entry.Output, summarize.Render(summarize.Summary{
+	return r.folder.Save(entry.Output, summarize.Render(summarize.Page{
 		Title: d.heading, Text: text, Note: remark(j), Document: d.source.Path,
 		Model: j.Model, JobID: string(j.ID), ResponseID: entry.ResponseID, FinishedAt: j.Ended,
 	}))

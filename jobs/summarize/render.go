@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Summary is what the file about one document says.
-type Summary struct {
+// Page is what the file about one document says.
+type Page struct {
 	// Title is the heading, usually [Document.Heading].
 	Title string
 	// Text is what the model wrote, in Markdown.
@@ -27,7 +27,7 @@ type Summary struct {
 // Render returns the Markdown file of a summary: the title, the note if there
 // is one, the text, and a line that says where all this comes from. The same
 // summary gives the same bytes.
-func Render(s Summary) []byte {
+func Render(s Page) []byte {
 	var b bytes.Buffer
 	b.WriteString("# " + escapeMarkdown(oneLine(s.Title, titleRunes)) + "\n\n")
 	if note := oneLine(s.Note, 1000); note != "" {
