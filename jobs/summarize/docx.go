@@ -84,7 +84,7 @@ func readDOCX(content []byte) (extract, error) {
 	if title == "" {
 		title = d.title
 	}
-	return extract{title: title, sections: []section{{text: d.String()}}, pictures: d.pictures}, nil
+	return extract{title: title, sections: []Section{{Text: d.String()}}, pictures: d.pictures}, nil
 }
 
 // readNotes reads the footnotes or endnotes of a document, each on one line.

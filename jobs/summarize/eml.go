@@ -62,7 +62,7 @@ func readEML(content []byte) (extract, error) {
 	if len(m.attached) > 0 {
 		text.WriteString("\nAttachments, which are not part of this text:\n" + strings.Join(m.attached, "\n"))
 	}
-	return extract{title: header("Subject"), sections: []section{{text: strings.TrimSpace(text.String())}}}, nil
+	return extract{title: header("Subject"), sections: []Section{{Text: strings.TrimSpace(text.String())}}}, nil
 }
 
 // mailHeader returns a header of a message or of one of its parts.

@@ -50,7 +50,7 @@ func readEPUB(content []byte) (extract, error) {
 		}
 		// Covers and separators have no text and nothing refers to them.
 		if !isBlank(text) {
-			doc.sections = append(doc.sections, section{unit: "Part", number: len(doc.sections) + 1, text: text})
+			doc.sections = append(doc.sections, Section{Unit: "Part", Number: len(doc.sections) + 1, Text: text})
 		}
 	}
 	doc.title, err = a.title(opf)

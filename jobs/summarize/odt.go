@@ -35,7 +35,7 @@ func readODT(content []byte) (extract, error) {
 		return extract{}, err
 	}
 	o.showNotes()
-	doc := extract{sections: []section{{text: o.String()}}, pictures: o.pictures}
+	doc := extract{sections: []Section{{Text: o.String()}}, pictures: o.pictures}
 	if doc.title, err = a.title("meta.xml"); err != nil {
 		return extract{}, err
 	}

@@ -35,7 +35,7 @@ func readPPTX(content []byte) (extract, error) {
 		if err != nil {
 			return extract{}, err
 		}
-		s.unit, s.number = "Slide", i+1
+		s.Unit, s.Number = "Slide", i+1
 		doc.sections = append(doc.sections, s)
 		doc.pictures = doc.pictures || pictures
 	}
@@ -43,20 +43,20 @@ func readPPTX(content []byte) (extract, error) {
 		return extract{}, err
 	}
 	if doc.title == "" && len(doc.sections) > 0 {
-		doc.title = doc.sections[0].name
+		doc.title = doc.sections[0].Name
 	}
 	return doc, nil
 }
 
-func readSlide(a *archive, part string, total *int) (s section, pictures bool, err error) {
+func readSlide(a *archive, part string, total *int) (s Section, pictures bool, err error) {
 	slide := slideReader{total: *total}
 	if err := a.walk(part, slide.handler()); err != nil {
 		return s, false, err
 	}
 	*total += slide.size()
-	s = section{name: slide.title, text: slide.String()}
+	s = Section{Name: slide.title, Text: slide.String()}
 	if slide.hidden {
-		s.name = strings.TrimSpace(s.name + " (hidden)")
+		s.Name = strings.TrimSpace(s.Name + " (hidden)")
 	}
 	relations, err := a.relations(part)
 	if err != nil {
@@ -69,12 +69,12 @@ func readSlide(a *archive, part string, total *int) (s section, pictures bool, e
 		}
 		*total += notes.size()
 		if text := notes.String(); !isBlank(text) {
-			s.text = strings.TrimLeft(s.text+"\n\nNotes: "+text, "\n")
+			s.Text = strings.TrimLeft(s.Text+"\n\nNotes: "+text, "\n")
 		}
 	}
 	// A slide that has but a title is not blank.
-	if isBlank(s.text) && slide.title != "" {
-		s.text = slide.title
+	if isBlank(s.Text) && slide.title != "" {
+		s.Text = slide.title
 	}
 	return s, slide.pictures, nil
 }

@@ -54,7 +54,7 @@ func Parse(path string, kind Kind, content []byte) (Document, error) {
 		if err != nil {
 			return Document{}, sourceError(path, err)
 		}
-		doc.Title, doc.Text = packed.title, strings.ToValidUTF8(packed.text(), "\ufffd")
+		doc.Title, doc.Sections = packed.title, packed.sections
 		return finish(doc), nil
 	}
 	text, err := decode(content, kind)
@@ -83,13 +83,18 @@ func Parse(path string, kind Kind, content []byte) (Document, error) {
 	if isBlank(text) {
 		return Document{}, sourceError(path, empty)
 	}
-	doc.Text = text
+	doc.Sections = []Section{{Text: text}}
 	return finish(doc), nil
 }
 
-// finish fills in what follows from the text and title of a document.
+// finish fills in what follows from the title and the sections of a document.
 func finish(doc Document) Document {
 	doc.Title = oneLine(doc.Title, titleRunes)
+	for i := range doc.Sections {
+		s := &doc.Sections[i]
+		s.Name, s.Text = oneLine(s.Name, titleRunes), strings.ToValidUTF8(s.Text, "\ufffd")
+	}
+	doc.Text = joined(doc.Sections)
 	sum := sha256.Sum256([]byte(doc.Text))
 	doc.Hash = hex.EncodeToString(sum[:])
 	return doc

@@ -66,7 +66,7 @@ func readRTF(content []byte) (extract, error) {
 	if r.err != nil {
 		return extract{}, r.err
 	}
-	return extract{title: strings.TrimSpace(r.title.String()), sections: []section{{text: r.String()}}, pictures: r.pictures}, nil
+	return extract{title: strings.TrimSpace(r.title.String()), sections: []Section{{Text: r.String()}}, pictures: r.pictures}, nil
 }
 
 // next reads a brace, a control or a character.

@@ -9,55 +9,45 @@ import (
 // a thing once and refer to it many times would otherwise have none.
 const maxTextBytes = 64 << 20
 
-// extract is what a document says, in the parts that its author divided it into.
+// extract is what a reader has found in a document.
 type extract struct {
 	title    string
-	sections []section
+	sections []Section
 	// pictures is set if there are pictures that were not read.
 	pictures bool
-}
-
-// section is a part of a document that a summary can refer to. What lies between
-// headings is none: headings stand in the text, each as a line that begins with #.
-type section struct {
-	// unit is what the document is divided into, such as "Slide"; empty if it is
-	// not divided.
-	unit string
-	// number counts the sections of a document, from 1.
-	number int
-	// name is what the author calls the section; may be empty.
-	name string
-	text string
 }
 
 // isBlank reports whether no section shows anything.
 func (e extract) isBlank() bool {
 	for _, s := range e.sections {
-		if !isBlank(s.text) {
+		if !isBlank(s.Text) {
 			return false
 		}
 	}
 	return true
 }
 
-// text returns all sections, each below a line that says which one it is.
-func (e extract) text() string {
+// joined returns the text of all sections, each below a line that says which one it is.
+func joined(sections []Section) string {
+	if len(sections) == 1 && sections[0].Unit == "" {
+		return sections[0].Text
+	}
 	var b strings.Builder
-	for _, s := range e.sections {
+	for _, s := range sections {
 		if b.Len() > 0 {
 			b.WriteString("\n\n")
 		}
-		if s.unit != "" {
-			b.WriteString("[" + s.unit + " " + strconv.Itoa(s.number))
-			if s.name != "" {
-				b.WriteString(": " + oneLine(s.name, titleRunes))
+		if s.Unit != "" {
+			b.WriteString("[" + s.Unit + " " + strconv.Itoa(s.Number))
+			if s.Name != "" {
+				b.WriteString(": " + s.Name)
 			}
 			b.WriteString("]\n")
-			if isBlank(s.text) {
+			if isBlank(s.Text) {
 				b.WriteString("(no text)")
 			}
 		}
-		b.WriteString(s.text)
+		b.WriteString(s.Text)
 	}
 	return b.String()
 }

@@ -44,35 +44,3 @@ var (
 	// ErrNoMatch: a pattern matches no file.
 	ErrNoMatch = errors.New("no file matches this pattern")
 )
-
-// Document is what a file says.
-type Document struct {
-	// Path is the path of the document's [Source] and identifies the document.
-	Path string
-	// Kind is the format that the text was read from.
-	Kind Kind
-	// Title is the title that the document gives itself, on one line; empty if
-	// it gives none.
-	Title string
-	// Text is what the model gets to read, in valid UTF-8: for HTML and
-	// what office programs write the readable text, in which headings are lines
-	// that begin with # and slides and sheets begin with their number in brackets;
-	// for the other kinds the whole content without a byte order mark.
-	Text string
-	// Bytes is the size of the file.
-	Bytes int64
-	// Hash is the SHA-256 of Text in lower-case hex. It is taken of the text and
-	// not of the file, so that a page whose scripts changed is still unchanged.
-	Hash string
-}
-
-// Name returns the document's file name without its folders.
-func (d Document) Name() string { return base(d.Path) }
-
-// Heading returns the title, or the file name if there is none.
-func (d Document) Heading() string {
-	if d.Title != "" {
-		return d.Title
-	}
-	return d.Name()
-}

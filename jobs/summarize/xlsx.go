@@ -64,7 +64,7 @@ func readXLSX(content []byte) (extract, error) {
 		}
 		total += r.out.Len()
 		doc.pictures = doc.pictures || r.drawing
-		doc.sections = append(doc.sections, section{unit: "Sheet", number: i + 1, name: s.name, text: strings.TrimRight(r.out.String(), "\n")})
+		doc.sections = append(doc.sections, Section{Unit: "Sheet", Number: i + 1, Name: s.name, Text: strings.TrimRight(r.out.String(), "\n")})
 	}
 	doc.title, err = a.title("docProps/core.xml")
 	return doc, err
