@@ -35,7 +35,7 @@ func ListenSimulator(ctx context.Context, cfg config.Config, addr string, log *s
 
 func simulatorConfig(cfg config.Simulator, log *slog.Logger) simulator.Config {
 	sim := simulator.Config{
-		Queued: cfg.Queued, Running: cfg.Running, Jitter: 0.2,
+		Queued: cfg.Queued, Running: cfg.Running, Batch: cfg.Batch, EnqueuedTokens: cfg.EnqueuedTokens, Jitter: 0.2,
 		RequestsPerMinute: cfg.RequestsPerMinute, TokensPerMinute: cfg.TokensPerMinute,
 		Logger: log,
 	}

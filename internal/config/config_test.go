@@ -182,6 +182,8 @@ func samples() map[string][3]string {
 		"simulator.addr":                {"127.0.0.1:1", "127.0.0.1:2", ""},
 		"simulator.queued":              {"2s", "3s", "0s"},
 		"simulator.running":             {"1s", "2s", "0s"},
+		"simulator.batch":               {"1s", "2s", "0s"},
+		"simulator.enqueued_tokens":     {"1", "2", "0"},
 		"simulator.requests_per_minute": {"11", "12", "13"},
 		"simulator.tokens_per_minute":   {"11", "12", "13"},
 		"simulator.api_keys":            {"a", "b@proj_b", "c"},
@@ -326,7 +328,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 		Shutdown:  config.Shutdown{Grace: 2 * time.Second},
 		Simulator: config.Simulator{
 			Addr: "127.0.0.1:2", Queued: 3 * time.Second, Running: 2 * time.Second,
-			RequestsPerMinute: 12, TokensPerMinute: 12,
+			Batch: 2 * time.Second, EnqueuedTokens: 2, RequestsPerMinute: 12, TokensPerMinute: 12,
 			APIKeys: config.NewSecret("b@proj_b"), WebhookURL: "http://b/", WebhookSecret: config.NewSecret("b"),
 		},
 	}

@@ -142,6 +142,8 @@ func keys() []key {
 		{name: "simulator.addr", fallback: "127.0.0.1:8081", kind: address(), doc: "Where the stand-in provider listens."},
 		{name: "simulator.queued", fallback: "1s", kind: duration(0, day), doc: "How long its responses stay queued."},
 		{name: "simulator.running", fallback: "3s", kind: duration(0, day), doc: "How long they are then in progress."},
+		{name: "simulator.batch", fallback: "0s", kind: duration(0, day), doc: "How long its batches are in progress, 0 for as long as a response."},
+		{name: "simulator.enqueued_tokens", fallback: "0", kind: count(0, 1_000_000_000), doc: "Its limit of the input tokens of a model's open batches, 0 for none."},
 		{name: "simulator.requests_per_minute", fallback: "0", kind: count(0, 1_000_000_000), doc: "Its limit of requests a minute, 0 for none."},
 		{name: "simulator.tokens_per_minute", fallback: "0", kind: count(0, 1_000_000_000), doc: "Its limit of tokens a minute, 0 for none."},
 		{name: "simulator.api_keys", kind: ofProjects("KEY or KEY@PROJECT, with commas between them", true, printable), private: true, doc: "Keys that it accepts, each alone or with the project that it opens; empty for any."},

@@ -16,6 +16,10 @@ type Simulator struct {
 	// Queued and Running are how long a response stays in each state.
 	Queued  time.Duration `mapstructure:"queued"`
 	Running time.Duration `mapstructure:"running"`
+	// Batch is how long a batch is in progress, 0 for as long as a response.
+	Batch time.Duration `mapstructure:"batch"`
+	// EnqueuedTokens bounds the input tokens of a model's open batches, 0 for no bound.
+	EnqueuedTokens int `mapstructure:"enqueued_tokens"`
 	// RequestsPerMinute and TokensPerMinute are its limits, 0 for none.
 	RequestsPerMinute int `mapstructure:"requests_per_minute"`
 	TokensPerMinute   int `mapstructure:"tokens_per_minute"`

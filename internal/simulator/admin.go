@@ -94,6 +94,8 @@ func (e *exchange) replaceFaults() {
 type configPatch struct {
 	Queued            *Duration  `json:"queued"`
 	Running           *Duration  `json:"running"`
+	Batch             *Duration  `json:"batch"`
+	EnqueuedTokens    *int       `json:"enqueued_tokens"`
 	Jitter            *float64   `json:"jitter"`
 	RequestsPerMinute *int       `json:"requests_per_minute"`
 	TokensPerMinute   *int       `json:"tokens_per_minute"`
@@ -112,6 +114,12 @@ func (p configPatch) apply(c Config) Config {
 	}
 	if p.Running != nil {
 		c.Running = time.Duration(*p.Running)
+	}
+	if p.Batch != nil {
+		c.Batch = time.Duration(*p.Batch)
+	}
+	if p.EnqueuedTokens != nil {
+		c.EnqueuedTokens = *p.EnqueuedTokens
 	}
 	if p.Jitter != nil {
 		c.Jitter = *p.Jitter
@@ -156,7 +164,8 @@ func (s *settings) export() configPatch {
 	}
 	webhooks := maskWebhooks(s.Webhooks)
 	return configPatch{
-		Queued: new(Duration(s.Queued)), Running: new(Duration(s.Running)), Jitter: &s.Jitter,
+		Queued: new(Duration(s.Queued)), Running: new(Duration(s.Running)),
+		Batch: new(Duration(s.Batch)), EnqueuedTokens: &s.EnqueuedTokens, Jitter: &s.Jitter,
 		RequestsPerMinute: &s.RequestsPerMinute, TokensPerMinute: &s.TokensPerMinute, LimitPolls: &s.LimitPolls,
 		PollAfter: new(Duration(s.PollAfter)), Models: &s.Models, APIKeys: &keys,
 		Projects: &projects, Webhooks: &webhooks, WebhookRetry: new(Duration(s.WebhookRetry)),

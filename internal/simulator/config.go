@@ -25,6 +25,13 @@ type Config struct {
 	// background create is answered with the completed response.
 	Queued, Running time.Duration
 
+	// Batch is how long a batch is in progress, once it was validated for as long as a response is
+	// queued. 0 means as long as a response.
+	Batch time.Duration
+
+	// EnqueuedTokens bounds the input tokens of a model's open batches; 0 means no bound.
+	EnqueuedTokens int
+
 	// Jitter varies both durations by up to this fraction, from 0 (none) to 1. The variation
 	// depends on the response's id alone.
 	Jitter float64
@@ -100,7 +107,7 @@ func (c Config) Validate() error {
 	for _, d := range []struct {
 		name  string
 		value time.Duration
-	}{{"queued", c.Queued}, {"running", c.Running}, {"poll_after", c.PollAfter}, {"webhook_retry", c.WebhookRetry}} {
+	}{{"queued", c.Queued}, {"running", c.Running}, {"batch", c.Batch}, {"poll_after", c.PollAfter}, {"webhook_retry", c.WebhookRetry}} {
 		if d.value < 0 || d.value > maxConfiguredWait {
 			refuse("%s: %s is not between 0 and %s", d.name, d.value, maxConfiguredWait)
 		}
@@ -114,6 +121,7 @@ func (c Config) Validate() error {
 	}{
 		{"requests_per_minute", int64(c.RequestsPerMinute)},
 		{"tokens_per_minute", int64(c.TokensPerMinute)},
+		{"enqueued_tokens", int64(c.EnqueuedTokens)},
 		{"retention", int64(c.Retention)},
 		{"max_body_bytes", c.MaxBodyBytes},
 	} {

@@ -24,7 +24,7 @@ func (e *exchange) create(ctx context.Context) {
 		e.refuseCreate(err)
 		return
 	}
-	aside, err := e.chooseFault(occasion{op: "create", project: e.project, tier: b.tier(), metadata: b.metadata}, nil)
+	aside, err := e.chooseFault(occasion{op: opCreate, project: e.project, tier: b.tier(), metadata: b.metadata}, nil)
 	if err != nil {
 		e.refuseCreate(err)
 		return
@@ -146,12 +146,12 @@ func (e *exchange) chooseFault(o occasion, r *record) (aside *liveRule, err *api
 			return nil, nil
 		}
 	}
-	if text := o.metadata.value(faultMetadata); text != "" && o.op == "create" {
+	if text := o.metadata.value(faultMetadata); text != "" && o.op == opCreate {
 		rule, parseErr := parseFaultRule(text)
 		if parseErr != nil {
 			return nil, invalid("metadata."+faultMetadata, "invalid_value", "Invalid 'metadata.%s': %s.", faultMetadata, parseErr)
 		}
-		if rule.Match.Op == "" || rule.Match.Op == "create" {
+		if rule.Match.Op == "" || rule.Match.Op == opCreate {
 			e.fault = rule.choose(o)
 		} else {
 			aside = rule
@@ -168,6 +168,18 @@ func (e *exchange) chooseFault(o occasion, r *record) (aside *liveRule, err *api
 
 // accept validates a create and takes it from the limits.
 func (e *exchange) accept(b *body) (*request, *apiError) {
+	q, err := e.understand(b)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.limit(q); err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+// understand validates a create.
+func (e *exchange) understand(b *body) (*request, *apiError) {
 	q, err := parseRequest(b, e.settings.models)
 	if err != nil {
 		return nil, err
@@ -185,9 +197,6 @@ func (e *exchange) accept(b *body) (*request, *apiError) {
 				"Your input exceeds the context window of this model. Please adjust your input and try again.")
 		}
 		q.inputTokens = max(room, 0)
-	}
-	if err := e.limit(q); err != nil {
-		return nil, err
 	}
 	return q, nil
 }
@@ -240,10 +249,21 @@ func (e *exchange) resolveInput(q *request) *apiError {
 
 // admit makes the response. From here on it exists, whatever becomes of the answer.
 func (e *exchange) admit(q *request, aside *liveRule) *record {
+	r := e.newRecord(q)
+	now := time.Now() // a fault may have delayed the request
+	e.plan(r, aside, now)
+	e.cache(q, r)
+	e.sim.store.add(r, now)
+	e.sim.courier.expect(r, aside)
+	return r
+}
+
+// newRecord makes a response whose life is still to be planned.
+func (e *exchange) newRecord(q *request) *record {
 	id := newResponseID()
 	text, function := standIn(q)
 	out := newOutput(q, text, function)
-	r := &record{
+	return &record{
 		entry: &entry{
 			id: id, project: e.project, model: q.model.snapshot, metadata: q.metadata, background: q.background,
 			inputTokens: clampTokens(q.inputTokens), outputTokens: clampTokens(out.tokens),
@@ -252,12 +272,6 @@ func (e *exchange) admit(q *request, aside *liveRule) *record {
 		output: out, stream: q.stream, store: q.store, obfuscate: q.obfuscate,
 		input: keepInput(q, e.sim.store.keepable()),
 	}
-	now := time.Now() // a fault may have delayed the request
-	e.plan(r, aside, now)
-	e.cache(q, r)
-	e.sim.store.add(r, now)
-	e.sim.courier.expect(r, aside)
-	return r
 }
 
 // cache has the model read the request, from the moment on at which the response runs.

@@ -34,7 +34,7 @@ func (e *exchange) route(ctx context.Context) {
 		return
 	}
 	resource, rest, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, "/v1"), "/"), "/")
-	if resource != "responses" && resource != "models" {
+	if !slices.Contains([]string{"responses", "models", "files", "batches"}, resource) {
 		e.refuse(e.errInvalidURL())
 		return
 	}
@@ -47,6 +47,8 @@ func (e *exchange) route(ctx context.Context) {
 	}
 	id, verb, _ := strings.Cut(rest, "/")
 	switch {
+	case resource == "files" || resource == "batches":
+		e.routeOthers(ctx, resource, id, verb)
 	case resource == "models" && e.r.Method == http.MethodGet:
 		e.models(rest)
 	case resource == "models":
@@ -55,6 +57,36 @@ func (e *exchange) route(ctx context.Context) {
 		e.routeResponses(ctx, e.r.Method, id, verb)
 	}
 	e.log(ctx, resource)
+}
+
+// routeOthers serves files and batches, unless a fault comes first.
+func (e *exchange) routeOthers(ctx context.Context, resource, id, verb string) {
+	op := opOf(resource, e.r.Method, id, verb)
+	if e.prevented(ctx, op, nil) {
+		return
+	}
+	if resource == "files" {
+		e.routeFiles(ctx, id, verb)
+		return
+	}
+	e.routeBatches(ctx, id, verb)
+}
+
+// opOf is what rules about files and batches call a request.
+func opOf(resource, method, id, verb string) string {
+	switch {
+	case resource == "files" && method == http.MethodPost:
+		return opUpload
+	case resource == "files" && verb == "content":
+		return opDownload
+	case resource == "files":
+		return opFile
+	case method == http.MethodPost && id == "":
+		return opBatch
+	case method == http.MethodPost:
+		return opBatchCancel
+	}
+	return opBatchGet
 }
 
 func (e *exchange) routeResponses(ctx context.Context, method, id, verb string) {

@@ -71,6 +71,9 @@ type FaultAction struct {
 	// StreamRefuse refuses to stream the response again, as if it were older than five minutes.
 	StreamRefuse bool `json:"stream_refuse,omitempty"`
 
+	// Expire leaves that share of a batch's lines undone, from 0 to 1: the batch expires.
+	Expire float64 `json:"expire,omitempty"`
+
 	// Withhold never sends the webhook.
 	Withhold bool `json:"withhold,omitempty"`
 	// Early sends the webhook so long before the end of the response that it tells, or when the
@@ -159,12 +162,18 @@ func (a *FaultAction) problems(op string) []error {
 	if a.StreamStall < 0 {
 		refuse("stream_stall: %d is negative", a.StreamStall)
 	}
+	if !(a.Expire >= 0 && a.Expire <= 1) {
+		refuse("expire: %v is not between 0 and 1", a.Expire)
+	}
+	if a.Expire > 0 && op != opBatch {
+		refuse("expire: needs match.op batch")
+	}
 	errs = append(errs, a.webhookProblems(op)...)
 	if a.shapesLife() && op != "create" && op != "" {
 		errs = append(errs, errors.New("action: never_ends, fail, incomplete, queued, running, stale, missing, ignore_background, "+
 			"stream_cut, stream_stall and stream_refuse need match.op create"))
 	}
-	if !a.shapesLife() && !a.shapesAnswer() && !a.shapesWebhook() {
+	if !a.shapesLife() && !a.shapesAnswer() && !a.shapesWebhook() && a.Expire == 0 {
 		errs = append(errs, errors.New("action: is empty"))
 	}
 	return errs

@@ -114,6 +114,8 @@ func (a *FaultAction) set(name, value string) (err error) {
 		a.Status, err = strconv.Atoi(value)
 	case "body":
 		a.Body = value
+	case "expire":
+		a.Expire, err = strconv.ParseFloat(value, 64)
 	case "code":
 		a.Code = value
 	case "type":

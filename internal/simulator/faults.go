@@ -5,12 +5,30 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
 
-// opWebhook is the operation of rules about webhooks; the others are requests.
-const opWebhook = "webhook"
+// The operations that rules may be about. opWebhook is no request; the others are.
+const (
+	opCreate      = "create"
+	opGet         = "get"
+	opCancel      = "cancel"
+	opDelete      = "delete"
+	opUpload      = "upload"       // POST /files
+	opDownload    = "download"     // GET /files/{id}/content
+	opFile        = "file"         // all else about files
+	opBatch       = "batch"        // POST /batches
+	opBatchGet    = "batch_get"    // GET /batches and /batches/{id}
+	opBatchCancel = "batch_cancel" // POST /batches/{id}/cancel
+	opWebhook     = "webhook"
+)
+
+// operations returns all of them, in the order in which they are documented.
+func operations() []string {
+	return []string{opCreate, opGet, opCancel, opDelete, opUpload, opDownload, opFile, opBatch, opBatchGet, opBatchCancel, opWebhook}
+}
 
 // FaultPlan is how the simulator misbehaves. For each request the first rule that matches and
 // fires decides; rules that do not fire let the next one try. The same plan makes the same
@@ -30,9 +48,10 @@ type FaultRule struct {
 // FaultMatch selects requests. All conditions that are set have to hold. Of Probability, Every
 // and First at most one may be set; without any the rule fires for every request that matches.
 type FaultMatch struct {
-	// Op is create, get, cancel or delete; empty means any of them. It may also be webhook, for those
-	// that tell the ends of responses: their rules are chosen in the order in which the responses
-	// are created.
+	// Op is create, get, cancel or delete of a response, upload or download of a file, or file for
+	// all else about one, batch, batch_get or batch_cancel; empty means any of them. Each line of a
+	// batch is a create. It may also be webhook, for those that tell the ends of responses: their
+	// rules are chosen in the order in which the responses are created.
 	Op string `json:"op,omitempty"`
 	// Project is the one that the request's key belongs to; empty means any.
 	Project string `json:"project,omitempty"`
@@ -81,8 +100,8 @@ func (r *FaultRule) problems() []error {
 	var errs []error
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	m, a := &r.Match, &r.Action
-	if !slices.Contains([]string{"", "create", "get", "cancel", "delete", opWebhook}, m.Op) {
-		refuse("match.op: %q is not create, get, cancel, delete or webhook", m.Op)
+	if m.Op != "" && !slices.Contains(operations(), m.Op) {
+		refuse("match.op: %q is not one of %s", m.Op, strings.Join(operations(), ", "))
 	}
 	if m.ServiceTier != "" && m.Op != "create" {
 		refuse("match.service_tier: needs match.op create")
@@ -163,7 +182,7 @@ func (r *liveRule) matches(o occasion) bool {
 		!o.metadata.matches(match.Metadata):
 		return false
 	}
-	return o.op == "create" || o.op == opWebhook || r.Action.shapesAnswer()
+	return o.op == opCreate || o.op == opWebhook || o.op == opBatch && r.Action.Expire > 0 || r.Action.shapesAnswer()
 }
 
 func (r *liveRule) choose(o occasion) *FaultAction {

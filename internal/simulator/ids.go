@@ -14,6 +14,19 @@ func newResponseID() string {
 	return string(hex.AppendEncode(append(make([]byte, 0, 53), responsePrefix...), raw[:]))
 }
 
+// newFileID, newBatchID and newBatchRequestID return unused ids, shaped as OpenAI's.
+func newFileID() string { return filePrefix + rand.Text()[:22] }
+
+func newBatchID() string { return "batch_" + randomHex() }
+
+func newBatchRequestID() string { return "batch_req_" + randomHex() }
+
+func randomHex() string {
+	var raw [16]byte
+	_, _ = rand.Read(raw[:]) // never fails
+	return hex.EncodeToString(raw[:])
+}
+
 // newRequestID returns an unused id for the header x-request-id.
 func newRequestID() string {
 	var raw [16]byte

@@ -80,6 +80,8 @@ type Simulator struct {
 	buffers buffers
 	cache   *promptCache
 	courier *courier
+	shelf   shelf
+	batches batches
 
 	configure sync.Mutex // serialises changes of live
 	closing   sync.Once

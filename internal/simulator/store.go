@@ -43,6 +43,16 @@ func (s *store) add(r *record, now time.Time) {
 	s.evictLocked(at)
 }
 
+// enter puts what is going to be paid for without being retrievable into the ledger.
+func (s *store) enter(entries []*entry, now time.Time) {
+	at := now.UnixNano()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range entries {
+		s.enterLocked(e, at)
+	}
+}
+
 // evictLocked forgets old responses that have ended until no more than the retention is left.
 // It looks at two per call, so that the cost stays even and one that never ends blocks nothing.
 func (s *store) evictLocked(now int64) {
