@@ -29,6 +29,8 @@ const (
 	StatusCancelled Status = "cancelled"
 	// StatusExpired: the job's deadline passed.
 	StatusExpired Status = "expired"
+	// StatusHeld: the job is left to a person.
+	StatusHeld Status = Status(jobs.StateUncertain)
 )
 
 // Entry is a line of the manifest: how one document was summarized. Fields that
@@ -52,6 +54,9 @@ type Entry struct {
 	// JobID and ResponseID lead to the job and to OpenAI's response.
 	JobID      string `json:"job_id,omitempty"`
 	ResponseID string `json:"response_id,omitempty"`
+	// Requests is how many requests were made for it, those of earlier attempts and
+	// runs included.
+	Requests int `json:"requests,omitempty"`
 	// InputTokens and OutputTokens are what the provider counted.
 	InputTokens  int64 `json:"input_tokens,omitempty"`
 	OutputTokens int64 `json:"output_tokens,omitempty"`
@@ -61,6 +66,8 @@ type Entry struct {
 	ReasoningTokens int64 `json:"reasoning_tokens,omitempty"`
 	// Cost is what the job has cost, nil if it is not known.
 	Cost *jobs.Money `json:"cost_usd,omitempty"`
+	// Note is a remark for readers of the summary.
+	Note string `json:"note,omitempty"`
 	// Error is why there is no complete summary.
 	Error *EntryError `json:"error,omitempty"`
 	// FinishedAt is when the job ended.
@@ -120,7 +127,7 @@ func (e *Entry) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	for _, key := range []string{
-		"document", "name", "fingerprint", "sha256", "model", "status", "output", "job_id", "response_id",
+		"document", "name", "fingerprint", "sha256", "model", "status", "output", "job_id", "response_id", "requests", "note",
 		"input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "error", "finished_at",
 	} {
 		delete(extra, key)

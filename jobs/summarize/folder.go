@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -231,13 +232,73 @@ func breaksOff(file *os.File) (bool, error) {
 // Save writes a summary under a name from [OutputName], complete or not at all,
 // in place of what had this name.
 func (f *Folder) Save(name string, summary []byte) error {
-	if !filepath.IsLocal(name) || filepath.Base(name) != name || strings.HasPrefix(name, ".") || name == ManifestName {
+	return f.Write(name, func(w io.Writer) error {
+		_, err := w.Write(summary)
+		return err
+	})
+}
+
+// Write is Save for what is written a part at a time. Others wait while it is.
+func (f *Folder) Write(name string, write func(io.Writer) error) error {
+	if !isFileName(name) {
 		return fmt.Errorf("save a summary as %s: not a name for a summary", quoteName(name))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.replaceLocked(name, summary); err != nil {
+	if err := f.replaceLocked(name, write); err != nil {
 		return fmt.Errorf("save a summary as %s: %w", quoteName(name), err)
+	}
+	return nil
+}
+
+// isFileName reports whether a name is one for a file in the folder, beside those that
+// the folder itself needs.
+func isFileName(name string) bool {
+	return filepath.IsLocal(name) && filepath.Base(name) == name && !strings.HasPrefix(name, ".") && name != ManifestName
+}
+
+// Has reports whether the folder has a file, or anything else, of this name.
+func (f *Folder) Has(name string) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.root == nil {
+		return false, nil
+	}
+	_, err := f.root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for %s: %w", quoteName(name), err)
+	}
+	return true, nil
+}
+
+// Read returns the content of a file of the folder, of at most limit bytes; what is
+// longer is cut there. The error of one that is not there wraps [fs.ErrNotExist].
+func (f *Folder) Read(name string, limit int64) (content []byte, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.root == nil || !isFileName(name) {
+		return nil, fmt.Errorf("read %s: %w", quoteName(name), fs.ErrNotExist)
+	}
+	file, err := f.root.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", quoteName(name), err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if content, err = io.ReadAll(io.LimitReader(file, limit)); err != nil {
+		return nil, fmt.Errorf("read %s: %w", quoteName(name), err)
+	}
+	return content, nil
+}
+
+// Sort rewrites the manifest with one line about each document, ordered by path.
+func (f *Folder) Sort() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.compactLocked(); err != nil {
+		return fmt.Errorf("sort %s: %w", ManifestName, err)
 	}
 	return nil
 }
@@ -253,7 +314,11 @@ func (f *Folder) compactLocked() error {
 		}
 		buf.Write(line)
 	}
-	if err := f.replaceLocked(ManifestName, buf.Bytes()); err != nil {
+	write := func(w io.Writer) error {
+		_, err := buf.WriteTo(w)
+		return err
+	}
+	if err := f.replaceLocked(ManifestName, write); err != nil {
 		return err
 	}
 	f.manifest.lines, f.manifest.cut = len(entries), false
@@ -262,11 +327,11 @@ func (f *Folder) compactLocked() error {
 
 // replaceLocked gives a file new content. A crash leaves the old file or the
 // new one, and at most a scratch file that the next call overwrites.
-func (f *Folder) replaceLocked(name string, content []byte) error {
+func (f *Folder) replaceLocked(name string, write func(io.Writer) error) error {
 	if f.lock == nil {
 		return errReadOnly
 	}
-	if err := f.writeScratch(content); err != nil {
+	if err := f.writeScratch(write); err != nil {
 		return errors.Join(err, f.root.Remove(scratchName))
 	}
 	if err := f.root.Rename(scratchName, name); err != nil {
@@ -275,13 +340,13 @@ func (f *Folder) replaceLocked(name string, content []byte) error {
 	return f.syncFolder()
 }
 
-func (f *Folder) writeScratch(content []byte) (err error) {
+func (f *Folder) writeScratch(write func(io.Writer) error) (err error) {
 	file, err := f.root.OpenFile(scratchName, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, fileMode)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.Write(content); err != nil {
+	if err := write(file); err != nil {
 		return err
 	}
 	return file.Sync()

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -447,4 +449,59 @@ func TestFolderServesManyGoroutines(t *testing.T) {
 	shut(t, folder)
 	again := open(t, dir)
 	compare(t, entries, again.Entries())
+}
+
+func TestFolderWritesAllOrNothing(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	if has, err := f.Has("report.html"); has || err != nil {
+		t.Fatalf("an empty folder has a report: %v, %v", has, err)
+	}
+	if err := f.Save("report.html", []byte("old")); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("the source is gone")
+	err := f.Write("report.html", func(w io.Writer) error {
+		_, _ = io.WriteString(w, "half of the n")
+		return broken
+	})
+	if !errors.Is(err, broken) {
+		t.Fatalf("Write: %v, want %v", err, broken)
+	}
+	if got, err := f.Read("report.html", 100); err != nil || string(got) != "old" {
+		t.Errorf("the file is %q, %v; want what it was", got, err)
+	}
+	if got, err := f.Read("report.html", 2); err != nil || string(got) != "ol" {
+		t.Errorf("two bytes of it are %q, %v", got, err)
+	}
+	if has, err := f.Has("report.html"); !has || err != nil {
+		t.Errorf("the folder has no report: %v, %v", has, err)
+	}
+	for _, name := range []string{"../report.html", "/etc/passwd", "", ".summaries.lock", "none.html"} {
+		if _, err := f.Read(name, 100); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Read(%q): %v, want that there is no such file", name, err)
+		}
+	}
+}
+
+func TestFolderSortsTheManifest(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	f := open(t, dir)
+	for _, document := range []string{"b.md", "a.md", "b.md"} {
+		if err := f.Record(summarize.Entry{Document: document, Status: summarize.StatusFailed}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Sort(); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, summarize.ManifestName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"document":"a.md","fingerprint":"","status":"failed"}` + "\n" + `{"document":"b.md","fingerprint":"","status":"failed"}` + "\n"
+	if string(raw) != want {
+		t.Errorf("the manifest is\n%s\nwant\n%s", raw, want)
+	}
 }

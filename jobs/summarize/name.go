@@ -30,8 +30,9 @@ const (
 //	2024/plan/minutes.html  2024--plan--minutes.html.md
 //
 // A path from which a name cannot be made so plainly (absolute, hidden, very
-// long, with unusual characters) gives the file name, as far as it goes, and a
-// digest of the path: draft~5e2f0c3a9b71.md.
+// long, with unusual characters, or one that gives the name of a file about the whole
+// run) gives the file name, as far as it goes, and a digest of the path:
+// draft~5e2f0c3a9b71.md.
 //
 // The result is always one file name: without separators, not hidden, and of
 // no more than 140 bytes.
@@ -63,7 +64,17 @@ func plainName(p string) (string, bool) {
 		// Without an extension "notes" would be confused with "notes.md".
 		return "", false
 	}
-	return name, len(name) <= maxNameBytes
+	return name, len(name) <= maxNameBytes && !isTaken(name)
+}
+
+// isTaken reports whether files about a whole run have this name, in any case of
+// letters and with some extension.
+func isTaken(name string) bool {
+	switch strings.ToLower(name) {
+	case "index", "across", "report", "summaries":
+		return true
+	}
+	return false
 }
 
 // isPlain reports whether an element of a path can be part of a file name as it
