@@ -39,6 +39,7 @@ func directions() []direction {
 		{"jobs/prices", []string{module + "/jobs"}, "a price is a pure function over what was used"},
 		{"jobs/tokens", []string{"github.com/tiktoken-go/tokenizer/..."}, "it counts, and knows nothing of what is counted"},
 		{"jobs/summarize", []string{module + "/jobs", module + "/jobs/tokens", "github.com/tiktoken-go/tokenizer/...", "golang.org/x/net/...", "golang.org/x/text/..."}, planner},
+		{"jobs/summarize/report", []string{module + "/jobs", module + "/jobs/summarize", "github.com/yuin/goldmark/..."}, "pages are written from what is known, for anybody who has a writer"},
 		{"poller", []string{module + "/jobs", prometheus + "/..."}, "when to look is decided without knowing where records or responses live"},
 		{"internal/redisurl", nil, "everybody who meets an address reads it here, so it brings nothing along"},
 		{"internal/blobsurl", nil, "everybody who meets the URL of a blob store reads it here, so it brings nothing along"},
@@ -85,6 +86,7 @@ func testImports() []string {
 		"github.com/google/go-cmp/...",
 		"github.com/johannesboyne/gofakes3/...",
 		"github.com/santhosh-tekuri/jsonschema/v6",
+		"golang.org/x/net/html",
 		"golang.org/x/sync/...",
 	}
 }

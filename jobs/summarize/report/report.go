@@ -1,0 +1,248 @@
+// Package report writes what people read of a run of summaries: a Markdown and a JSON
+// file for each document, and for the run a table for spreadsheets, an index in
+// Markdown and one HTML page that needs nothing but itself.
+//
+// What it is given comes from documents and from a model, so it trusts none of it: in
+// each format all that is not the summary's own Markdown is escaped, and of that
+// Markdown no page gets raw HTML, pictures or links that could run something. The same
+// documents give the same bytes.
+//
+// It refuses to know where the files go, and how a document came by its summary.
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+)
+
+// The names of the files about a whole run.
+const (
+	CSVName    = "summaries.csv"
+	IndexName  = "index.md"
+	HTMLName   = "report.html"
+	AcrossName = "across.md"
+)
+
+// Document is a document and what became of it.
+type Document struct {
+	// Entry is its line of the manifest.
+	Entry summarize.Entry
+	// Summary is nil if there is none. One that failed may have a partial one.
+	Summary *summarize.Summary
+}
+
+// Documents are those of a run, in the order in which they are shown. An error ends
+// what is being written.
+type Documents iter.Seq2[Document, error]
+
+// Run is what the pages say of all documents together.
+type Run struct {
+	// Name is the name of the run.
+	Name string
+	// Question is what was asked of each document, "" for summaries.
+	Question string
+	// Settings say how the summaries were made, in a few words each, such as
+	// "in German".
+	Settings []string
+	// Made is when the pages were made; the zero time is left out.
+	Made time.Time
+	// Across is the summary of all documents together, nil without one. Its citations
+	// count documents from 1, in the order of Paths.
+	Across *Document
+	Paths  []string
+}
+
+// documentFile is the JSON file of a document.
+type documentFile struct {
+	Document   string                `json:"document"`
+	Name       string                `json:"name"`
+	Status     summarize.Status      `json:"status"`
+	Note       string                `json:"note,omitempty"`
+	Error      *summarize.EntryError `json:"error,omitempty"`
+	Summary    *summarize.Summary    `json:"summary"`
+	Model      string                `json:"model"`
+	JobID      string                `json:"job_id"`
+	Usage      usage                 `json:"usage"`
+	Cost       *jobs.Money           `json:"cost_usd"`
+	FinishedAt time.Time             `json:"finished_at,omitzero"`
+}
+
+// usage is what the requests for a document used.
+type usage struct {
+	Requests        int   `json:"requests"`
+	InputTokens     int64 `json:"input_tokens"`
+	CachedTokens    int64 `json:"cached_tokens"`
+	OutputTokens    int64 `json:"output_tokens"`
+	ReasoningTokens int64 `json:"reasoning_tokens"`
+}
+
+// JSON returns the JSON file of a document. Its cost is null if it is not known.
+func JSON(d Document) ([]byte, error) {
+	e := d.Entry
+	raw, err := json.MarshalIndent(documentFile{
+		Document: e.Document, Name: e.Name, Status: e.Status, Note: e.Note, Error: e.Error, Summary: d.Summary,
+		Model: e.Model, JobID: e.JobID,
+		Usage: usage{
+			Requests: e.Requests, InputTokens: e.InputTokens, CachedTokens: e.CachedTokens,
+			OutputTokens: e.OutputTokens, ReasoningTokens: e.ReasoningTokens,
+		},
+		Cost: e.Cost, FinishedAt: e.FinishedAt,
+	}, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode the summary of %s: %w", e.Document, err)
+	}
+	return append(raw, '\n'), nil
+}
+
+// ReadSummary returns the summary that the JSON file of a document holds, nil if it
+// holds none.
+func ReadSummary(raw []byte, document string) (*summarize.Summary, error) {
+	var file documentFile
+	if err := json.Unmarshal(raw, &file); err != nil {
+		return nil, fmt.Errorf("read the summary of %s: %w", document, err)
+	}
+	if file.Document != document {
+		return nil, errors.New("this is the summary of another document, not of " + document)
+	}
+	return file.Summary, nil
+}
+
+// Totals are the sums over documents.
+type Totals struct {
+	Documents int
+	// ByStatus counts the documents.
+	ByStatus map[summarize.Status]int
+	// Requests and tokens are those of all documents.
+	Requests                  int
+	InputTokens, OutputTokens int64
+	// Cost is what is known of the cost; CostUnknown documents cost something else.
+	Cost        jobs.Money
+	CostUnknown int
+	// Sources and Unverified count the citations.
+	Sources, Unverified int
+}
+
+// add counts a document.
+func (t *Totals) add(d Document) {
+	if t.ByStatus == nil {
+		t.ByStatus = make(map[summarize.Status]int)
+	}
+	e := d.Entry
+	t.Documents++
+	t.ByStatus[e.Status]++
+	t.Requests += e.Requests
+	t.InputTokens += e.InputTokens
+	t.OutputTokens += e.OutputTokens
+	switch {
+	case e.Cost != nil:
+		t.Cost += *e.Cost
+	case e.JobID != "":
+		t.CostUnknown++
+	}
+	if d.Summary != nil {
+		t.Sources += d.Summary.Coverage.Sources
+		t.Unverified += d.Summary.Coverage.Unverified
+	}
+}
+
+// statuses are those that documents have, in the order in which they are shown.
+func (t *Totals) statuses() []summarize.Status {
+	order := []summarize.Status{
+		summarize.StatusSucceeded, summarize.StatusIncomplete, summarize.StatusFailed, summarize.StatusCancelled,
+		summarize.StatusExpired, summarize.StatusHeld, summarize.StatusSubmitted,
+	}
+	var found []summarize.Status
+	for _, s := range order {
+		if t.ByStatus[s] > 0 {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// sum counts all documents.
+func sum(documents Documents) (Totals, error) {
+	var t Totals
+	for d, err := range documents {
+		if err != nil {
+			return t, err
+		}
+		t.add(d)
+	}
+	return t, nil
+}
+
+// cost says what is known of the cost of all.
+func (t *Totals) cost() string {
+	switch {
+	case t.CostUnknown > 0 && t.CostUnknown == t.Documents:
+		return "unknown"
+	case t.CostUnknown > 0:
+		return dollars(t.Cost) + " and an unknown part"
+	}
+	return dollars(t.Cost)
+}
+
+// price says what a document has cost, "" if it has cost nothing.
+func price(e summarize.Entry) string {
+	switch {
+	case e.Cost != nil:
+		return dollars(*e.Cost)
+	case e.JobID != "":
+		return "unknown"
+	}
+	return ""
+}
+
+// title is what people call a document.
+func title(d Document) string {
+	if d.Summary != nil && strings.TrimSpace(d.Summary.Title) != "" {
+		return line(d.Summary.Title, 200)
+	}
+	if d.Entry.Name != "" {
+		return line(d.Entry.Name, 200)
+	}
+	return line(d.Entry.Document, 200)
+}
+
+// place says where in a document a citation is from, such as "Page 3, Terms > Payment".
+func place(c summarize.Citation) string {
+	var parts []string
+	if c.Unit != "" && c.Number > 0 {
+		parts = append(parts, fmt.Sprintf("%s %d", line(c.Unit, 40), c.Number))
+	}
+	if c.Heading != "" {
+		parts = append(parts, line(c.Heading, 300))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// coverage says how a document was read, such as "12 pages (30,211 bytes) read in 3
+// parts, merged on 1 level".
+func coverage(c summarize.Coverage) string {
+	if c.Parts == 0 {
+		return ""
+	}
+	text := count(int64(c.Bytes), "byte") + " of text"
+	if c.Sections > 0 {
+		text = count(int64(c.Sections), strings.ToLower(line(c.Unit, 40))) + " (" + text + ")"
+	}
+	text += " read in " + count(int64(c.Parts), "part")
+	if c.Levels > 0 {
+		text += ", merged on " + count(int64(c.Levels), "level")
+	}
+	if c.Sources > 0 {
+		text += "; " + count(int64(c.Sources), "source")
+		if c.Unverified > 0 {
+			text += ", " + count(int64(c.Unverified), "") + " of them not found in the document"
+		}
+	}
+	return text
+}

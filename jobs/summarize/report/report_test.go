@@ -1,0 +1,233 @@
+package report_test
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
+)
+
+func TestMarkdownHasAllOfASummary(t *testing.T) {
+	t.Parallel()
+	const want = `# Lease of Pier 9
+
+The pier is let **for ten years**.
+
+- Rent rises yearly.
+
+## Key points
+
+- It ends in 2031.
+  - *Page 3, Terms \> End*: “ends on 1 May 2031”
+  - *Page 9*: “in the year 2031” **(unverified: not found there)**
+
+## Open questions
+
+- Who dredges?
+
+## Dates
+
+- **1 May 2031**: end of the lease
+
+## Names
+
+- **Nordhafen AG**: lessor
+
+## Numbers
+
+- **4.2 %**: yearly rise
+
+## Coverage
+
+12 pages (40,000 bytes of text) read in 2 parts, merged on 1 level; 2 sources, 1 of them not found in the document.
+
+---
+
+Summary of ` + "`contracts/lease.pdf` · model `gpt-4.1` · job `j_1`" + ` · 12,345 tokens in, 678 out · cost \$0.030 · 2026-11-26 15:04 UTC
+`
+	if diff := cmp.Diff(want, string(report.Markdown(lease()))); diff != "" {
+		t.Errorf("Markdown (-want +got):\n%s", diff)
+	}
+}
+
+func TestMarkdownOfAPartialSummarySaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	d := lease()
+	d.Entry.Status, d.Entry.Note, d.Entry.Cost = summarize.StatusFailed, "2 of 9 parts are missing", nil
+	d.Entry.Error = &summarize.EntryError{Class: "rejected", Message: "a part was refused"}
+	got := string(report.Markdown(d))
+	for _, want := range []string{
+		"> **No complete summary:** a part was refused\n", "> **Note:** 2 of 9 parts are missing\n", "It ends in 2031.", "cost unknown",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the file does not say %q:\n%s", want, got)
+		}
+	}
+}
+
+func TestMarkdownOfAnOwnSchema(t *testing.T) {
+	t.Parallel()
+	d := lease()
+	d.Summary = &summarize.Summary{Title: "Lease", Custom: json.RawMessage("{\"fence\":\"```\"}")}
+	if got := string(report.Markdown(d)); !strings.Contains(got, "````json\n{\n  \"fence\": \"```\"\n}\n````") {
+		t.Errorf("the answer is not fenced:\n%s", got)
+	}
+}
+
+func TestJSONKeepsTheSummary(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]report.Document{"summarized": lease(), "refused": refused()} {
+		raw, err := report.JSON(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := report.ReadSummary(raw, d.Entry.Document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(d.Summary, got); diff != "" {
+			t.Errorf("%s: summary (-want +got):\n%s", name, diff)
+		}
+		if _, err := report.ReadSummary(raw, "another.pdf"); err == nil {
+			t.Errorf("%s: the file of another document was taken for this one's", name)
+		}
+		var file map[string]any
+		if err := json.Unmarshal(raw, &file); err != nil {
+			t.Fatal(err)
+		}
+		if cost, known := file["cost_usd"]; !known || (cost == nil) != (d.Entry.Cost == nil) {
+			t.Errorf("%s: the cost is %v", name, cost)
+		}
+	}
+}
+
+func TestCSVHasALineForEachDocument(t *testing.T) {
+	t.Parallel()
+	text, marked := strings.CutPrefix(table(t, lease(), refused()), "\ufeff")
+	if !marked {
+		t.Error("without a byte order mark a spreadsheet guesses the encoding")
+	}
+	records, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(records) != 3 {
+		t.Fatalf("%d lines, want 3", len(records))
+	}
+	column := func(name string, line int) string {
+		for i, header := range records[0] {
+			if header == name {
+				return records[line][i]
+			}
+		}
+		t.Fatalf("no column %s in %v", name, records[0])
+		return ""
+	}
+	for name, want := range map[string][2]string{
+		"document":   {"contracts/lease.pdf", "contracts/secret.pdf"},
+		"status":     {"succeeded", "failed"},
+		"key_points": {"It ends in 2031. [Page 3, Terms > End; Page 9 (unverified)]", ""},
+		"cost_usd":   {"0.0301", ""},
+		"unverified": {"1", "0"},
+		"error":      {"", "the document is encrypted; save it without a password"},
+		"file":       {"contracts--lease.pdf.md", ""},
+	} {
+		if got := [2]string{column(name, 1), column(name, 2)}; got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestCSVHoldsNoFormula(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`=HYPERLINK("https://evil.example","x")`: `'=HYPERLINK("https://evil.example","x")`,
+		"+1":                                     "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\t=1": "'\t=1", "\ufeff=1": "'\ufeff=1", "＝1": "'＝1", "|cmd": "'|cmd",
+		"plain = text": "plain = text", "": "", "5 - 3": "5 - 3",
+	} {
+		d := lease()
+		d.Summary.Text = text
+		records, err := csv.NewReader(strings.NewReader(table(t, d))).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := records[1][4]; got != want {
+			t.Errorf("the cell of %q is %q, want %q", text, got, want)
+		}
+	}
+	d := lease()
+	d.Summary.Text = strings.Repeat("ä", 40_000)
+	if got := table(t, d); !strings.Contains(got, "(cut; the JSON file has all of it)") || strings.Count(got, "ä") > 32_000 {
+		t.Error("a text that no cell can hold is not cut, or does not say so")
+	}
+}
+
+func TestIndexNamesWhatFailedFirst(t *testing.T) {
+	t.Parallel()
+	got := index(t, report.Run{Name: "contracts", Settings: []string{"gpt-4.1"}}, lease(), refused())
+	for _, want := range []string{
+		"# Summaries: contracts\n", "- 2 documents: 1 succeeded, 1 failed\n", "cost \\$0.030\n",
+		"| contracts/secret.pdf | failed | the document is encrypted; save it without a password |\n",
+		"| [Lease of Pier 9](contracts--lease.pdf.md)<br>contracts/lease.pdf | The pier is let for ten years. - Rent rises yearly. | \\$0.030 |\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the index does not say %q:\n%s", want, got)
+		}
+	}
+	if strings.Index(got, "secret.pdf") > strings.Index(got, "lease.pdf") {
+		t.Errorf("what failed does not come first:\n%s", got)
+	}
+}
+
+func TestAnUnknownCostIsNotZero(t *testing.T) {
+	t.Parallel()
+	d := lease()
+	d.Entry.Cost = nil
+	for name, got := range map[string]string{"index": index(t, report.Run{}, d), "page": page(t, report.Run{}, d), "file": string(report.Markdown(d))} {
+		if !strings.Contains(got, "unknown") || strings.Contains(got, "$0.00") {
+			t.Errorf("the %s does not say that the cost is unknown:\n%s", name, got)
+		}
+	}
+	if got := index(t, report.Run{}, d, lease()); !strings.Contains(got, `cost \$0.030 and an unknown part`) {
+		t.Errorf("of two documents the index says\n%s", got)
+	}
+}
+
+func TestAnErrorEndsWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the disk is gone")
+	all := report.Documents(func(yield func(report.Document, error) bool) {
+		_ = yield(lease(), nil) && yield(report.Document{}, broken)
+	})
+	for name, write := range map[string]func(io.Writer) error{
+		"page":  func(w io.Writer) error { return report.HTML(w, report.Run{}, all) },
+		"index": func(w io.Writer) error { return report.Index(w, report.Run{}, all) },
+		"table": func(w io.Writer) error { return report.CSV(w, all) },
+	} {
+		if err := write(io.Discard); !errors.Is(err, broken) {
+			t.Errorf("%s: %v, want %v", name, err, broken)
+		}
+	}
+}
+
+func TestTheSameDocumentsGiveTheSameBytes(t *testing.T) {
+	t.Parallel()
+	run := report.Run{Name: "contracts"}
+	first := page(t, run, lease(), refused())
+	if again := page(t, run, lease(), refused()); first != again {
+		t.Error("two pages about the same differ")
+	}
+	d := lease()
+	d.Entry.Cost = new(jobs.Dollar)
+	if other := page(t, run, d, refused()); first == other {
+		t.Error("another cost gives the same page")
+	}
+}
