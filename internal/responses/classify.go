@@ -55,7 +55,7 @@ func classify(e *exchange) jobs.Failure {
 	case e.over && e.status <= 299:
 		failure.Class = jobs.ClassOversized
 		failure.Message = fmt.Sprintf("the answer is larger than the cap of %d bytes", e.limit)
-	case e.op == opCreate:
+	case e.op.creates():
 		failure.Class = classifyCreate(e.status, p)
 	default:
 		failure.Class = classifyManage(e.op, e.status, p)
@@ -145,8 +145,12 @@ func classifyManage(op operation, status int, p problem) jobs.Class {
 			return jobs.ClassLost
 		}
 	case http.StatusBadRequest, http.StatusConflict:
-		if op == opCancel || op == opDelete {
+		switch op {
+		case opCancel, opDelete, opCancelBatch:
 			return jobs.ClassConflict
+		case opUpload:
+			return jobs.ClassInvalid
+		case opCreate, opLook, opInputItems, opModel, opFollow, opDownload, opCreateBatch, opLookBatch, opFindBatch:
 		}
 	}
 	return jobs.ClassUnavailable
@@ -159,7 +163,7 @@ func classifySilence(e *exchange) jobs.Failure {
 		return jobs.Failure{Class: jobs.ClassInternal, Message: "the request could not be made"}
 	}
 	failure := jobs.Failure{Class: jobs.ClassUnavailable}
-	if e.op == opCreate {
+	if e.op.creates() {
 		failure.Class = jobs.ClassUnreachable
 		if e.sent() {
 			failure.Class = jobs.ClassAmbiguous

@@ -247,7 +247,7 @@ func TestClassOfSilence(t *testing.T) {
 			for _, op := range responses.Operations() {
 				name := fmt.Sprintf("%s %d %s", cause.name, i, op)
 				sent, unsent := jobs.ClassUnavailable, jobs.ClassUnavailable
-				if op == "create" {
+				if op == "create" || op == "create_batch" {
 					sent, unsent = jobs.ClassAmbiguous, jobs.ClassUnreachable
 				}
 				for how, want := range map[responses.Silence]jobs.Class{

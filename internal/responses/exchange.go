@@ -143,7 +143,7 @@ func (e *exchange) cause() error {
 // record is the SDK's middleware that reads the answer.
 func (e *exchange) record(req *http.Request, next option.MiddlewareNext) (*http.Response, error) {
 	e.reached = true
-	if e.op == opCreate && !e.traced {
+	if e.op.creates() && !e.traced {
 		req.GetBody = nil // we do not know this transport: it must not be able to send the body twice
 	}
 	res, err := next(req)
@@ -212,11 +212,21 @@ func (e *exchange) deleted() bool {
 // readID finds the id of a response object of which the end may be missing, ""
 // if it is not certain.
 func readID(body []byte) string {
+	id := readMember(body, "id")
+	if !validID(id) || (readMember(body, "object") != "response" && !strings.HasPrefix(id, "resp_")) {
+		return ""
+	}
+	return id
+}
+
+// readMember finds a member of an object of which the end may be missing, "" if it is
+// not there or neither text nor a number.
+func readMember(body []byte, name string) string {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	if first, err := dec.Token(); err != nil || first != json.Delim('{') {
 		return ""
 	}
-	var id, object string
+	found := ""
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
@@ -226,17 +236,11 @@ func readID(body []byte) string {
 		if dec.Decode(&value) != nil {
 			break
 		}
-		switch key {
-		case "id":
-			id = scalar(value)
-		case "object":
-			object = scalar(value)
+		if key == name {
+			found = scalar(value)
 		}
 	}
-	if !validID(id) || (object != "response" && !strings.HasPrefix(id, "resp_")) {
-		return ""
-	}
-	return id
+	return found
 }
 
 // validID reports whether s can be the id of a response.

@@ -3,10 +3,6 @@ package responses
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/openai/openai-go/v3/option"
 	oai "github.com/openai/openai-go/v3/responses"
@@ -25,9 +21,7 @@ func (c *Client) Model(ctx context.Context, name string) error {
 		return misuse(opModel, "the model's name is malformed")
 	}
 	e := c.do(ctx, opModel, func(ctx context.Context, options ...option.RequestOption) error {
-		// The SDK keeps models in its root package, which would double the build;
-		// a look has all else that the request needs.
-		options = append(options, option.WithMiddleware(c.askForModel(name)))
+		options = append(options, option.WithMiddleware(c.to("models", name)))
 		_, err := c.managing.Get(ctx, name, oai.ResponseGetParams{}, options...)
 		return err
 	})
@@ -39,17 +33,4 @@ func (c *Client) Model(ctx context.Context, name string) error {
 	}
 	c.metrics.observe(opModel, outcomeOK, e.elapsed)
 	return nil
-}
-
-// askForModel sends a request to the model's own path.
-func (c *Client) askForModel(name string) option.Middleware {
-	return func(req *http.Request, next option.MiddlewareNext) (*http.Response, error) {
-		target, err := url.Parse(strings.TrimRight(c.config.BaseURL, "/") + "/models/" + url.PathEscape(name))
-		if err != nil {
-			return nil, fmt.Errorf("make the model's path: %w", err)
-		}
-		req = req.Clone(req.Context())
-		req.URL = target
-		return next(req)
-	}
 }

@@ -188,21 +188,28 @@ func (c *Client) reply(e *exchange, wantID string) (jobs.Reply, error) {
 
 // fail turns an exchange that brought nothing usable into a classified error.
 func (c *Client) fail(e *exchange) error {
-	failure := classify(e)
+	failure := c.scrubbed(classify(e), e)
+	c.metrics.observe(e.op, string(failure.Class), e.elapsed)
+	return &jobs.Error{Failure: failure, Op: e.op.verb(), Err: e.cause(), Limits: rateLimits(e.header)}
+}
+
+// scrubbed is a failure without anything that must not be shown.
+func (c *Client) scrubbed(failure jobs.Failure, e *exchange) jobs.Failure {
 	failure.Code = c.scrub.word(failure.Code)
 	failure.Type = c.scrub.word(failure.Type)
 	failure.Param = c.scrub.word(failure.Param)
 	if failure.Message = c.scrub.message(failure.Message, e.request); failure.Message == "" {
 		failure.Message = fmt.Sprintf("HTTP %d with %s", e.status, describeBody(e))
 	}
-	c.metrics.observe(e.op, string(failure.Class), e.elapsed)
-	return &jobs.Error{Failure: failure, Op: e.op.verb(), Err: e.cause(), Limits: rateLimits(e.header)}
+	return failure
 }
 
 // timeout returns how long an operation may take.
 func (c *Client) timeout(op operation) time.Duration {
-	if op == opCreate {
+	switch op {
+	case opCreate, opCreateBatch, opUpload, opDownload: // the last two are of up to 200 MB
 		return c.config.CreateTimeout
+	case opLook, opCancel, opDelete, opInputItems, opModel, opFollow, opLookBatch, opCancelBatch, opFindBatch:
 	}
 	return c.config.LookTimeout
 }
@@ -223,11 +230,25 @@ const (
 	opInputItems operation = "input_items"
 	opModel      operation = "model"
 	opFollow     operation = "follow"
+
+	opUpload      operation = "upload"
+	opDownload    operation = "download"
+	opCreateBatch operation = "create_batch"
+	opLookBatch   operation = "look_batch"
+	opCancelBatch operation = "cancel_batch"
+	opFindBatch   operation = "find_batch"
 )
 
 func operations() []operation {
-	return []operation{opCreate, opLook, opCancel, opDelete, opInputItems, opModel, opFollow}
+	return []operation{
+		opCreate, opLook, opCancel, opDelete, opInputItems, opModel, opFollow,
+		opUpload, opDownload, opCreateBatch, opLookBatch, opCancelBatch, opFindBatch,
+	}
 }
+
+// creates reports whether an operation is one that is paid for, so that it matters
+// whether it may have been accepted.
+func (op operation) creates() bool { return op == opCreate || op == opCreateBatch }
 
 // verb says what the operation does, for people.
 func (op operation) verb() string {
@@ -240,6 +261,18 @@ func (op operation) verb() string {
 		return "ask for model"
 	case opFollow:
 		return "follow response"
+	case opUpload:
+		return "upload requests"
+	case opDownload:
+		return "read the answers of a batch"
+	case opCreateBatch:
+		return "create batch"
+	case opLookBatch:
+		return "look at batch"
+	case opCancelBatch:
+		return "cancel batch"
+	case opFindBatch:
+		return "find batch"
 	case opCreate, opCancel, opDelete:
 	}
 	return string(op) + " response"
