@@ -13,3 +13,6 @@ func FileFailure(err error) error { return fileFailure("test", err) }
 
 // Places is how many operations on a folder there are at once.
 const Places = places
+
+// PageSize is how many keys are read at once.
+const PageSize = pageSize
