@@ -43,6 +43,7 @@ func directions() []direction {
 		{"poller", []string{module + "/jobs", prometheus + "/..."}, "when to look is decided without knowing where records or responses live"},
 		{"internal/redisurl", nil, "everybody who meets an address reads it here, so it brings nothing along"},
 		{"internal/blobsurl", nil, "everybody who meets the URL of a blob store reads it here, so it brings nothing along"},
+		{"internal/fetch", nil, "it reads what it is told to, and knows nothing of who asks"},
 		{"results", []string{module + "/jobs", module + "/jobs/prices", module + "/internal/redisurl", redisClient + "/...", prometheus + "/...", "github.com/klauspost/compress/zstd"}, "the durable truth knows Redis and no other outside world"},
 		{"results/blobs", []string{module + "/jobs", module + "/internal/blobsurl", "github.com/minio/minio-go/v7/..."}, "the only speaker of S3; it knows keys and values, and nothing of Redis"},
 		{"client", []string{module + "/jobs", module + "/jobs/...", module + "/results"}, "what other programs import must bring along as little as possible"},
