@@ -13,3 +13,19 @@ func Boundary(text string) string { return boundary(text) }
 
 // BoundaryAfter lets tests begin with a hash that the text knows.
 func BoundaryAfter(text string, sum [32]byte) string { return boundaryAfter(text, sum) }
+
+// Message lets tests read what the model gets to read of a part.
+func Message(doc Document, opts Options, c Chunk) string { return newSplitter(doc, opts).message(c) }
+
+// Messages lets tests read what the model gets to read of all parts.
+func Messages(doc Document, opts Options) ([]string, error) {
+	s := newSplitter(doc, opts)
+	if err := s.split(); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, c := range s.chunks() {
+		out = append(out, s.message(c))
+	}
+	return out, nil
+}

@@ -5,6 +5,8 @@ import "encoding/json"
 // Summary is what is known of a document at the end: the result of its parent job, as
 // the JSON object that the job keeps.
 type Summary struct {
+	// Answered says whether the document answers the question that was asked; nil if none was.
+	Answered *bool `json:"answered,omitempty"`
 	// Title is the document's title, its own where it has one.
 	Title string `json:"title"`
 	// Language is the tag of the language of the document, such as "en".
@@ -25,6 +27,9 @@ type Summary struct {
 	Custom json.RawMessage `json:"custom,omitempty"`
 	// Coverage says what of the document was read.
 	Coverage Coverage `json:"coverage"`
+	// Raw are answers that could not be used, as they came. They are kept where the summary
+	// failed for them.
+	Raw []string `json:"raw,omitempty"`
 }
 
 // Statement is a sentence with where the document says so.
@@ -35,6 +40,8 @@ type Statement struct {
 
 // Citation is a place in a document that is to bear out a statement.
 type Citation struct {
+	// Document is which document it is in, "" in the summary of a single one.
+	Document string `json:"document,omitempty"`
 	// Unit is what the document is divided into, such as "Page", and Number which of
 	// them it is, from 1; "" and 0 in a document that is not divided.
 	Unit   string `json:"unit,omitempty"`
@@ -55,7 +62,9 @@ type Mention struct {
 
 // Coverage says what of a document was read, and how.
 type Coverage struct {
-	// Parts is how many requests read the document, Levels how many levels of merging
+	// Documents is how many documents it is about, 0 for one.
+	Documents int `json:"documents,omitempty"`
+	// Parts is how many parts the document was read in, Levels how many levels of merging
 	// followed.
 	Parts  int `json:"parts"`
 	Levels int `json:"levels"`
@@ -69,4 +78,9 @@ type Coverage struct {
 	// document does not bear out.
 	Sources    int `json:"sources"`
 	Unverified int `json:"unverified"`
+	// File says that the document went to the model as a file, so that nobody here has read its
+	// text: none of its sources could be verified.
+	File bool `json:"file,omitempty"`
+	// Missing names what was not read, and why, in a summary that failed; see [Planner].
+	Missing []string `json:"missing,omitempty"`
 }
