@@ -15,12 +15,12 @@ func Boundary(text string) string { return boundary(text) }
 func BoundaryAfter(text string, sum [32]byte) string { return boundaryAfter(text, sum) }
 
 // Message lets tests read what the model gets to read of a part.
-func Message(doc Document, opts Options, c Chunk) string { return newSplitter(doc, opts).message(c) }
+func Message(doc Document, c Chunk) string { return newSplitter(doc).message(c) }
 
 // Messages lets tests read what the model gets to read of all parts.
 func Messages(doc Document, opts Options) ([]string, error) {
-	s := newSplitter(doc, opts)
-	if err := s.split(); err != nil {
+	s := newSplitter(doc)
+	if err := s.split(opts.frames()); err != nil {
 		return nil, err
 	}
 	var out []string

@@ -24,6 +24,8 @@ const (
 	// stageMergeAcross and stageLastAcross do the same with summaries of several documents.
 	stageMergeAcross
 	stageLastAcross
+
+	stages
 )
 
 // answers reports whether the answer of the stage is the one that the caller gets.
@@ -246,19 +248,32 @@ func encodeJSON(value any) json.RawMessage {
 // itemTokens are what the API adds for each item of a request, and for the request itself.
 const itemTokens = 4
 
-// frameTokens is what a request of a stage that reads has beside the message, the larger of the
-// two.
-func (o Options) frameTokens() int { return max(o.overhead(stageWhole), o.overhead(stagePart)) }
+// frames is what requests have beside their messages, in tokens, and how much that leaves.
+type frames struct {
+	overhead [stages]int
+	// part is how many tokens the message of a part may have, and document that of a whole document.
+	part, document int
+}
 
-// overhead is how many tokens the request of a stage has beside its messages.
-func (o Options) overhead(s stage) int {
-	n := 0
-	for _, text := range []string{o.instructions(s), string(o.schema(s))} {
-		count, _, err := tokens.Count(text, maxChunkTokens)
-		if err != nil {
-			count = len(text) / 4
+// frames counts what does not change from document to document.
+func (o Options) frames() frames {
+	var f frames
+	most := 0
+	for s := range stages {
+		for _, text := range []string{o.instructions(s), string(o.schema(s))} {
+			n, _, err := tokens.Count(text, maxChunkTokens)
+			if err != nil {
+				n = len(text) / usualBytes
+			}
+			f.overhead[s] += n
 		}
-		n += count
+		f.overhead[s] += 2 * itemTokens
+		most = max(most, f.overhead[s])
 	}
-	return n + 2*itemTokens
+	f.part = o.chunkTokens()
+	f.document = f.part + f.part/2
+	if limit, known := o.InputTokens(); known {
+		f.part, f.document = min(f.part, limit-most), min(f.document, limit-most)
+	}
+	return f
 }

@@ -229,14 +229,9 @@ func grouping(notes []note, budget int, quotes bool) [][2]int {
 	ends := make([]bool, len(notes))
 	total := 0
 	for i, n := range notes {
-		text := (&merging{written: make(map[string]bool)}).text(n, "", "", quotes)
-		count, _, err := tokens.Count(text, maxChunkTokens)
-		if err != nil {
-			count = len(text) / usualBytes
-		}
 		h := fnv.New64a()
-		_, _ = h.Write([]byte(text)) // a hash takes everything
-		sizes[i], ends[i] = count+markerTokens, h.Sum64()>>20%3 == 0
+		_, _ = h.Write([]byte(noteText(n, quotes))) // a hash takes everything
+		sizes[i], ends[i] = noteSize(n, quotes)+markerTokens, h.Sum64()>>20%3 == 0
 		total += sizes[i]
 	}
 	if total <= budget {
@@ -256,3 +251,18 @@ func grouping(notes []note, budget int, quotes bool) [][2]int {
 
 // markerTokens is what the line above a note takes.
 const markerTokens = 40
+
+// noteText is a note as a merge shows it, without its name.
+func noteText(n note, quotes bool) string {
+	return (&merging{written: make(map[string]bool)}).text(n, "", "", quotes)
+}
+
+// noteSize is how many tokens a note has in a merge.
+func noteSize(n note, quotes bool) int {
+	text := noteText(n, quotes)
+	count, _, err := tokens.Count(text, maxChunkTokens)
+	if err != nil {
+		return len(text) / usualBytes
+	}
+	return count
+}

@@ -53,29 +53,7 @@ type parentDocument struct {
 	File     *File     `json:"file,omitempty"`
 }
 
-// ParentRequest returns the request that a job of kind summarize carries for a document, for
-// [Planner]. The same document, whatever its path, and options give the same bytes. It counts
-// the tokens of the whole document, some five million bytes a second. A document that cannot be
-// summarized so is refused with a [*SourceError].
-func ParentRequest(doc Document, opts Options) (json.RawMessage, error) {
-	if err := opts.Validate(); err != nil {
-		return nil, err
-	}
-	if err := checkDocument(doc); err != nil {
-		return nil, &SourceError{Path: doc.Path, Err: err}
-	}
-	d := &parentDocument{Kind: doc.Kind, Title: doc.Title, Bytes: doc.Bytes, Hash: doc.Hash, Sections: doc.Sections, File: doc.File}
-	if doc.File == nil {
-		s := newSplitter(doc, opts)
-		if err := s.split(); err != nil {
-			return nil, &SourceError{Path: doc.Path, Err: err}
-		}
-		d.Cuts = append([]int{}, s.cuts()...)
-	}
-	return encodeJSON(parent{Format: parentFormat, Options: parentOptions(opts), Document: d}), nil
-}
-
-// RequestFingerprint returns the SHA-256 of a request of [ParentRequest] or [AcrossRequest] in
+// RequestFingerprint returns the SHA-256 of a request of [Preparer] in
 // lower-case hex. It changes with everything that can change the summary, and with nothing else:
 // it serves as a dedupe key, and a document on record with it need not be summarized again.
 func RequestFingerprint(request json.RawMessage) string {
@@ -93,19 +71,6 @@ type Named struct {
 
 // documentRunes bounds what a document among several is called, in characters.
 const documentRunes = 500
-
-// AcrossRequest returns the request that a job of kind summarize carries for one summary over
-// the summaries of several documents. Its citations name the document of each. The question of
-// the options is asked of all of them together.
-func AcrossRequest(summaries []Named, opts Options) (json.RawMessage, error) {
-	if err := opts.Validate(); err != nil {
-		return nil, err
-	}
-	if err := checkAcross(summaries); err != nil {
-		return nil, err
-	}
-	return encodeJSON(parent{Format: parentFormat, Options: parentOptions(opts), Across: summaries}), nil
-}
 
 func checkAcross(summaries []Named) error {
 	seen := make(map[string]bool, len(summaries))
@@ -188,9 +153,9 @@ func (d *parentDocument) document() Document {
 
 // splitter returns the document as it is cut.
 func (p *parent) splitter() (*splitter, error) {
-	s := newSplitter(p.Document.document(), Options(p.Options))
+	s := newSplitter(p.Document.document())
 	if p.Document.Cuts == nil {
-		return s, s.split()
+		return s, s.split(Options(p.Options).frames())
 	}
 	if !s.cutAt(p.Document.Cuts) {
 		return nil, errors.New("document.cuts: must be places between two characters of its text, in their order")

@@ -10,8 +10,8 @@ import (
 )
 
 // Planner says which requests summarize a document, and makes the summary of their answers. It
-// is a [jobs.Planner] for jobs of kind summarize, whose requests [ParentRequest] and
-// [AcrossRequest] make and whose result is a [Summary].
+// is a [jobs.Planner] for jobs of kind summarize, whose requests a [Preparer] makes
+// and whose result is a [Summary].
 //
 // A document that is not cut is one request. Of another, each part is one; then what they say is
 // merged, as a tree, until one summary is left. An answer that does not keep to its schema is sent
@@ -167,7 +167,7 @@ func (r *run) partName(c Chunk) string {
 
 // merge merges notes until one is left, and ends with the summary.
 func (r *run) merge(notes []note, between, last stage) error {
-	budget, _ := r.options.partTokens()
+	budget := r.options.frames().part
 	for len(notes) > 1 || r.Document == nil && r.levels == 0 {
 		quotes := len(r.options.Schema) > 0
 		groups := grouping(notes, budget, quotes)

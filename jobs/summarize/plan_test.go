@@ -141,13 +141,22 @@ func sameNext(a, b jobs.Next) bool {
 	return true
 }
 
-func parentRequest(tb testing.TB, doc summarize.Document, opts summarize.Options) json.RawMessage {
+func prepare(tb testing.TB, doc summarize.Document, opts summarize.Options) summarize.Prepared {
 	tb.Helper()
-	request, err := summarize.ParentRequest(doc, opts)
+	preparer, err := summarize.NewPreparer(opts)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return request
+	prepared, err := preparer.Document(doc)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return prepared
+}
+
+func parentRequest(tb testing.TB, doc summarize.Document, opts summarize.Options) json.RawMessage {
+	tb.Helper()
+	return prepare(tb, doc, opts).Request
 }
 
 func summaryOf(tb testing.TB, next jobs.Next) summarize.Summary {

@@ -60,8 +60,8 @@ func Split(doc Document, opts Options) ([]Chunk, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	s := newSplitter(doc, opts)
-	if err := s.split(); err != nil {
+	s := newSplitter(doc)
+	if err := s.split(opts.frames()); err != nil {
 		return nil, &SourceError{Path: doc.Path, Err: err}
 	}
 	return s.chunks(), nil
@@ -71,31 +71,19 @@ func Split(doc Document, opts Options) ([]Chunk, error) {
 type splitter struct {
 	*layout
 
-	doc    Document
-	budget int // of a part's message, in tokens
-	whole  int // of the message of a single part
+	doc Document
+	// budget is how many tokens the message of a part may have, and whole that of a single part.
+	budget, whole int
 	// ends are the ends of the parts found so far, and counts what they count.
 	ends, counts []int
 }
 
-func newSplitter(doc Document, opts Options) *splitter {
-	s := &splitter{layout: newLayout(doc.Kind, doc.Sections), doc: doc}
-	s.budget, s.whole = opts.partTokens()
-	return s
+func newSplitter(doc Document) *splitter {
+	return &splitter{layout: newLayout(doc.Kind, doc.Sections), doc: doc}
 }
 
-// partTokens are how many tokens the message of a part may have, and that of a whole document.
-func (o Options) partTokens() (budget, whole int) {
-	budget = o.chunkTokens()
-	whole = budget + budget/2
-	if limit, known := o.InputTokens(); known {
-		room := limit - o.frameTokens()
-		budget, whole = min(budget, room), min(whole, room)
-	}
-	return budget, whole
-}
-
-func (s *splitter) split() error {
+func (s *splitter) split(f frames) error {
+	s.budget, s.whole = f.part, f.document
 	if s.budget < minChunkTokens {
 		return fmt.Errorf("%d tokens are left for a part of it beside the instructions; %d are needed: allow a larger context or shorter instructions", s.budget, minChunkTokens)
 	}

@@ -70,7 +70,7 @@ func checkSplit(tb testing.TB, doc summarize.Document, opts summarize.Options) [
 			tb.Fatalf("part %d of %d is %+v, want it to begin at %d", i, len(chunks), c, at)
 		}
 		at = c.To
-		message := summarize.Message(doc, opts, c)
+		message := summarize.Message(doc, c)
 		if n, _, err := tokens.Count(message, 1<<40); err != nil || n > limit || n != c.Tokens {
 			tb.Fatalf("part %d has %d tokens and says %d, the limit is %d, err %v", i, n, c.Tokens, limit, err)
 		}
