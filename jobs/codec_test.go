@@ -226,20 +226,20 @@ func TestUnknownFieldsOfEffects(t *testing.T) {
 
 func TestNewerSchema(t *testing.T) {
 	record := encode(t, newJob(t, jobs.Options{}))
-	newer := strings.Replace(record, `"schema":1`, `"schema":2`, 1)
+	newer := strings.Replace(record, `"schema":1`, `"schema":3`, 1)
 	for name, record := range map[string]string{
 		"with the same fields":             newer,
 		"with a new field":                 with(t, newer, `{`, `"zone":"eu"`),
 		"with a field of another type":     strings.Replace(newer, `"priority":5`, `"priority":{"base":5}`, 1),
 		"with a time of another form":      strings.Replace(newer, `"created":"`, `"created":"about `, 1),
-		"with the schema behind the field": `{"created":5,"id":"` + string(testID) + `","schema":2}`,
+		"with the schema behind the field": `{"created":5,"id":"` + string(testID) + `","schema":3}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			j, err := jobs.Decode([]byte(record))
 			if !errors.Is(err, jobs.ErrNewerSchema) {
 				t.Fatalf("error = %v, want ErrNewerSchema", err)
 			}
-			if j.ID != testID || j.Schema != 2 {
+			if j.ID != testID || j.Schema != 3 {
 				t.Errorf("id %q, schema %d", j.ID, j.Schema)
 			}
 			if !strings.Contains(err.Error(), string(testID)) {

@@ -25,8 +25,8 @@ func (t Timing) Patience(nudge int) time.Duration {
 
 // Due returns when the job next wants attention, and false for one that is owed
 // nothing. A waiting job that is not admitted wants it at its deadline (one that waits
-// for a budget is seen to by whoever watches that), one that waits for others when it is to ask how they stand, an
-// admitted one when its submit is overdue, a submitting one when its worker
+// for a budget is seen to by whoever watches that), one that waits for others when it is to ask how they stand, a
+// parent when its planner is to be asked, an admitted one when its submit is overdue, a submitting one when its worker
 // should be checked, a running one at its next look, an uncertain one when its
 // wait for the provider's word is over, an ended one when its record
 // is to be removed, and any but a running one while effects are left in its
@@ -37,7 +37,7 @@ func (j Job) Due(t Timing) (time.Time, bool) {
 		return at, owed
 	}
 	effects := j.Updated.Add(t.Patience(j.Nudge))
-	if (j.Deleting || j.Telling() != nil) && j.Nudge == 0 {
+	if (j.Deleting || j.LocalEffect() != nil) && j.Nudge == 0 {
 		effects = j.Updated // nobody enqueues it: a caller asked for it, or it is done by whoever claims the job
 	}
 	if !owed || effects.Before(at) {

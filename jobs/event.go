@@ -119,8 +119,12 @@ type CrashedAlone struct {
 	Worker string
 }
 
-// RetryRequested is a person's wish for a fresh attempt of an ended or held job.
-type RetryRequested struct{}
+// RetryRequested is a person's wish for a fresh attempt of an ended or held job, or a
+// parent's for one of a part that had ended without success.
+type RetryRequested struct {
+	// Deadline moves an earlier deadline of the job to this one; zero for none.
+	Deadline time.Time
+}
 
 // ReleaseRequested is a person's decision to ask again for an uncertain job,
 // although the lost create may have been accepted.
@@ -161,6 +165,30 @@ type EffectDone struct {
 	// knows it.
 	Reply *Reply
 }
+
+// Planned says that a parent waits for the parts of a phase: all of them are accepted.
+type Planned struct {
+	// Since is [Plan].Since of the plan that it is a step of.
+	Since time.Time
+	Phase int // from 1
+	Parts int // how many the phase has
+}
+
+// PlanEnded is the end of a parent, as its planner has it.
+type PlanEnded struct {
+	// Since is [Plan].Since of the plan that came to its end.
+	Since time.Time
+	// Result is a JSON object, nil for a parent that failed and has none.
+	Result json.RawMessage
+	// Failure is why it failed, nil for one that succeeded.
+	Failure *Failure
+}
+
+// Name implements [Event].
+func (Planned) Name() string { return "planned" }
+
+// Name implements [Event].
+func (PlanEnded) Name() string { return "plan_ended" }
 
 // Name implements [Event].
 func (SubmitStarted) Name() string { return "submit_started" }

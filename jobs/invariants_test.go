@@ -96,7 +96,7 @@ func checkJob(tb testing.TB, j jobs.Job) {
 	}
 	ids := make(map[int]bool)
 	for _, e := range j.Outbox {
-		remote := e.Kind != jobs.EffectTell
+		remote := e.Kind == jobs.EffectCancel || e.Kind == jobs.EffectDelete
 		if ids[e.ID] || e.ID < 1 || e.ID > j.Effects || (e.ResponseID != "") != remote || (e.Endpoint != "") != remote {
 			tb.Errorf("outbox holds %+v, of %d effects ever", e, j.Effects)
 		}
@@ -151,7 +151,13 @@ func checkResult(tb testing.TB, old jobs.Job, c jobs.Change) {
 	if j.Result != nil && !j.State.Terminal() && j.Result.Status != jobs.StatusIncomplete {
 		tb.Errorf("%s with the result of a response that is %s", j.State, j.Result.Status)
 	}
-	if j.State == jobs.StateSucceeded || j.State == jobs.StateIncomplete {
+	if j.Kind.IsParent() {
+		if len(j.Attempts) != 0 || j.State == jobs.StateSucceeded && j.Result == nil || !slices.Contains([]jobs.State{
+			jobs.StateWaiting, jobs.StateSucceeded, jobs.StateFailed, jobs.StateCancelled, jobs.StateExpired,
+		}, j.State) {
+			tb.Errorf("parent: %s, result %+v, %d attempts", j.State, j.Result, len(j.Attempts))
+		}
+	} else if j.State == jobs.StateSucceeded || j.State == jobs.StateIncomplete {
 		a, _ := j.CurrentAttempt()
 		if j.Result == nil || j.Result.ResponseID != a.ResponseID || string(a.Outcome) != string(j.State) {
 			tb.Errorf("%s: result %+v, current attempt %+v", j.State, j.Result, a)
@@ -161,7 +167,11 @@ func checkResult(tb testing.TB, old jobs.Job, c jobs.Change) {
 	if fresh != (c.Body != nil) {
 		tb.Errorf("%s after %s: body of %d bytes, new result: %t", j.State, old.State, len(c.Body), fresh)
 	}
-	if fresh && (!bytes.Contains(c.Body, []byte(`"`+j.Result.ResponseID+`"`)) || len(c.Body) != j.Result.Bytes) {
+	if fresh && j.Kind.IsParent() {
+		if !bytes.HasPrefix(c.Body, []byte("{")) || len(c.Body) != j.Result.Bytes {
+			tb.Errorf("body %s does not belong to result %+v", c.Body, j.Result)
+		}
+	} else if fresh && (!bytes.Contains(c.Body, []byte(`"`+j.Result.ResponseID+`"`)) || len(c.Body) != j.Result.Bytes) {
 		tb.Errorf("body %s does not belong to result %+v", c.Body, j.Result)
 	}
 }

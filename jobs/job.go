@@ -59,6 +59,13 @@ type Job struct {
 	// Thread names the jobs that run one after another, each continuing the last of
 	// them that has succeeded.
 	Thread string `json:"thread,omitempty"`
+	// Parent is the job whose planner asked for this one first, ParentKind its kind and
+	// Part what it is to it; "" for a job that a caller submitted.
+	Parent     ID     `json:"parent,omitempty"`
+	ParentKind Kind   `json:"parent_kind,omitempty"`
+	Part       string `json:"part,omitempty"`
+	// Plan is how far a parent has come, nil for any other job.
+	Plan *Plan `json:"plan,omitempty"`
 
 	// What has happened.
 	Attempts []Attempt `json:"attempts,omitempty"`
@@ -289,6 +296,11 @@ const (
 	// EffectTell tells the jobs that wait for this one of its end. It concerns no
 	// endpoint, and any worker does it.
 	EffectTell EffectKind = "tell_dependents"
+	// EffectStopParts cancels the parts of a parent that was stopped, and
+	// EffectDeleteParts deletes those of one that is being deleted. They concern no
+	// endpoint either.
+	EffectStopParts   EffectKind = "stop_parts"
+	EffectDeleteParts EffectKind = "delete_parts"
 )
 
 // Effect is something that remains to be done for a job. It is carried out by a
@@ -299,10 +311,17 @@ type Effect struct {
 	Attempt    int        `json:"attempt"`
 	Endpoint   string     `json:"endpoint"` // "" where it concerns none
 	ResponseID string     `json:"response_id"`
+	// Remote says of [EffectDeleteParts] that the provider's copies go as well.
+	Remote bool `json:"remote,omitempty"`
 }
 
+// Local reports whether the effect concerns no endpoint: it is done by whoever finds
+// its job due.
+func (e Effect) Local() bool { return e.Endpoint == "" }
+
 // Result is what is indexed of a response; the response itself is kept as
-// OpenAI sent it.
+// OpenAI sent it. Of a parent's result, which no response is, only Status and Bytes
+// are set.
 type Result struct {
 	ResponseID  string `json:"response_id"`
 	Status      string `json:"status"`

@@ -21,9 +21,16 @@
 // [Job.Due] says when it wants attention next.
 package jobs
 
-// Schema is the version of the record that this build writes. A record with a
+// Schema is the highest version of a record that this build reads. A record with a
 // higher number belongs to a newer worker and is left alone.
-const Schema = 1
+const Schema = schemaParent
+
+// The versions of records that this build writes. Those of parents are apart, so that a
+// worker which has no planners leaves them alone, and reads all others as before.
+const (
+	schemaResponse = 1
+	schemaParent   = 2
+)
 
 // DefaultModel is the model of a request that names none.
 const DefaultModel = "gpt-4.1"

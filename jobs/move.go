@@ -313,6 +313,9 @@ func (m *move) wait(until time.Time) {
 	m.job.State, m.job.NotBefore, m.job.LookAt = StateWaiting, stored(until), time.Time{}
 	m.job.Admitted, m.job.DecideAt = time.Time{}, time.Time{}
 	m.clearWaits()
+	if m.job.Kind.IsParent() {
+		m.job.AskAt = m.job.NotBefore // it has no lane to wait in
+	}
 }
 
 // clearWaits says that the job waits for nothing but its time and its turn.

@@ -109,6 +109,10 @@ type Options struct {
 	// accepted, each continuing the response of the last that has succeeded. A dedupe
 	// key given with it is the thread's own.
 	Thread string `json:"thread,omitempty"`
+	// Nonce has a parent share its parts with no other: those with the same nonce are
+	// one job, as with the same dedupe key, and what was paid for before is made anew.
+	// Default none.
+	Nonce string `json:"nonce,omitempty"`
 }
 
 // ValidName reports whether s can name a lane, a group or a tenant: 1 to 128 letters,
@@ -187,6 +191,9 @@ func (o Options) Validate(now time.Time) error {
 	if o.GrowOutputTo < 0 {
 		bad("grow_output_to", "is %d; give the most output tokens to allow, or 0 for the request's own cap", o.GrowOutputTo)
 	}
+	if len(o.Nonce) > maxKeyBytes || !utf8.ValidString(o.Nonce) {
+		bad("nonce", "has %d bytes; give at most %d bytes of UTF-8", len(o.Nonce), maxKeyBytes)
+	}
 	problems = append(problems, o.validateOrder()...)
 	return errors.Join(problems...)
 }
@@ -194,6 +201,9 @@ func (o Options) Validate(now time.Time) error {
 // ValidateFor returns every problem that the options have with a request they
 // come with, joined; each is an [*Error] that names its field.
 func (o Options) ValidateFor(request Request) error {
+	if request.Kind.IsParent() {
+		return o.validateForParent()
+	}
 	if o.GrowOutputTo == 0 && o.FallbackTier == "" && len(o.History) == 0 && !o.continues() {
 		return nil
 	}
@@ -236,23 +246,22 @@ func (o Options) ValidateFor(request Request) error {
 func New(id ID, request Request, o Options, now time.Time) Job {
 	now = stored(now)
 	j := Job{
-		Schema: Schema, ID: id, Kind: KindResponse, State: StateWaiting, Created: now, Updated: now,
-		Model: request.Model, Effort: request.effort(), RequestDigest: request.Digest(), RequestBytes: len(request.Raw),
-		Include: request.Includes(),
-		Lane:    o.Lane, Priority: DefaultPriority, MaxAttempts: o.MaxAttempts,
+		Schema: schemaResponse, ID: id, Kind: KindResponse, State: StateWaiting, Created: now, Updated: now,
+		Model: request.Model, RequestDigest: request.Digest(), RequestBytes: len(request.Raw),
+		Lane: o.Lane, Priority: DefaultPriority, MaxAttempts: o.MaxAttempts,
 		Deadline: stored(o.Deadline), NotBefore: stored(o.NotBefore), DedupeKey: o.DedupeKey, Retention: o.Retention, Metadata: o.Metadata,
 		Group: o.Group, Tenant: o.Tenant, Stream: o.Stream, Uncertain: o.Uncertain, UncertainWait: o.UncertainWait, FallbackTier: o.FallbackTier,
 		GrowOutputTo: o.GrowOutputTo, History: len(o.History) > 0,
 		After: o.After, ContinueFrom: o.ContinueFrom, Thread: o.Thread, Awaiting: o.dependencies(),
 	}
+	if request.Kind.IsParent() {
+		j.Schema, j.Kind = schemaParent, request.Kind
+		j.Plan = &Plan{Since: now, Nonce: o.Nonce, PromptCache: o.PromptCache}
+	} else {
+		j.describe(request, o)
+	}
 	if j.Aside() {
-		j.AskAt = now
-	}
-	if o.GrowOutputTo > 0 {
-		j.OutputCap = request.outputCap()
-	}
-	if o.PromptCache {
-		j.PromptCacheKey = request.PromptCacheKey()
+		j.AskAt = j.askFirst()
 	}
 	if o.Priority != nil {
 		j.Priority = *o.Priority
@@ -273,6 +282,17 @@ func New(id ID, request Request, o Options, now time.Time) Job {
 		j.Uncertain = UncertainResubmit
 	}
 	return j
+}
+
+// describe takes down what the request of a response says of itself.
+func (j *Job) describe(request Request, o Options) {
+	j.Effort, j.Include = request.effort(), request.Includes()
+	if o.GrowOutputTo > 0 {
+		j.OutputCap = request.outputCap()
+	}
+	if o.PromptCache {
+		j.PromptCacheKey = request.PromptCacheKey()
+	}
 }
 
 // stored is a time as records hold it: UTC, in milliseconds. A year before the

@@ -104,7 +104,7 @@ func TestNew(t *testing.T) {
 	odd := time.Date(2026, 3, 1, 13, 0, 0, 1_999_999, time.FixedZone("CET", 3600)) // an hour's offset, microseconds
 	now := time.Date(2026, 3, 1, 12, 0, 0, 1_000_000, time.UTC)
 	defaults := jobs.Job{
-		Schema: jobs.Schema, ID: testID, Kind: jobs.KindResponse, State: jobs.StateWaiting, Created: now, Updated: now,
+		Schema: 1, ID: testID, Kind: jobs.KindResponse, State: jobs.StateWaiting, Created: now, Updated: now,
 		Model: "gpt-5", RequestDigest: request.Digest(), RequestBytes: len(request.Raw), Include: []string{"a"},
 		Lane: jobs.DefaultLane, Priority: jobs.DefaultPriority, MaxAttempts: jobs.DefaultMaxAttempts,
 		Deadline: now.Add(jobs.DefaultDeadline), Retention: jobs.DefaultRetention, Uncertain: jobs.UncertainResubmit,

@@ -53,9 +53,9 @@ type DependencyEnded struct {
 func (DependencyEnded) Name() string { return "dependency_ended" }
 
 // Aside reports whether the job waits outside its lane, because something has to
-// happen before it may have a turn there.
+// happen before it may have a turn there, or because it is a parent, which has none.
 func (j Job) Aside() bool {
-	return j.State == StateWaiting && (len(j.WaitsFor()) > 0 || j.Parked())
+	return j.State == StateWaiting && (len(j.WaitsFor()) > 0 || j.Parked() || j.Kind.IsParent())
 }
 
 // Parked reports whether the job waits outside its lane for a budget: for room in it, or
@@ -220,7 +220,7 @@ func (j Job) continuation() *Adjustment {
 // turn sends a waiting job into its lane when nothing keeps it out any more.
 func (m *move) turn() {
 	j := &m.job
-	if j.Aside() {
+	if len(j.WaitsFor()) > 0 {
 		j.AskAt = m.now.Add(askAfter)
 		return
 	}
@@ -239,8 +239,24 @@ func (m *move) oweNews() {
 	if !strings.Contains(j.Links, LinkWaited) || j.Telling() != nil {
 		return
 	}
-	j.Effects++
-	j.Outbox = append(j.Outbox, Effect{ID: j.Effects, Kind: EffectTell})
+	m.put(Effect{Kind: EffectTell})
+}
+
+// put puts an effect into the outbox that concerns no endpoint.
+func (m *move) put(e Effect) {
+	m.job.Effects++
+	e.ID = m.job.Effects
+	m.job.Outbox = append(m.job.Outbox, e)
+}
+
+// LocalEffect is the first effect of the outbox that concerns no endpoint, nil if none
+// does.
+func (j Job) LocalEffect() *Effect {
+	i := slices.IndexFunc(j.Outbox, Effect.Local)
+	if i < 0 {
+		return nil
+	}
+	return &j.Outbox[i]
 }
 
 // Telling is the effect of telling those that wait for the job of its end, nil if

@@ -34,6 +34,9 @@ type Request struct {
 	History json.RawMessage
 	// CacheKey is the prompt_cache_key to send where the request has none, "" for none.
 	CacheKey string
+	// Kind is that of the job, "" for a response. The request of a parent is no body of
+	// a create, but what its planner reads; see [ParseParent].
+	Kind Kind
 }
 
 // ParseRequest checks raw and returns it as a request. Without a model the

@@ -36,6 +36,9 @@ func Transition(j Job, ev Event, now time.Time) (Change, error) {
 	m.job.Attempts = slices.Clone(j.Attempts)
 	m.job.Outbox = slices.Clone(j.Outbox)
 	m.job.Updated = m.now
+	if err := m.concerns(ev); err != nil {
+		return Change{}, err
+	}
 	var err error
 	switch ev := ev.(type) {
 	case SubmitStarted:
@@ -65,7 +68,7 @@ func Transition(j Job, ev Event, now time.Time) (Change, error) {
 	case CrashedAlone:
 		err = m.crashedAlone(ev)
 	case RetryRequested:
-		err = m.retryRequested()
+		err = m.retryRequested(ev)
 	case ReleaseRequested:
 		err = m.releaseRequested(ev)
 	case FailRequested:
@@ -80,6 +83,10 @@ func Transition(j Job, ev Event, now time.Time) (Change, error) {
 		err = m.dependencyEnded(ev)
 	case EffectDone:
 		err = m.effectDone(ev)
+	case Planned:
+		err = m.planned(ev)
+	case PlanEnded:
+		err = m.planEnded(ev)
 	default:
 		err = fmt.Errorf("event %T is unknown", ev)
 	}
@@ -200,6 +207,7 @@ func (m *move) requestUnusable(ev RequestUnusable) error {
 	if m.job.State != StateWaiting || ev.Attempt != m.job.NextAttempt() {
 		return ErrUnchanged // it has gone on
 	}
+	m.stopParts()
 	m.fail(ev.Failure)
 	return nil
 }
@@ -257,6 +265,7 @@ func (m *move) stopRequested(ev StopRequested) error {
 	j.Stop = &Stop{At: m.now, Reason: ev.Reason}
 	switch j.State {
 	case StateWaiting, StateUncertain:
+		m.stopParts()
 		m.end(m.stopState())
 	case StateRunning:
 		j.LookAt, j.Looks.Next = m.now, time.Time{} // at once, whatever look was planned
@@ -276,7 +285,7 @@ func (m *move) stopGivenUp(ev StopGivenUp) error {
 	return nil
 }
 
-func (m *move) retryRequested() error {
+func (m *move) retryRequested(ev RetryRequested) error {
 	j := &m.job
 	switch {
 	case j.Deleting:
@@ -293,11 +302,15 @@ func (m *move) retryRequested() error {
 	if j.Late(m.now) {
 		j.Deadline = m.now.Add(DefaultDeadline)
 	}
+	if !j.Deadline.IsZero() {
+		j.Deadline = maxTime(j.Deadline, stored(ev.Deadline))
+	}
 	j.Ended, j.Failure, j.Result, j.Stop, j.Adjust = time.Time{}, nil, nil, nil, nil
 	j.Adjust = j.continuation()
 	j.Reason, j.BudgetFrom = reasonManual, j.NextAttempt()-1
 	m.dropBody = true
 	m.wait(m.now)
+	m.planAnew()
 	if j.Aside() {
 		j.AskAt = m.now // those that it waited for may have succeeded since
 	}
@@ -311,6 +324,9 @@ func (m *move) deleteRequested(ev DeleteRequested) error {
 	}
 	effects, already := j.Effects, j.Deleting
 	j.Deleting = true
+	if j.Kind.IsParent() {
+		m.oweParts(Effect{Kind: EffectDeleteParts, Remote: ev.Remote})
+	}
 	if ev.Remote {
 		for _, a := range j.Attempts {
 			owed := slices.ContainsFunc(j.Outbox, func(e Effect) bool {

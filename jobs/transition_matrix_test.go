@@ -263,6 +263,10 @@ func matrix() []matrixRow {
 		                                            !      !      !      !      !      !      !      !      !      succ+d inc+d  fail+d canc+d exp+d`},
 		{"DependencyEnded", fixed(jobs.DependencyEnded{Job: testID, State: jobs.StateFailed}), `
 		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		{"Planned", fixed(jobs.Planned{Phase: 1, Parts: 3}), `
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		{"PlanEnded", fixed(jobs.PlanEnded{Result: []byte("{}")}), `
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 		{"EffectDone, none such", fixed(jobs.EffectDone{ID: 9}), `
 		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 	}
@@ -328,8 +332,10 @@ func outcome(j jobs.Job, c jobs.Change, err error) string {
 		return err.Error()
 	}
 	cell := []string{shortState(c.Job.State)}
-	for _, e := range c.Job.Outbox[len(j.Outbox):] {
-		cell = append(cell, map[jobs.EffectKind]string{jobs.EffectCancel: "c", jobs.EffectDelete: "d", jobs.EffectTell: "t"}[e.Kind])
+	for _, e := range c.Job.Outbox[min(len(j.Outbox), len(c.Job.Outbox)):] {
+		cell = append(cell, map[jobs.EffectKind]string{
+			jobs.EffectCancel: "c", jobs.EffectDelete: "d", jobs.EffectTell: "t", jobs.EffectStopParts: "sp", jobs.EffectDeleteParts: "dp",
+		}[e.Kind])
 	}
 	return strings.Join(cell, "+")
 }

@@ -24,6 +24,11 @@ import (
 // [*jobs.ConflictError]. Bad input is a [*jobs.Error] of class invalid; a Redis
 // without room, or a blob store that is away, one of class unavailable.
 func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.Options) (job jobs.Job, fresh bool, err error) {
+	return s.acceptAs(ctx, request, options, nil)
+}
+
+// acceptAs accepts a job, of a parent's if that is not nil.
+func (s *Store) acceptAs(ctx context.Context, request jobs.Request, options jobs.Options, of *part) (job jobs.Job, fresh bool, err error) {
 	now := s.Now()
 	if err := options.Validate(now); err != nil {
 		return jobs.Job{}, false, err
@@ -38,8 +43,8 @@ func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.O
 		return jobs.Job{}, false, err
 	}
 	request.History = options.History
-	if n := len(request.Raw) + len(request.History); n > s.config.MaxRequestBytes {
-		return jobs.Job{}, false, jobs.Invalid("request", "has %d bytes; at most %d are accepted", n, s.config.MaxRequestBytes)
+	if n, most := len(request.Raw)+len(request.History), s.maxRequestBytes(request.Kind); n > most {
+		return jobs.Job{}, false, jobs.Invalid("request", "has %d bytes; at most %d are accepted", n, most)
 	}
 	if first, err := s.checkDependencies(ctx, request, options); err != nil || first.ID != "" {
 		return first, false, err
@@ -49,6 +54,7 @@ func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.O
 	}
 	shard, dedupe := s.place(options)
 	j := jobs.New(jobs.NewID(now, shard), request, options, now)
+	j, place := of.mark(j)
 	packed := s.packer.pack(wrap(request))
 	if !s.large(packed) && len(packed) > s.config.MaxInlineBytes {
 		return jobs.Job{}, false, jobs.Invalid("request",
@@ -67,7 +73,7 @@ func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.O
 			}
 			// It went between the two commands, and its key with it.
 		}
-		verdict, id, err = s.store(ctx, j, packed, dedupe)
+		verdict, id, err = s.store(ctx, j, place, packed, dedupe)
 	}
 	switch {
 	case err != nil:
@@ -85,6 +91,14 @@ func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.O
 		}
 	}
 	return j, true, nil
+}
+
+// maxRequestBytes is the largest request of a kind.
+func (s *Store) maxRequestBytes(kind jobs.Kind) int {
+	if kind.IsParent() {
+		return max(jobs.MaxParentBytes, s.config.MaxRequestBytes)
+	}
+	return s.config.MaxRequestBytes
 }
 
 // find looks for a job that has the dedupe key, before a large request is sent
@@ -124,7 +138,7 @@ func (s *Store) owner(ctx context.Context, shard int, dedupe, digest string) (ve
 // that says that nothing was stored has the blob deleted: it has the new job's
 // own key, so it is not what an earlier job refers to. Any other error may come
 // from a script that was carried out.
-func (s *Store) store(ctx context.Context, j jobs.Job, packed []byte, dedupe string) (verdict string, id jobs.ID, err error) {
+func (s *Store) store(ctx context.Context, j jobs.Job, place int64, packed []byte, dedupe string) (verdict string, id jobs.ID, err error) {
 	stored, blobs := packed, ""
 	if s.large(packed) {
 		if stored, err = s.stow(ctx, j.ID, "request", packed); err != nil {
@@ -132,7 +146,7 @@ func (s *Store) store(ctx context.Context, j jobs.Job, packed []byte, dedupe str
 		}
 		blobs = "1"
 	}
-	verdict, id, err = s.accept(ctx, j, stored, blobs, dedupe)
+	verdict, id, err = s.accept(ctx, j, place, stored, blobs, dedupe)
 	full := err != nil && jobs.FailureOf(err).Code == codeRedisFull
 	if blobs != "" && (full || verdict == "duplicate" || verdict == "conflict") {
 		s.discard(ctx, j.ID)
@@ -140,27 +154,24 @@ func (s *Store) store(ctx context.Context, j jobs.Job, packed []byte, dedupe str
 	return verdict, id, err
 }
 
-func (s *Store) accept(ctx context.Context, j jobs.Job, request []byte, blobs, dedupe string) (verdict string, id jobs.ID, err error) {
+func (s *Store) accept(ctx context.Context, j jobs.Job, place int64, request []byte, blobs, dedupe string) (verdict string, id jobs.ID, err error) {
 	record, err := j.Encode()
 	if err != nil {
 		return "", "", err
 	}
-	notBefore, aside := "", ""
+	notBefore := ""
 	if j.NotBefore.After(j.Created) {
 		notBefore = score(j.NotBefore)
-	}
-	if j.Aside() {
-		aside = "1"
 	}
 	thread := ""
 	if j.Thread != "" {
 		_, thread = s.hash("thread " + j.Thread)
 	}
 	answer, err := s.run(
-		ctx, s.scripts.accept, s.base(j.ID.Shard()), string(j.ID), nonce(), jobs.Schema, record,
+		ctx, s.scripts.accept, s.base(j.ID.Shard()), string(j.ID), nonce(), j.Schema, record,
 		request, j.RequestDigest, j.Lane, string(j.Kind), j.Group, dedupe,
-		rank(j), notBefore, score(j.Deadline), blobs, j.Tenant,
-		aside, ms(j.Created), thread,
+		place, notBefore, score(j.Deadline), blobs, j.Tenant,
+		asideOf(j), even(later(j.Created, j.AskAt)), thread,
 	).StringSlice()
 	switch {
 	case redis.HasErrorPrefix(err, "OOM"):

@@ -102,6 +102,9 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 		deadline = ms(j.Deadline)
 	}
 	due, endpoint := "due", ""
+	if j.Planning() {
+		due = "plans:" + string(j.Kind)
+	}
 	if j.State == jobs.StateRunning {
 		a, _ := j.CurrentAttempt()
 		due, endpoint = "looks:"+a.Endpoint, a.Endpoint
@@ -113,9 +116,13 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	if len(got) != headSize {
 		h.t.Fatalf("%s has %d values in its head, want %d: %q", id, len(got), headSize, f["head"])
 	}
-	rank := strconv.FormatInt(int64(9-j.Priority)<<42+j.Created.UnixMilli(), 10)
+	since := j.Created
+	if j.Parent != "" { // a part goes in its parent's place
+		since = h.load(j.Parent).Created
+	}
+	rank := strconv.FormatInt(int64(9-j.Priority)<<42+since.UnixMilli(), 10)
 	head := []string{
-		strconv.Itoa(jobs.Schema), got[headVersion], state, string(j.Kind), j.Lane, j.Group, "", rank, deadline,
+		strconv.Itoa(j.Schema), got[headVersion], state, string(j.Kind), j.Lane, j.Group, "", rank, deadline,
 		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "", endpoint, "", "", "", j.Tenant, "", "", "",
 	}
 	if j.Thread != "" {
@@ -158,6 +165,17 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	if j.Group != "" {
 		put("groupstate:"+state+":"+j.Group, member, "0")
 	}
+	if j.Kind.IsParent() {
+		head[headLapsed] = got[headLapsed]
+		if j.Group != "" {
+			put("groupstate:"+state+":"+j.Group+"/"+string(j.Kind), member, "0")
+		}
+		for _, key := range []string{base + "parts:" + member, base + "open:" + member} {
+			if len(space[key]) > 0 {
+				want[key] = space[key] // what is in them is the planner's
+			}
+		}
+	}
 	if j.DedupeKey != "" {
 		head[headDedupe] = got[headDedupe]
 		if !j.Deleting { // which leaves the key to the next
@@ -177,6 +195,8 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 	case j.Parked():
 		head[headAside] = "1/" + j.Budget
 		put("parked:"+j.Budget, member, rank)
+	case j.Planning():
+		head[headAside] = "plan"
 	case j.Aside():
 		head[headAside] = "1"
 	}
@@ -350,7 +370,7 @@ func reader(h *harness, p redis.Pipeliner, key, kind string) func() map[string]s
 // lease, a settlement, a delay.
 func loose(key string) bool {
 	_, rest, _ := strings.Cut(key, "}:")
-	return rest == "due" || strings.HasPrefix(rest, "looks:") || rest == "expire" || rest == "owing" || strings.HasPrefix(rest, "later:") || strings.HasPrefix(rest, "turns:")
+	return rest == "due" || strings.HasPrefix(rest, "plans:") || strings.HasPrefix(rest, "looks:") || rest == "expire" || rest == "owing" || strings.HasPrefix(rest, "later:") || strings.HasPrefix(rest, "turns:")
 }
 
 func (h *harness) pipelined(queue func(p redis.Pipeliner)) {

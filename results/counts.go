@@ -3,6 +3,7 @@ package results
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -44,7 +45,19 @@ func (s *Store) Counts(ctx context.Context, group string) (Counts, error) {
 	return s.counts(ctx, group, "")
 }
 
-// LaneCounts is [Store.Counts] of one lane.
+// KindCounts is [Store.Counts] of the parents of a kind in a group, without their parts.
+func (s *Store) KindCounts(ctx context.Context, group string, kind jobs.Kind) (Counts, error) {
+	if err := jobs.CheckName("group", group); err != nil {
+		return nil, err
+	}
+	if !slices.Contains(jobs.ParentKinds(), kind) {
+		return nil, jobs.Invalid("kind", "%.40q is no kind of parent; one of %v", string(kind), jobs.ParentKinds())
+	}
+	return s.counts(ctx, group+"/"+string(kind), "")
+}
+
+// LaneCounts is [Store.Counts] of one lane, of the jobs that go through it: those of a
+// kind that has parts wait beside it all their life, and are left out.
 func (s *Store) LaneCounts(ctx context.Context, lane string) (Counts, error) {
 	if err := jobs.CheckName("lane", lane); err != nil {
 		return nil, err

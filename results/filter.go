@@ -46,9 +46,6 @@ type Filter struct {
 	Limit int
 }
 
-// kinds are the kinds of jobs that there are.
-func kinds() []jobs.Kind { return []jobs.Kind{jobs.KindResponse} }
-
 // Validate says what is wrong with the filter: an [*jobs.Error] of class invalid
 // that names the field.
 func (f Filter) Validate() error {
@@ -63,8 +60,8 @@ func (f Filter) Validate() error {
 		}
 	}
 	switch {
-	case f.Kind != "" && !slices.Contains(kinds(), f.Kind):
-		return jobs.Invalid("kind", "%.40q is no kind; one of %v", string(f.Kind), kinds())
+	case f.Kind != "" && !slices.Contains(jobs.Kinds(), f.Kind):
+		return jobs.Invalid("kind", "%.40q is no kind; one of %v", string(f.Kind), jobs.Kinds())
 	case f.Lane != "" && !jobs.ValidName(f.Lane):
 		return jobs.Invalid("lane", "is no name: letters, digits and . _ - : only")
 	case f.Group != "" && !jobs.ValidName(f.Group):
@@ -114,8 +111,17 @@ func (f Filter) stateList() string {
 // selects: those of a group are not divided by kind and lane. A job that has
 // ended was accepted earlier, so that ids do not tell when.
 func (f Filter) exact() bool {
-	return (f.Group == "" || f.Kind == "" && f.Lane == "") && f.Tenant == "" && !f.Held && len(f.Classes) == 0 && f.Text == "" &&
+	return (f.Group == "" || (f.Kind == "" || f.Kind.IsParent()) && f.Lane == "") && f.Tenant == "" && !f.Held && len(f.Classes) == 0 && f.Text == "" &&
 		f.Endpoint == "" && f.ResponseID == "" && f.Since.IsZero() && f.Until.IsZero()
+}
+
+// groupList is the group as the script takes it: parents have a list of their own in
+// each, so that a page of them need not read their parts.
+func (f Filter) groupList() string {
+	if f.Group != "" && f.Kind.IsParent() {
+		return f.Group + "/" + string(f.Kind)
+	}
+	return f.Group
 }
 
 // bounds are the ids between which all selected jobs lie, as ZREVRANGEBYLEX

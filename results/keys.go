@@ -14,7 +14,7 @@ import (
 //	job:ID                 hash    the job, see below
 //	streams                set     KIND:LANE of each stream that has jobs
 //	list:STATE:KIND:LANE   zset    the ids of a stream's jobs in a state
-//	groupstate:STATE:GROUP zset    the ids of a group's jobs in a state
+//	groupstate:STATE:GROUP zset    the ids of a group's jobs in a state; with a slash and a kind behind it, of its parents alone
 //	dedupe:HASH            string  the id that has the dedupe key, and its request's digest
 //	later:LANE             zset    waiting jobs by the time before which they may not start
 //	ready:LANE/TENANT      zset    waiting jobs whose time has come, by rank; without the slash those of no tenant
@@ -22,8 +22,11 @@ import (
 //	bands:LANE             hash    of a tenant with ready jobs of several priorities, how far each is from its turn
 //	admitted:LANE          zset    waiting jobs in their lane's queue, by the time of admission
 //	looks:ENDPOINT         zset    running jobs of an endpoint by their next look; a claim moves them behind its lease
+//	plans:KIND             zset    parents whose planner is to be asked, by when; likewise
 //	due                    zset    all other jobs that want attention, by when; likewise
 //	dependents:ID          zset    the jobs, of any shard, that wait for the end of a job
+//	parts:ID               zset    the parts of a parent, of any shard, by phase and place in it; see parts.go
+//	open:ID                zset    those of them that it waits for
 //	deltas:ID              stream  the latest events of a job's streamed responses, by attempt and number; see progress.go
 //	thread:HASH            string  the id of the last job of a thread
 //	parked:BUDGET          zset    waiting jobs that stand outside their lanes until the budget has room, by rank
@@ -66,7 +69,8 @@ import (
 //	alone      the worker that looks at it and at nothing else; only while it does
 //	tenant     on whose behalf it runs, which names its set of ready jobs
 //	aside      1 for a waiting job that stands outside its lane, because something has to happen before its turn;
-//	           with a slash and its name behind it, a budget must have room for it
+//	           with a slash and its name behind it, a budget must have room for it; plan for a parent
+//	           that waits for nothing but its parts
 //	links      the marks of what other jobs have to do with it: d while some wait for its end, f if another follows it in its thread
 //	thread     the hash of its thread and, after a comma, the job that it followed when it was accepted
 //
@@ -123,6 +127,9 @@ func (b base) dueKey(j jobs.Job) string {
 		a, _ := j.CurrentAttempt()
 		return b.looks(a.Endpoint)
 	}
+	if j.Planning() {
+		return string(b) + plansSet(j.Kind)
+	}
 	return b.due()
 }
 
@@ -176,6 +183,9 @@ const dueSet = "due"
 
 // laterSet is the set of a lane's jobs whose time has not come.
 func laterSet(lane string) string { return "later:" + lane }
+
+// plansSet is the set of the parents of a kind whose planner is to be asked.
+func plansSet(kind jobs.Kind) string { return "plans:" + string(kind) }
 
 // looksSet is the set of the looks at an endpoint's responses.
 func looksSet(endpoint string) string { return "looks:" + endpoint }

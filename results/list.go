@@ -93,7 +93,7 @@ func (s *Store) newest(ctx context.Context, f Filter, limit int) (ids []jobs.ID,
 	// is enough for most pages, and much less than all of them could give.
 	share := min(max(2*limit/s.shards, minShare), limit)
 	from, to := f.bounds()
-	args := []any{f.stateList(), string(f.Kind), f.Lane, f.Group, from, to, share}
+	args := []any{f.stateList(), string(f.Kind), f.Lane, f.groupList(), from, to, share}
 	var answers [][]string
 	err = s.everywhere(ctx, s.scripts.list, args, func(answer *redis.Cmd) error {
 		some, err := answer.StringSlice()

@@ -80,7 +80,9 @@ func newMetrics(reg prometheus.Registerer, lanes []string) *metrics {
 		blobs: newBlobMetrics(),
 		money: newMoneyMetrics(lanes),
 	}
-	m.accepted.WithLabelValues(string(jobs.KindResponse))
+	for _, kind := range jobs.Kinds() {
+		m.accepted.WithLabelValues(string(kind))
+	}
 	for _, state := range jobs.States() {
 		m.transitions.WithLabelValues(string(state))
 		if state.Terminal() {

@@ -19,14 +19,14 @@ const (
 	DefaultProgressKept   = time.Hour
 )
 
-// Claim is the claim of a job whose response is being followed, for as long as that
-// goes on. It is for one goroutine.
+// Claim is the claim of a job whose response is being followed, or whose planner is
+// being asked, for as long as that goes on. It is for one goroutine.
 type Claim struct {
 	store *Store
 	lease string // that was given last
 }
 
-// TakeClaim takes over the claim of a job that was just claimed for a look.
+// TakeClaim takes over the claim of a job that was just claimed for a look or a step.
 func (s *Store) TakeClaim() *Claim { return &Claim{store: s} }
 
 // Renew leaves the job to its holder for another lease, and replaces the counters of
@@ -44,7 +44,11 @@ func (c *Claim) Renew(ctx context.Context, j jobs.Job, looks jobs.Looks, lease t
 	if proven {
 		known = "1"
 	}
-	n, err := s.run(ctx, s.scripts.renew, base, string(j.ID), j.Version, c.lease, next, encodeLooks(looks), known).Int()
+	counters := ""
+	if looks != (jobs.Looks{}) {
+		counters = encodeLooks(looks)
+	}
+	n, err := s.run(ctx, s.scripts.renew, base, string(j.ID), j.Version, c.lease, next, counters, known).Int()
 	if err != nil {
 		return false, fmt.Errorf("renew claim of %s: %w", j.ID, err)
 	}

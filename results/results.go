@@ -18,6 +18,7 @@ import (
 	"math"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -143,6 +144,8 @@ type Store struct {
 	metrics *metrics
 	// rotation says which shard a slow lane is next asked for.
 	rotation rotation
+	// planRotation says which shard is next asked first for parents.
+	planRotation atomic.Uint32
 	// ownWeights are the weights that were set at run time.
 	ownWeights ownWeights
 	log        *slog.Logger

@@ -28,7 +28,7 @@ type scripts struct {
 	accept, apply, admit, claim, late, settle, remove, expire, audit, list, count, gone, round, orphans *redis.Script
 	alone, hint, claimHints, settleHint, trip, probe, mend, addEnds, allow                              *redis.Script
 	reserve, observe, correct, room, places                                                             *redis.Script
-	attend, told                                                                                        *redis.Script
+	attend, told, attach, partEnded                                                                     *redis.Script
 	hold, spend, tally                                                                                  *redis.Script
 	renew, progress                                                                                     *redis.Script
 }
@@ -82,6 +82,9 @@ func newScripts(flags bool) (scripts, error) {
 
 		attend: load("attend", ""),
 		told:   load("told", allowOOM),
+
+		attach:    load("attach", ""),
+		partEnded: load("partended", allowOOM),
 
 		// Progress is not kept when Redis is full: its memory is for results.
 		renew:    load("renew", allowOOM),

@@ -145,10 +145,8 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 		owing = "-"
 	}
 	switch {
-	case next.Parked():
-		aside = "1/" + next.Budget
 	case next.Aside():
-		aside = "1"
+		aside = asideOf(next)
 	case next.State == jobs.StateWaiting && next.Admitted.IsZero():
 		place = "lane"
 	case next.State == jobs.StateWaiting:
@@ -176,7 +174,7 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 		action = "drop"
 	}
 	args := []any{
-		string(j.ID), j.Version, score(j.Admitted), nonce(), jobs.Schema,
+		string(j.ID), j.Version, score(j.Admitted), nonce(), next.Schema,
 		record, string(next.State), next.NextAttempt(), place, notBefore,
 		due, expire, owing, action, body, score(deadline), looksAfter(j, next), deleting, endpoint, ms(s.Now()),
 		aside, j.Links,
@@ -195,6 +193,19 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 		s.horizon.gone(base.later(j.Lane))
 	}
 	return answer[0], parseInt(answer[1]), nil
+}
+
+// asideOf is the mark of a waiting job that stands outside its lane.
+func asideOf(j jobs.Job) string {
+	switch {
+	case j.Parked():
+		return "1/" + j.Budget
+	case j.Planning():
+		return "plan"
+	case j.Aside():
+		return "1"
+	}
+	return ""
 }
 
 // owes reports whether a job has effects to carry out, or a removal.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
 // fractions is how many workers the fraction of a score can tell apart: that of a
@@ -81,6 +83,9 @@ func (s *Store) orphans(ctx context.Context, worker string, lease time.Duration)
 	args := []any{at, at - 1, leasedUntil(now, lease) + 1, fraction}
 	for _, use := range uses {
 		args = append(args, looksSet(use.Name))
+	}
+	for _, kind := range jobs.ParentKinds() {
+		args = append(args, plansSet(kind))
 	}
 	return s.everywhere(ctx, s.scripts.orphans, args, func(answer *redis.Cmd) error { return answer.Err() })
 }

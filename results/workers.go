@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
 // Worker is what a living worker says of itself.
@@ -19,6 +21,8 @@ type Worker struct {
 	Started   time.Time `json:"started"`
 	Lanes     []string  `json:"lanes"`
 	Endpoints []string  `json:"endpoints"`
+	// Kinds are those of the parents that it plans.
+	Kinds []jobs.Kind `json:"kinds,omitempty"`
 	// Rates are what its lanes are configured to send, where that is limited.
 	Rates map[string]Rates `json:"rates,omitempty"`
 	// Budgets are those of its configuration.

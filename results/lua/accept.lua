@@ -3,14 +3,14 @@
 -- ARGV: id, nonce, schema, record, request, digest, lane, kind, group, dedupe,
 --       rank, not_before ('' if it may start at once), deadline, blobs ('1' if
 --       the request is a blob, or ''), tenant, aside ('1' for a job that has to
---       wait for others, or ''), now,
---       thread ('' for none)
+--       wait for others, 'plan' for a parent, or ''), when one that stands aside is
+--       seen to first, thread ('' for none)
 -- Returns the verdict and the job's id: 'accepted', 'duplicate', 'conflict', or
 -- 'taken' for an id that another job has.
 local id, nonce, schema, record, request, digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local lane, kind, group, dedupe = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local rank, not_before, deadline, blobs = ARGV[11], ARGV[12], ARGV[13], ARGV[14]
-local tenant, aside, now, thread = ARGV[15], ARGV[16], ARGV[17], ARGV[18]
+local tenant, aside, first_due, thread = ARGV[15], ARGV[16], ARGV[17], ARGV[18]
 
 local known_head = read_head(id)
 if known_head then
@@ -49,10 +49,10 @@ local head = { schema, '1', 'waiting', kind, lane, group, dedupe, rank, deadline
 redis.call('HSET', job_key(id), 'head', table.concat(head, ' '), 'record', record, 'request', request)
 redis.call('SADD', base .. 'streams', stream_of(head))
 set_state(id, head, nil, 'waiting')
-if aside == '1' then
-  -- A worker asks at once how those stand that it waits for.
-  redis.call('ZADD', base .. 'due', now, id)
-  poke(base .. 'due')
+if aside ~= '' then
+  -- A worker asks at once how those stand that it waits for, or its planner.
+  redis.call('ZADD', due_key(head), first_due, id)
+  poke(due_key(head))
   return { 'accepted', id }
 end
 put(base .. 'due', deadline, id)

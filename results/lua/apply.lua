@@ -7,7 +7,8 @@
 --       or 'drop'), body, deadline, looks ('' for none, '=' for those that there
 --       are), deleting ('1' or ''), endpoint of the response ('' unless running),
 --       now, aside ('1' for a waiting job that stands outside its lane, '1/BUDGET' for
---       one that waits there for room in a budget, or ''),
+--       one that waits there for room in a budget, 'plan' for a parent whose planner
+--       is to be asked, or ''),
 --       expected links, then for each line of the ledger that it changes: the day of
 --       the line that there was ('' for none), the day of the new one, its attempt, the line
 --       ('' for none any more), and the second in which its day is forgotten

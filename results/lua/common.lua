@@ -10,6 +10,8 @@ local function group_state_key(state, group) return base .. 'groupstate:' .. sta
 local function thread_key(hash) return base .. 'thread:' .. hash end
 local function dependents_key(id) return base .. 'dependents:' .. id end
 local function deltas_key(id) return base .. 'deltas:' .. id end
+local function parts_key(id) return base .. 'parts:' .. id end
+local function open_key(id) return base .. 'open:' .. id end
 local function waiting_key(set, lane) return base .. set .. ':' .. lane end
 
 -- The head of a job holds in one field what scripts and the store need beside
@@ -46,16 +48,26 @@ local function streams()
   return names
 end
 
+-- groups_of are the names under which a job is in lists of its group: parents have one
+-- more, of their own kind, for a group holds their parts as well. Names of groups have
+-- no slash in them.
+local function groups_of(head)
+  local group, kind = head[GROUP], head[KIND]
+  if group == '' then return {} end
+  if kind == 'response' then return { group } end
+  return { group, group .. '/' .. kind }
+end
+
 -- set_state moves a job from one state's lists to another's; nil is no state.
 local function set_state(id, head, from, to)
-  local stream, group = stream_of(head), head[GROUP]
+  local stream, groups = stream_of(head), groups_of(head)
   if from then
     redis.call('ZREM', list_key(from, stream), id)
-    if group ~= '' then redis.call('ZREM', group_state_key(from, group), id) end
+    for _, group in ipairs(groups) do redis.call('ZREM', group_state_key(from, group), id) end
   end
   if to then
     redis.call('ZADD', list_key(to, stream), 0, id)
-    if group ~= '' then redis.call('ZADD', group_state_key(to, group), 0, id) end
+    for _, group in ipairs(groups) do redis.call('ZADD', group_state_key(to, group), 0, id) end
   end
 end
 
@@ -124,9 +136,11 @@ local function poke(key) redis.pcall('PUBLISH', string.match(base, '^(.*):{s%x+}
 
 -- due_key is the set in which a job is due: looks have one for each endpoint, so
 -- that a provider that hangs delays nothing but looks, and one that a worker does
--- not serve none of its own.
+-- not serve none of its own. The steps of parents have one for each kind, for they
+-- take long, and not every worker may have the planner.
 local function due_key(head)
   if head[STATE] == 'running' then return base .. 'looks:' .. head[ENDPOINT] end
+  if head[ASIDE] == 'plan' then return base .. 'plans:' .. head[KIND] end
   return base .. 'due'
 end
 
@@ -224,7 +238,7 @@ local function remove(id)
   local thread = string.match(head[THREAD], '^%x+')
   if thread and redis.call('GET', thread_key(thread)) == id then redis.call('DEL', thread_key(thread)) end
   if head[BLOBS] ~= '' then redis.call('ZADD', base .. 'gone', 0, id) end
-  redis.call('UNLINK', job_key(id), dependents_key(id), deltas_key(id))
+  redis.call('UNLINK', job_key(id), dependents_key(id), deltas_key(id), parts_key(id), open_key(id))
   return true
 end
 

@@ -1,5 +1,6 @@
 -- Count returns how many jobs a shard has in each state, in the order of states.
--- ARGV: group, lane ('' for all)
+-- ARGV: group, lane ('' for all; else without those that have parts, which hold no
+--       place in it)
 local group, lane = ARGV[1], ARGV[2]
 local counts, streams = {}, streams()
 for i, state in ipairs(states) do
@@ -8,7 +9,7 @@ for i, state in ipairs(states) do
     counts[i] = redis.call('ZCARD', group_state_key(state, group))
   else
     for _, stream in ipairs(streams) do
-      if lane == '' or string.sub(stream, string.find(stream, ':', 1, true) + 1) == lane then
+      if lane == '' or stream == 'response:' .. lane then
         counts[i] = counts[i] + redis.call('ZCARD', list_key(state, stream))
       end
     end

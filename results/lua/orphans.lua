@@ -3,7 +3,7 @@
 -- a task that it fetched is lost, and the intents, whose worker is looked for then.
 -- Who lives has its own claims left, and is sent some tasks twice, which do nothing.
 -- ARGV: now, due at once (odd: it was claimed and not finished), the latest end of a
---       lease, fraction, then the name of each set of looks
+--       lease, fraction, then the name of each set of looks or steps
 -- Returns how many were made due.
 local now, freed, latest, fraction = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local due, n = base .. 'due', 0

@@ -12,7 +12,8 @@ for i = 2, #ARGV, 5 do
     put(due_key(head), due, id)
     if due ~= '' and tonumber(due) <= tonumber(now) then given_back[due_key(head)] = true end
     number = 0
-    if looks ~= '' then head[LOOKS], head[LAPSED], head[ALONE] = looks, '', '' end
+    if looks ~= '' then head[LOOKS] = looks end
+    if looks ~= '' or nudge ~= '' then head[LAPSED], head[ALONE] = '', '' end
     if nudge ~= '' then
       -- Raised to a number, not by one: a repeated command raises it once.
       number = math.max(tonumber(head[NUDGE]) or 0, tonumber(nudge))
