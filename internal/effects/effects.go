@@ -130,7 +130,7 @@ func (r *Runner) carryOut(ctx context.Context, e jobs.Effect, include []string) 
 	var reply jobs.Reply
 	var err error
 	switch e.Kind {
-	case "", jobs.EffectTell: // nothing, any more, or the watchdog's
+	case "", jobs.EffectTell, jobs.EffectStopParts, jobs.EffectDeleteParts: // nothing, any more, or the watchdog's
 		return nil, nil //nolint:nilnil // there is no response of this job
 	case jobs.EffectCancel:
 		if reply, err = r.api.Cancel(ctx, e.ResponseID); err != nil && !over(err) {

@@ -50,14 +50,16 @@ type fakeStore struct {
 	endpoints []results.EndpointUse
 
 	dependents map[jobs.ID][]jobs.ID
-	pages      []int // how many were told at once
+	parts      map[jobs.ID][]results.PlanPart
+	partsEnded map[jobs.ID][]jobs.ID // what parents were told of
+	pages      []int                 // how many were told at once
 }
 
 func newFakeStore() *fakeStore {
 	return &fakeStore{
 		jobs: make(map[jobs.ID]jobs.Job), due: make(map[jobs.ID]time.Time), words: make(map[string]time.Time),
 		endpoints:  []results.EndpointUse{{Name: "default", Served: true}},
-		dependents: make(map[jobs.ID][]jobs.ID),
+		dependents: make(map[jobs.ID][]jobs.ID), parts: make(map[jobs.ID][]results.PlanPart), partsEnded: make(map[jobs.ID][]jobs.ID),
 	}
 }
 
@@ -139,6 +141,28 @@ func (s *fakeStore) Told(_ context.Context, id jobs.ID, told []jobs.ID) (left in
 		left = len(s.dependents[id])
 	})
 	return left, err
+}
+
+func (s *fakeStore) PartsEnded(_ context.Context, parent jobs.ID, ended []jobs.ID) (left int, err error) {
+	err = s.locked(func() { s.partsEnded[parent] = append(s.partsEnded[parent], ended...) })
+	return 0, err
+}
+
+func (s *fakeStore) Parts(_ context.Context, parent jobs.ID, from, limit int) (parts []results.PlanPart, err error) {
+	err = s.locked(func() {
+		all := s.parts[parent]
+		parts = slices.Clone(all[min(from, len(all)):min(from+limit, len(all))])
+	})
+	return parts, err
+}
+
+func (s *fakeStore) Jobs(_ context.Context, ids []jobs.ID) (found []jobs.Job, err error) {
+	err = s.locked(func() {
+		for _, id := range ids {
+			found = append(found, s.jobs[id])
+		}
+	})
+	return found, err
 }
 
 func (s *fakeStore) Settle(_ context.Context, settlements ...results.Settlement) (numbers []int, err error) {

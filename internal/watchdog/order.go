@@ -103,6 +103,9 @@ func (w *Watchdog) tell(ctx context.Context, j jobs.Job, effect jobs.Effect) err
 func (w *Watchdog) tellOne(ctx context.Context, id jobs.ID, ending jobs.DependencyEnded) error {
 	next, err := w.store.Step(ctx, id, ending)
 	switch {
+	case errors.Is(err, jobs.ErrUnchanged) && next.Planning():
+		_, err := w.store.PartsEnded(ctx, id, []jobs.ID{ending.Job})
+		return err
 	case errors.Is(err, jobs.ErrUnchanged), errors.Is(err, results.ErrNotFound), errors.Is(err, jobs.ErrNewerSchema):
 		return nil // it has gone on, or a worker that can read it asks
 	case err != nil:

@@ -28,6 +28,9 @@ type Store interface {
 	Ending(ctx context.Context, id jobs.ID) (jobs.DependencyEnded, error)
 	Dependents(ctx context.Context, id jobs.ID, limit int) ([]jobs.ID, error)
 	Told(ctx context.Context, id jobs.ID, told []jobs.ID) (left int, err error)
+	PartsEnded(ctx context.Context, parent jobs.ID, ended []jobs.ID) (left int, err error)
+	Parts(ctx context.Context, parent jobs.ID, from, limit int) ([]results.PlanPart, error)
+	Jobs(ctx context.Context, ids []jobs.ID) ([]jobs.Job, error)
 	Settle(ctx context.Context, settlements ...results.Settlement) ([]int, error)
 	Remove(ctx context.Context, j jobs.Job) (bool, error)
 	Beat(ctx context.Context, w results.Worker, living time.Duration) error
@@ -105,8 +108,8 @@ func (w *Watchdog) Overdue(ctx context.Context, j jobs.Job) error {
 		}
 		j = next
 	}
-	if effect := j.Telling(); effect != nil {
-		if err := w.tell(ctx, j, *effect); err != nil {
+	if effect := j.LocalEffect(); effect != nil {
+		if err := w.carryOut(ctx, j, *effect); err != nil {
 			return errors.Join(err, w.later(ctx, j))
 		}
 		return nil // what else is owed is due by itself
@@ -127,6 +130,9 @@ func (w *Watchdog) Overdue(ctx context.Context, j jobs.Job) error {
 			return w.putBack(ctx, j, due)
 		}
 	case jobs.StateWaiting:
+		if j.Planning() {
+			return w.putBack(ctx, j, j.AskAt) // among those whose planner is to be asked
+		}
 		if j.Aside() && !j.Parked() && len(j.Outbox) == 0 {
 			return w.ask(ctx, j)
 		}
@@ -139,6 +145,18 @@ func (w *Watchdog) Overdue(ctx context.Context, j jobs.Job) error {
 		}
 	}
 	return w.nudge(ctx, j)
+}
+
+// carryOut does an effect that concerns no endpoint.
+func (w *Watchdog) carryOut(ctx context.Context, j jobs.Job, effect jobs.Effect) error {
+	switch effect.Kind {
+	case jobs.EffectTell:
+		return w.tell(ctx, j, effect)
+	case jobs.EffectStopParts, jobs.EffectDeleteParts:
+		return w.endParts(ctx, j, effect)
+	case jobs.EffectCancel, jobs.EffectDelete: // they have an endpoint
+	}
+	return fmt.Errorf("this build does not know the effect %q", effect.Kind)
 }
 
 // remove forgets a job whose deletion was cut short.
