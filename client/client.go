@@ -94,6 +94,24 @@ func (c *Client) Submit(ctx context.Context, body json.RawMessage, options jobs.
 	return Submitted{Job: j, Fresh: fresh}, nil
 }
 
+// SubmitParent hands over a job of a kind that has parts, such as the summary of a
+// document: a JSON object that the kind's planner in the workers reads, and the model
+// that most of its parts are for. Its parts become jobs of their own, with its options and
+// in its group, or, if it has none, in one with its id as the name; its result is a JSON
+// object of the planner's. What the request holds is for the caller to check: a planner
+// that cannot read it fails the job. All else is as with [Client.Submit].
+func (c *Client) SubmitParent(ctx context.Context, kind jobs.Kind, request json.RawMessage, model string, options jobs.Options) (Submitted, error) {
+	parsed, err := jobs.ParseParent(kind, request, cmp.Or(model, c.model))
+	if err != nil {
+		return Submitted{}, err
+	}
+	j, fresh, err := c.store.Accept(ctx, parsed, options)
+	if err != nil {
+		return Submitted{}, err
+	}
+	return Submitted{Job: j, Fresh: fresh}, nil
+}
+
 // Submitted is an accepted job.
 type Submitted struct {
 	Job jobs.Job
@@ -107,12 +125,14 @@ func (c *Client) Get(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 }
 
 // Response returns OpenAI's object that is kept as the job's result, byte for
-// byte, and nil while there is none.
+// byte, and nil while there is none. Of a job that has parts it is the result that its
+// planner made, a JSON object.
 func (c *Client) Response(ctx context.Context, id jobs.ID) (json.RawMessage, error) {
 	return c.store.Body(ctx, id)
 }
 
-// Text returns the text of the job's response, "" while there is none.
+// Text returns the text of the job's response, "" while there is none. Of a job that
+// has parts it is the string under "summary" in its result, "" if there is none.
 func (c *Client) Text(ctx context.Context, id jobs.ID) (string, error) {
 	body, err := c.store.Body(ctx, id)
 	if err != nil || body == nil {
@@ -120,6 +140,9 @@ func (c *Client) Text(ctx context.Context, id jobs.ID) (string, error) {
 	}
 	response, err := jobs.ParseResponse(body)
 	if err != nil {
+		if j, failed := c.store.Load(ctx, id); failed == nil && j.Kind.IsParent() {
+			return jobs.ResultText(body), nil
+		}
 		return "", fmt.Errorf("read response of %s: %w", id, err)
 	}
 	return response.Text(), nil

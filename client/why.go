@@ -139,6 +139,9 @@ func (c *Client) whyWaiting(ctx context.Context, j jobs.Job, now time.Time) (str
 	if j.Parked() {
 		return c.whyParked(ctx, j)
 	}
+	if j.Planning() {
+		return c.whyPlanning(ctx, j, now)
+	}
 	if j.Aside() {
 		return c.whyAside(ctx, j)
 	}
