@@ -33,6 +33,8 @@ type Options struct {
 	Version string
 	// Embedded says that Redis is the one in this process.
 	Embedded bool
+	// Planners plan the parents of each kind; nil for those of this build.
+	Planners map[jobs.Kind]jobs.Planner
 }
 
 // App is a worker.
@@ -60,6 +62,9 @@ type App struct {
 // address is bound, so that a port in use is known at once.
 func New(ctx context.Context, options Options) (*App, error) {
 	cfg := options.Config
+	if options.Planners == nil {
+		options.Planners = planners()
+	}
 	a := &App{options: options, log: options.Log, registry: newRegistry(options.Version), gate: newGate()}
 	var err error
 	if a.estimator, err = NewEstimator(cfg); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/longhaul-jobs/longhaul/internal/dispatch"
 	"github.com/longhaul-jobs/longhaul/internal/effects"
 	"github.com/longhaul-jobs/longhaul/internal/limits"
+	"github.com/longhaul-jobs/longhaul/internal/parents"
 	"github.com/longhaul-jobs/longhaul/internal/queue"
 	"github.com/longhaul-jobs/longhaul/internal/responses"
 	"github.com/longhaul-jobs/longhaul/internal/submit"
@@ -45,6 +46,7 @@ var (
 	_ submit.Effects  = (*queue.Client)(nil)
 	_ poller.Effects  = (*queue.Client)(nil)
 	_ poller.Others   = (*watchdog.Watchdog)(nil)
+	_ parents.Store   = (*results.Store)(nil)
 
 	_ webhooks.Verifier = (*responses.Webhooks)(nil)
 	_ webhooks.Records  = (*results.Store)(nil)
@@ -54,6 +56,10 @@ var (
 
 // dispatchTick is how often a lane is asked for jobs whose time has come.
 const dispatchTick = 50 * time.Millisecond
+
+// planConcurrency is how many steps of parents a worker takes at once: they use its
+// processors and its memory, and do not wait for anybody.
+const planConcurrency = 2
 
 // parts are the running parts of a worker.
 type parts struct {
@@ -72,6 +78,7 @@ func (a *App) assemble() parts {
 		ID: "w_" + string(jobs.NewID(store.Now(), 0))[len(jobs.IDPrefix):], Host: hostname(), PID: os.Getpid(),
 		Version: a.options.Version, Started: store.Now(),
 		Lanes: servedLanes(cfg, a.endpoints), Endpoints: names(a.endpoints), Rates: limited(rates(cfg)), Budgets: Budgets(cfg),
+		Kinds: slices.Sorted(maps.Keys(a.options.Planners)),
 	}
 	store.ClaimAs(worker.ID)
 	names, tasks := queue.Names{Prefix: cfg.Redis.Prefix}, a.tasks
@@ -117,6 +124,10 @@ func (a *App) assemble() parts {
 		worker: worker, watchdog: dog, breaker: breaker, submits: submits,
 		loops: map[string]func(context.Context) error{"poller": looks.Run, "listener": store.Listen, "breaker": breaker.Run, "pacer": pacer.Run, "budgets": purse.Run},
 	}
+	p.loops["parents"] = parents.New(store, parents.Config{
+		Planners: a.options.Planners, Concurrency: planConcurrency, Tick: dispatchTick, Sweep: cfg.Watchdog.AuditEvery,
+		Lease: cfg.Poll.Lease, Enter: a.gate.Enter,
+	}, a.registry, a.log).Run
 	if lengths != nil {
 		p.loops["durations"] = lengths.Run
 	}

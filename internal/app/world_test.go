@@ -43,6 +43,7 @@ type world struct {
 	store    *results.Store
 	client   *client.Client
 	tasks    *queue.Client
+	planners map[jobs.Kind]jobs.Planner // nil for those of the build
 }
 
 // newWorld starts everything that workers talk to.
@@ -130,7 +131,7 @@ func (w *world) work(environ ...string) *runner {
 	r := &runner{t: w.t, log: &logBuffer{}}
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	if r.App, err = app.New(w.t.Context(), app.Options{Config: w.config(environ...), Log: log, Version: "test"}); err != nil {
+	if r.App, err = app.New(w.t.Context(), app.Options{Config: w.config(environ...), Log: log, Version: "test", Planners: w.planners}); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))

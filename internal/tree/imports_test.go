@@ -51,6 +51,7 @@ func directions() []direction {
 		{"internal/dispatch", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
 		{"internal/limits", []string{module + "/jobs", module + "/jobs/tokens", module + "/results", prometheus + "/..."}, step},
 		{"internal/submit", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
+		{"internal/parents", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
 		{"internal/watchdog", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
 		{"internal/effects", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
 		{"internal/webhooks", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},

@@ -1,0 +1,144 @@
+package app_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/longhaul-jobs/longhaul/internal/simulator"
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// phased plans documents of a few paragraphs: one part for each, and then, if there are
+// several, one that is given the answers to all of them.
+type phased struct{}
+
+type document struct {
+	Paragraphs []string `json:"paragraphs"`
+}
+
+func (phased) Next(request json.RawMessage, phases [][]jobs.PartEnd) (jobs.Next, error) {
+	var d document
+	if err := json.Unmarshal(request, &d); err != nil || len(d.Paragraphs) == 0 {
+		return jobs.Next{}, errors.New("there are no paragraphs")
+	}
+	var texts []string
+	for _, phase := range phases {
+		texts = nil
+		for _, end := range phase {
+			if end.Job.State != jobs.StateSucceeded {
+				return jobs.Next{Failure: &jobs.Failure{Class: jobs.ClassDependency, Code: "part_failed", Message: end.Job.Part + " is " + string(end.Job.State)}}, nil
+			}
+			texts = append(texts, end.Text)
+		}
+	}
+	switch {
+	case len(phases) == 0:
+		return jobs.Next{Parts: parts("paragraph", d.Paragraphs)}, nil
+	case len(texts) > 1:
+		return jobs.Next{Parts: parts("merge", []string{strings.Join(texts, "\n\n")})}, nil
+	}
+	result, err := json.Marshal(map[string]any{"summary": texts[0], "phases": len(phases)})
+	return jobs.Next{Result: result}, err
+}
+
+func parts(name string, inputs []string) []jobs.Part {
+	all := make([]jobs.Part, len(inputs))
+	for i, input := range inputs {
+		body, err := json.Marshal(map[string]string{"input": input, "model": "gpt-4.1"})
+		if err != nil {
+			panic(err)
+		}
+		all[i] = jobs.Part{Name: fmt.Sprintf("%s %d of %d", name, i+1, len(inputs)), Request: body}
+	}
+	return all
+}
+
+// paragraphs are n paragraphs that differ.
+func paragraphs(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("The harbour of town %d was rebuilt after the storm. Trade came back within a year.", i)
+	}
+	return all
+}
+
+func (w *world) submitDocument(paragraphs []string, options jobs.Options) jobs.ID {
+	w.t.Helper()
+	body, err := json.Marshal(document{paragraphs})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	submitted, err := w.client.SubmitParent(w.t.Context(), jobs.KindSummarize, body, "gpt-4.1", options)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return submitted.Job.ID
+}
+
+func planned(t *testing.T, c simulator.Config) *world {
+	t.Helper()
+	w := newWorld(t, c)
+	w.planners = map[jobs.Kind]jobs.Planner{jobs.KindSummarize: phased{}}
+	return w
+}
+
+// TestParentRunsItsParts takes a parent through two phases to its result, and pays for
+// each part once; an equal document after it costs nothing, and one that differs in a
+// paragraph the paragraph and the merge.
+//
+// Guarantee: G30.
+func TestParentRunsItsParts(t *testing.T) {
+	t.Parallel()
+	w := planned(t, quick())
+	text := paragraphs(5)
+	first := w.submitDocument(text, jobs.Options{Group: "run", Tenant: "acme", DedupeKey: "one"})
+	after := w.submit(question, jobs.Options{After: []jobs.ID{first}})
+	w.work()
+	j := w.wait(first)
+	if j.State != jobs.StateSucceeded || len(j.Attempts) != 0 || j.Plan.Phase != 2 || j.Result.Status != jobs.StatusCompleted {
+		t.Fatalf("%s, %v, %+v, %+v", j.State, j.Failure, j.Plan, j.Result)
+	}
+	raw, err := w.client.Response(t.Context(), first)
+	if err != nil || len(raw) != j.Result.Bytes || !strings.Contains(string(raw), `"phases":2`) {
+		t.Fatalf("result %s, %v", raw, err)
+	}
+	if text, err := w.client.Text(t.Context(), first); err != nil || text == "" {
+		t.Errorf("text %q, %v", text, err)
+	}
+	listed, err := w.store.Parts(t.Context(), first, 0, 100)
+	if err != nil || len(listed) != 6 {
+		t.Fatalf("%d parts, %v", len(listed), err)
+	}
+	for i, place := range listed {
+		part := w.load(place.ID)
+		if part.Parent != first || part.ParentKind != jobs.KindSummarize || part.Group != "run" || part.Tenant != "acme" || len(part.Attempts) != 1 {
+			t.Errorf("part %d: %+v", i, part)
+		}
+	}
+	if j := w.wait(after); j.State != jobs.StateSucceeded || j.Attempts[0].Started.Before(w.load(first).Ended) {
+		t.Errorf("the job after it: %s, %v", j.State, j.Failure)
+	}
+	if n := w.made(); n != 7 {
+		t.Errorf("%d creates, want 7", n)
+	}
+
+	again := w.submitDocument(text, jobs.Options{Tenant: "acme"})
+	if j := w.wait(again); j.State != jobs.StateSucceeded || w.made() != 7 {
+		t.Errorf("the same once more: %s, %d creates", j.State, w.made())
+	}
+	text[2] += " The lighthouse was not."
+	changed := w.submitDocument(text, jobs.Options{Tenant: "acme"})
+	if j := w.wait(changed); j.State != jobs.StateSucceeded || w.made() != 9 {
+		t.Errorf("a changed paragraph: %s, %d creates", j.State, w.made())
+	}
+	forced := w.submitDocument(text, jobs.Options{Tenant: "acme", Nonce: "today"})
+	if j := w.wait(forced); j.State != jobs.StateSucceeded || w.made() != 15 {
+		t.Errorf("with a nonce: %s, %d creates", j.State, w.made())
+	}
+}
+
+// made is how many responses the simulator has made.
+func (w *world) made() int { return len(w.sim.Ledger().Entries) }

@@ -1,0 +1,6 @@
+package app
+
+import "github.com/longhaul-jobs/longhaul/jobs"
+
+// planners are those of this build, by the kind of job that they plan.
+func planners() map[jobs.Kind]jobs.Planner { return map[jobs.Kind]jobs.Planner{} }
