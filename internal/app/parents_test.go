@@ -9,6 +9,7 @@ import (
 
 	"github.com/longhaul-jobs/longhaul/internal/simulator"
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 )
 
 // phased plans documents of a few paragraphs: one part for each, and then, if there are
@@ -142,3 +143,50 @@ func TestParentRunsItsParts(t *testing.T) {
 
 // made is how many responses the simulator has made.
 func (w *world) made() int { return len(w.sim.Ledger().Entries) }
+
+// TestDocumentIsSummarized by the planner of the build, in parts and with a merge.
+//
+// Guarantee: G30.
+func TestDocumentIsSummarized(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick())
+	var text strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&text, "# Town %d\n\n", i)
+		for j := range 10 {
+			fmt.Fprintf(&text, "The harbour of town %d was rebuilt in %d after the storm. Trade came back within %d years.\n\n", i, 1800+j, j+1)
+		}
+	}
+	doc, err := summarize.Parse("towns.md", summarize.KindMarkdown, []byte(text.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	preparer, err := summarize.NewPreparer(summarize.Options{Model: "gpt-4.1", ChunkTokens: 3000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepared, err := preparer.Document(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	submitted, err := w.client.SubmitParent(t.Context(), jobs.KindSummarize, prepared.Request, "gpt-4.1", jobs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.work()
+	j := w.wait(submitted.Job.ID)
+	if j.State != jobs.StateSucceeded || j.Plan.Phase < 2 {
+		t.Fatalf("%s, %v, %+v", j.State, j.Failure, j.Plan)
+	}
+	raw, err := w.client.Response(t.Context(), j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var summary summarize.Summary
+	if err := json.Unmarshal(raw, &summary); err != nil || summary.Text == "" {
+		t.Errorf("result %s, %v", raw, err)
+	}
+	if text, err := w.client.Text(t.Context(), j.ID); err != nil || text != summary.Text {
+		t.Errorf("text %q, %v; want %q", text, err, summary.Text)
+	}
+}
