@@ -1,0 +1,100 @@
+package pdf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/klippa-app/go-pdfium"
+	pdfiumerrors "github.com/klippa-app/go-pdfium/errors"
+	"github.com/klippa-app/go-pdfium/references"
+	"github.com/klippa-app/go-pdfium/requests"
+)
+
+// reading is a document that is being read.
+type reading struct {
+	sandbox  pdfium.Pdfium
+	opts     Options
+	watch    *watch
+	document references.FPDF_DOCUMENT
+}
+
+func (d *reading) read(ctx context.Context, content []byte) (Document, error) {
+	opened, err := d.sandbox.OpenDocument(&requests.OpenDocument{File: &content})
+	if err != nil {
+		return Document{}, openError(err)
+	}
+	d.document = opened.Document
+	count, err := d.sandbox.FPDF_GetPageCount(&requests.FPDF_GetPageCount{Document: d.document})
+	if err != nil {
+		return Document{}, fmt.Errorf("%w: count its pages: %w", ErrDamaged, err)
+	}
+	doc := Document{Total: count.PageCount}
+	if limit := d.opts.MaxPages; limit > 0 && doc.Total > limit {
+		return Document{}, fmt.Errorf("%w: it has %d pages, the limit is %d", ErrOversize, doc.Total, limit)
+	}
+	// A document need not have properties.
+	if title, err := d.sandbox.FPDF_GetMetaText(&requests.FPDF_GetMetaText{Document: d.document, Tag: "Title"}); err == nil {
+		doc.Title = strings.TrimSpace(strings.TrimRight(title.Value, "\x00"))
+	}
+	pages := doc.Total
+	if d.opts.Pages > 0 {
+		pages = min(pages, d.opts.Pages)
+	}
+	headings := d.outline(pages)
+	size := 0
+	for i := range pages {
+		if ctx.Err() != nil {
+			return Document{}, context.Cause(ctx)
+		}
+		d.watch.begin(i + 1)
+		page, err := d.page(i)
+		if err != nil {
+			return Document{}, fmt.Errorf("%w: page %d of %d: %w", ErrDamaged, i+1, doc.Total, err)
+		}
+		if size += len(page.Text); d.opts.TextBytes > 0 && size > d.opts.TextBytes {
+			return Document{}, fmt.Errorf("%w: its text has more than %d bytes", ErrOversize, d.opts.TextBytes)
+		}
+		doc.Pages = append(doc.Pages, page)
+	}
+	headings.name(doc.Pages)
+	mendHyphens(doc.Pages)
+	return doc, nil
+}
+
+// openError says why a document cannot be opened.
+func openError(err error) error {
+	switch {
+	case errors.Is(err, pdfiumerrors.ErrPassword), errors.Is(err, pdfiumerrors.ErrSecurity):
+		return ErrEncrypted
+	case errors.Is(err, pdfiumerrors.ErrFormat), errors.Is(err, pdfiumerrors.ErrFile):
+		return fmt.Errorf("%w: it is no PDF, or its table of contents is lost", ErrDamaged)
+	}
+	return fmt.Errorf("%w: open it: %w", ErrDamaged, err)
+}
+
+// page reads one page.
+func (d *reading) page(index int) (Page, error) {
+	loaded, err := d.sandbox.FPDF_LoadPage(&requests.FPDF_LoadPage{Document: d.document, Index: index})
+	if err != nil {
+		return Page{}, err
+	}
+	ref := requests.Page{ByReference: &loaded.Page}
+	got, err := d.sandbox.GetPageText(&requests.GetPageText{Page: ref})
+	if err != nil {
+		return Page{}, err
+	}
+	page := Page{Text: clean(got.Text)}
+	if strings.TrimSpace(page.Text) == "" {
+		page.Text = ""
+		objects, err := d.sandbox.FPDFPage_CountObjects(&requests.FPDFPage_CountObjects{Page: ref})
+		if err != nil {
+			return Page{}, err
+		}
+		page.Drawn = objects.Count > 0
+	}
+	// Its memory is needed for the next.
+	_, err = d.sandbox.FPDF_ClosePage(&requests.FPDF_ClosePage{Page: loaded.Page})
+	return page, err
+}
