@@ -136,6 +136,16 @@ func mostlyControls(text string) bool {
 	return controls*50 > utf8.RuneCountInString(text)
 }
 
+// decodeName returns a file name that is not in UTF-8, decoded as DOS would have
+// written it.
+func decodeName(name string) string {
+	decoded, err := charmap.CodePage437.NewDecoder().String(name)
+	if err != nil {
+		return strings.ToValidUTF8(name, "\ufffd")
+	}
+	return decoded
+}
+
 // isUTF8 reports whether content is UTF-8 and no text of zeros.
 func isUTF8(content []byte) bool { return utf8.Valid(content) && bytes.IndexByte(content, 0) < 0 }
 

@@ -22,6 +22,11 @@ type Document struct {
 	// File is set for a document that is given to the model as the file that it is, because no
 	// text could be read from it, or because its reader wanted so. It has no sections then.
 	File *File
+	// Pictures counts the pages that show something and have no text, of a document that has
+	// text on most others.
+	Pictures int
+	// Omitted is what was left out because the caller wanted the first pages only.
+	Omitted Omitted
 	// Bytes is the size of the file.
 	Bytes int64
 	// Hash is the SHA-256 of Text in lower-case hex, or that of the file if it goes as one. It is
@@ -49,6 +54,14 @@ type File struct {
 	Pages int `json:"pages,omitempty"`
 	// Data is its content.
 	Data []byte `json:"data"`
+}
+
+// Omitted is what was not read of a document.
+type Omitted struct {
+	// Count is how many units were left out, all at the end; 0 if none were.
+	Count int `json:"count"`
+	// Unit is what they are, such as "Page".
+	Unit string `json:"unit"`
 }
 
 // Name returns the document's file name without its folders.

@@ -37,6 +37,8 @@ const (
 	KindRTF Kind = "rtf"
 	// KindEML is an e-mail as mail programs save it.
 	KindEML Kind = "eml"
+	// KindPDF is a PDF.
+	KindPDF Kind = "pdf"
 )
 
 // KindOf returns the kind that the extension of path stands for, in any case of
@@ -68,6 +70,8 @@ func KindOf(path string) (Kind, bool) {
 		return KindRTF, true
 	case ".eml":
 		return KindEML, true
+	case ".pdf":
+		return KindPDF, true
 	}
 	if isCode(ext) {
 		return KindCode, true
@@ -97,7 +101,7 @@ func Extensions() []string {
 		".txt", ".text", ".md", ".markdown", ".mdown", ".mkd", ".html", ".htm", ".xhtml",
 		".rst", ".org", ".adoc", ".asciidoc", ".textile", ".tex", ".srt", ".vtt", ".log",
 		".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx", ".xlsx", ".xlsm", ".odt", ".ott",
-		".epub", ".rtf", ".eml",
+		".pdf", ".epub", ".rtf", ".eml",
 		".csv", ".tsv", ".json", ".jsonl", ".ndjson",
 	}
 }

@@ -6,6 +6,12 @@ import (
 	"strings"
 )
 
+const (
+	// pdfMagic is what a PDF begins with, after at most pdfLead bytes of something else.
+	pdfMagic = "%PDF-"
+	pdfLead  = 1024
+)
+
 // readerOf returns what reads a kind that is no plain text, nil for the others.
 func readerOf(kind Kind) func(content []byte) (extract, error) {
 	switch kind {
@@ -23,6 +29,8 @@ func readerOf(kind Kind) func(content []byte) (extract, error) {
 		return readRTF
 	case KindEML:
 		return readEML
+	case KindPDF:
+		// Read by the [Reader], which holds what that takes.
 	case KindText, KindMarkdown, KindHTML, KindCSV, KindJSON, KindCode:
 	}
 	return nil
@@ -34,6 +42,9 @@ func readerOf(kind Kind) func(content []byte) (extract, error) {
 func kindOfContent(content []byte, named Kind) Kind {
 	if bytes.HasPrefix(content, []byte(`{\rtf`)) {
 		return KindRTF
+	}
+	if bytes.HasPrefix(content, []byte(pdfMagic)) {
+		return KindPDF
 	}
 	if !bytes.HasPrefix(content, []byte("PK\x03\x04")) {
 		return named
@@ -63,7 +74,8 @@ func kindOfContent(content []byte, named Kind) Kind {
 	return named
 }
 
-// parsePacked reads a document of a kind that is no plain text.
+// parsePacked reads a document of a kind that is no plain text. With [ErrPictures]
+// and [ErrEmpty] it returns what little it found.
 func parsePacked(kind Kind, content []byte, read func([]byte) (extract, error)) (extract, error) {
 	if len(content) == 0 {
 		return extract{}, ErrEmpty
@@ -74,7 +86,10 @@ func parsePacked(kind Kind, content []byte, read func([]byte) (extract, error)) 
 		}
 		return extract{}, fmt.Errorf("%w: an office document in the format from before 2007; save it anew", ErrUnsupported)
 	}
-	if isZipped(kind) && !bytes.HasPrefix(content, []byte("PK")) {
+	wrong := isZipped(kind) && !bytes.HasPrefix(content, []byte("PK"))
+	// Some mail programs and printers put lines before the first of a PDF.
+	wrong = wrong || kind == KindPDF && !bytes.Contains(content[:min(len(content), pdfLead)], []byte(pdfMagic))
+	if wrong {
 		what := signature(content)
 		if what == "" {
 			what = "something else"
@@ -87,9 +102,9 @@ func parsePacked(kind Kind, content []byte, read func([]byte) (extract, error)) 
 	}
 	if doc.isBlank() {
 		if doc.pictures {
-			return extract{}, ErrPictures
+			return doc, ErrPictures
 		}
-		return extract{}, ErrEmpty
+		return doc, ErrEmpty
 	}
 	return doc, nil
 }
@@ -99,7 +114,7 @@ func isZipped(kind Kind) bool {
 	switch kind {
 	case KindDOCX, KindPPTX, KindXLSX, KindODT, KindEPUB:
 		return true
-	case KindText, KindMarkdown, KindHTML, KindCSV, KindJSON, KindCode, KindRTF, KindEML:
+	case KindText, KindMarkdown, KindHTML, KindCSV, KindJSON, KindCode, KindRTF, KindEML, KindPDF:
 	}
 	return false
 }

@@ -97,6 +97,8 @@ func format(kind Kind) string {
 		return "text extracted from rich text"
 	case KindEML:
 		return "an e-mail: headers, text and the names of its attachments"
+	case KindPDF:
+		return "text extracted from a PDF; a line such as [Page 2] begins each page, name the pages that your statements come from"
 	case KindText:
 	}
 	return "plain text"

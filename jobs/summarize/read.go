@@ -1,6 +1,7 @@
 package summarize
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -13,7 +14,7 @@ import (
 	"unicode/utf8"
 )
 
-// DefaultFileBytes is the largest file that [Read] takes unless told otherwise:
+// DefaultFileBytes is the largest file that a [Reader] takes unless told otherwise:
 // 64 MiB. It bounds memory, not the request; that is bounded by the context of
 // the model, which a plain text of this size is far beyond. What exceeds it
 // are pages with embedded pictures.
@@ -22,73 +23,100 @@ const DefaultFileBytes = 64 << 20
 // titleRunes bounds a title, in characters.
 const titleRunes = 200
 
-// Limits bound what [Read] takes. The zero value means the defaults.
-type Limits struct {
-	// FileBytes is the largest file that is read; 0 stands for
-	// [DefaultFileBytes].
-	FileBytes int64
-}
-
-// Read reads a document. Reading follows symbolic links, refuses what is not a
-// regular file, and holds a small multiple of the file's size in memory. Every
-// error is a [*SourceError] that names the file.
-func Read(src Source, limits Limits) (Document, error) {
-	content, err := readFile(filepath.FromSlash(src.Path), limits)
-	if err != nil {
-		return Document{}, sourceError(src.Path, err)
-	}
-	return Parse(src.Path, src.Kind, content)
-}
-
 // Parse reads a document of the given kind from content that the caller has
 // read, and names it path. Content that shows another kind beyond doubt is read
 // as what it is, whatever its name says. Of a plain text the character encoding is told, in this order, by a
 // byte order mark, by being valid UTF-8, by the declaration in an HTML
 // document, and by the pattern of zeros that UTF-16 leaves; all else is taken
 // for Windows-1252 and, with that, for Latin-1. Every error is a [*SourceError].
-func Parse(path string, kind Kind, content []byte) (Document, error) {
+func (r *Reader) Parse(ctx context.Context, path string, kind Kind, content []byte) (Document, error) {
 	kind = kindOfContent(content, kind)
 	doc := Document{Path: filepath.ToSlash(path), Kind: kind, Bytes: int64(len(content))}
-	if read := readerOf(kind); read != nil {
-		packed, err := parsePacked(kind, content, read)
-		if err != nil {
-			return Document{}, sourceError(path, err)
-		}
-		doc.Title, doc.Sections = packed.title, packed.sections
-		return finish(doc), nil
-	}
-	text, err := decode(content, kind)
-	if err != nil {
+	if err := r.parse(ctx, &doc, content); err != nil {
 		return Document{}, sourceError(path, err)
 	}
+	return doc, nil
+}
+
+// parse fills in what a document says.
+func (r *Reader) parse(ctx context.Context, doc *Document, content []byte) error {
+	wanted := r.opts.AsFile != nil && r.opts.AsFile(doc.Path)
+	read := readerOf(doc.Kind)
+	if doc.Kind == KindPDF {
+		read = func(content []byte) (extract, error) { return r.readPDF(ctx, content) }
+	}
+	switch {
+	case wanted && doc.Kind != KindPDF:
+		return asFile(doc, content, 0)
+	case read == nil:
+		return parseText(doc, content)
+	}
+	packed, err := parsePacked(doc.Kind, content, read)
+	switch {
+	case wanted && (err == nil || errors.Is(err, ErrPictures) || errors.Is(err, ErrEmpty)),
+		r.opts.ScannedAsFile && doc.Kind == KindPDF && (errors.Is(err, ErrPictures) || err == nil && packed.scanned()):
+		if packed.omitted > 0 {
+			return fmt.Errorf("%w: it has %s pages and goes to the model as a file, which cannot be cut to %s; split it",
+				ErrOversize, thousands(packed.total), thousands(r.opts.MaxPages))
+		}
+		doc.Title = packed.title
+		return asFile(doc, content, packed.total)
+	case err != nil:
+		return err
+	}
+	r.cut(&packed)
+	doc.Title, doc.Sections, doc.Pictures = packed.title, packed.sections, packed.drawn
+	doc.Omitted = Omitted{Count: packed.omitted, Unit: packed.unit}
+	finish(doc)
+	return nil
+}
+
+// cut leaves out the slides of a presentation that the caller does not want.
+// Pages were not read in the first place.
+func (r *Reader) cut(e *extract) {
+	limit := r.opts.MaxPages
+	if limit <= 0 || len(e.sections) <= limit || e.sections[0].Unit != "Slide" {
+		return
+	}
+	e.omitted, e.unit = len(e.sections)-limit, "Slide"
+	e.sections = e.sections[:limit]
+}
+
+// parseText reads a document whose content is its text.
+func parseText(doc *Document, content []byte) error {
+	text, err := decode(content, doc.Kind)
+	if err != nil {
+		return err
+	}
 	empty := ErrEmpty
-	switch kind {
+	switch doc.Kind {
 	case KindHTML:
 		if text, doc.Title, err = readHTML(text); err != nil {
-			return Document{}, sourceError(path, err)
+			return err
 		}
 		empty = fmt.Errorf("%w outside of scripts and navigation", ErrEmpty)
 	case KindMarkdown:
 		var body string
 		doc.Title, body = readMarkdown(text)
 		if isBlank(body) && !isBlank(text) {
-			return Document{}, sourceError(path, fmt.Errorf("%w below its front matter", ErrEmpty))
+			return fmt.Errorf("%w below its front matter", ErrEmpty)
 		}
 	case KindText, KindCSV, KindJSON, KindCode:
-	case KindDOCX, KindPPTX, KindXLSX, KindODT, KindEPUB, KindRTF, KindEML:
-		// Read above.
+	case KindDOCX, KindPPTX, KindXLSX, KindODT, KindEPUB, KindRTF, KindEML, KindPDF:
+		// Read as what they are.
 	default:
-		return Document{}, sourceError(path, fmt.Errorf("%w %q", ErrUnsupported, kind))
+		return fmt.Errorf("%w %q", ErrUnsupported, doc.Kind)
 	}
 	if isBlank(text) {
-		return Document{}, sourceError(path, empty)
+		return empty
 	}
 	doc.Sections = []Section{{Text: text}}
-	return finish(doc), nil
+	finish(doc)
+	return nil
 }
 
 // finish fills in what follows from the title and the sections of a document.
-func finish(doc Document) Document {
+func finish(doc *Document) {
 	doc.Title = oneLine(doc.Title, titleRunes)
 	for i := range doc.Sections {
 		s := &doc.Sections[i]
@@ -97,15 +125,10 @@ func finish(doc Document) Document {
 	doc.Text = joined(doc.Sections)
 	sum := sha256.Sum256([]byte(doc.Text))
 	doc.Hash = hex.EncodeToString(sum[:])
-	return doc
 }
 
 // readFile reads a regular file of no more than the limit.
-func readFile(file string, limits Limits) (content []byte, err error) {
-	limit := limits.FileBytes
-	if limit <= 0 {
-		limit = DefaultFileBytes
-	}
+func readFile(file string, limit int64) (content []byte, err error) {
 	// Looked at before it is opened, since opening a pipe waits for a writer.
 	info, err := os.Stat(file)
 	if err != nil {

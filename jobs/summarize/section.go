@@ -9,18 +9,28 @@ import (
 // a thing once and refer to it many times would otherwise have none.
 const maxTextBytes = 64 << 20
 
+// onlyPicture stands for the text of a page that shows something but has none.
+const onlyPicture = "(no text, only a picture)"
+
 // extract is what a reader has found in a document.
 type extract struct {
 	title    string
 	sections []Section
 	// pictures is set if there are pictures that were not read.
 	pictures bool
+	// drawn counts the sections that are but pictures.
+	drawn int
+	// total is how many pages the document has, 0 if it has none.
+	total int
+	// omitted counts what was left out at the end, in this unit.
+	omitted int
+	unit    string
 }
 
 // isBlank reports whether no section shows anything.
 func (e extract) isBlank() bool {
 	for _, s := range e.sections {
-		if !isBlank(s.Text) {
+		if s.Text != onlyPicture && !isBlank(s.Text) {
 			return false
 		}
 	}

@@ -26,6 +26,11 @@ type Source struct {
 	Kind Kind
 	// Bytes is the size of the file when it was found.
 	Bytes int64
+	// Archive and Entry are set for a document inside of an archive: the path of the
+	// archive's file, and the name of the document as the archive has it. Path is then
+	// the path of the archive with what the name says behind it, such as
+	// "minutes.zip/2024/may.txt".
+	Archive, Entry string
 }
 
 // SourceError is what is wrong with one file or argument. Others are not
@@ -66,6 +71,8 @@ type ExpandOptions struct {
 // Expand finds the documents that args stand for. An argument is
 //
 //   - a file, which must be of a supported type or without an extension;
+//   - a zip archive, also inside a folder, which stands for all supported files in
+//     it, except hidden ones; archives inside of it are passed over;
 //   - a folder, which stands for all supported files in it, at any depth,
 //     except hidden ones, those behind symbolic links, and folders that hold
 //     the manifest of an earlier run;
@@ -135,6 +142,8 @@ func (e *expander) argument(ctx context.Context, arg string) error {
 		return nil
 	case info.IsDir():
 		return e.walk(ctx, arg)
+	case isArchive(arg) && info.Mode().IsRegular():
+		return e.archive(ctx, arg, info)
 	}
 	kind, err := kindOfNamed(arg)
 	if err != nil {

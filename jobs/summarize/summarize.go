@@ -33,6 +33,9 @@ var (
 	ErrEncrypted = errors.New("the document is encrypted; save it without a password")
 	// ErrPictures: all that the document shows are pictures.
 	ErrPictures = errors.New("the document holds no text, only pictures")
+	// ErrFileTooLarge: the document would have to go to the model as a file, and is
+	// larger than the API takes.
+	ErrFileTooLarge = errors.New("too large to go to the model as a file")
 	// ErrOversize: the file is larger than the limit for reading.
 	ErrOversize = errors.New("the file is too large to read")
 	// ErrNotRegular: the path is a device, a pipe or a socket.
@@ -41,6 +44,10 @@ var (
 	ErrSymlink = errors.New("a symbolic link inside a folder is not followed; name it to include it")
 	// ErrOutput: the path is, or lies in, a folder of finished summaries.
 	ErrOutput = errors.New("a folder of summaries is not summarized")
+	// ErrUnsafeName: a file in an archive has a name that would lead out of it.
+	ErrUnsafeName = errors.New("unsafe name")
+	// ErrNested: an archive inside of an archive.
+	ErrNested = errors.New("an archive inside of an archive is not opened; unpack it")
 	// ErrNoMatch: a pattern matches no file.
 	ErrNoMatch = errors.New("no file matches this pattern")
 )

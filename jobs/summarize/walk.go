@@ -33,32 +33,35 @@ func (e *expander) walk(ctx context.Context, folder string) error {
 		case entry.IsDir():
 			return nil
 		}
-		e.candidate(file, entry)
-		return nil
+		return e.candidate(ctx, file, entry)
 	})
 }
 
 // candidate selects or skips a file that was found, not named.
-func (e *expander) candidate(file string, entry fs.DirEntry) {
+func (e *expander) candidate(ctx context.Context, file string, entry fs.DirEntry) error {
 	if entry.Type()&fs.ModeSymlink != 0 {
 		e.skip(file, ErrSymlink)
-		return
+		return nil
 	}
 	if !entry.Type().IsRegular() {
 		e.skip(file, ErrNotRegular)
-		return
+		return nil
 	}
 	kind, ok := KindOf(file)
-	if !ok {
+	if !ok && !isArchive(file) {
 		e.skip(file, ErrUnsupported)
-		return
+		return nil
 	}
 	info, err := entry.Info()
-	if err != nil {
+	switch {
+	case err != nil:
 		e.fail(file, err)
-		return
+	case isArchive(file):
+		return e.archive(ctx, file, info)
+	default:
+		e.add(file, kind, info)
 	}
-	e.add(file, kind, info)
+	return nil
 }
 
 // pass leaves out a file, or a folder with all that is in it.
@@ -189,8 +192,7 @@ func (g *globber) matched(ctx context.Context, file string) error {
 	case info.IsDir():
 		return g.walk(ctx, file)
 	}
-	g.candidate(file, fs.FileInfoToDirEntry(info))
-	return nil
+	return g.candidate(ctx, file, fs.FileInfoToDirEntry(info))
 }
 
 // entries lists a folder; what is no folder has none.
