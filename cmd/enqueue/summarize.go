@@ -88,10 +88,12 @@ That needs neither Redis nor a key, and writes nothing.`,
 		r := &summarizeRun{
 			cli: c, config: cfg, options: options, job: jobOptions, out: out, force: force, account: newAccount(time.Now()),
 		}
+		r.reader = summarize.NewReader(summarize.ReaderOptions{CacheDir: config.CacheDir()})
+		do := r.run
 		if estimate {
-			return r.estimate(ctx, args)
+			do = r.estimate
 		}
-		return r.run(ctx, args)
+		return errors.Join(do(ctx, args), r.reader.Close())
 	})
 	return cmd
 }

@@ -31,8 +31,8 @@ func (r *summarizeRun) estimate(ctx context.Context, paths []string) (err error)
 	if err != nil {
 		return err
 	}
-	err = inParallel(ctx, runtime.GOMAXPROCS(0), len(selection.Sources), func(_ context.Context, i int) error {
-		return r.forecast(f, i, selection.Sources[i])
+	err = inParallel(ctx, runtime.GOMAXPROCS(0), len(selection.Sources), func(ctx context.Context, i int) error {
+		return r.forecast(ctx, f, i, selection.Sources[i])
 	})
 	if err != nil {
 		return err
@@ -41,8 +41,11 @@ func (r *summarizeRun) estimate(ctx context.Context, paths []string) (err error)
 }
 
 // forecast counts what a document is likely to cost, if it needs a summary.
-func (r *summarizeRun) forecast(f *forecast, order int, source summarize.Source) error {
-	d, needed, err := r.prepare(order, source)
+func (r *summarizeRun) forecast(ctx context.Context, f *forecast, order int, source summarize.Source) error {
+	d, needed, err := r.prepare(ctx, order, source)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		r.console.say("%s", err)
 		return nil

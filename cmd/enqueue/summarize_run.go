@@ -37,6 +37,7 @@ type summarizeRun struct {
 	force   bool
 	account *account
 
+	reader *summarize.Reader
 	folder *summarize.Folder
 	nonce  string // makes the jobs of --force new ones
 	kept   atomic.Int64
@@ -128,9 +129,11 @@ func (r *summarizeRun) passedOver(skipped []*summarize.SourceError) {
 // be read fails alone.
 func (r *summarizeRun) read(ctx context.Context, sources []summarize.Source) ([]document, error) {
 	found := make([]*document, len(sources))
-	err := inParallel(ctx, runtime.GOMAXPROCS(0), len(sources), func(_ context.Context, i int) error {
-		d, needed, err := r.prepare(i, sources[i])
+	err := inParallel(ctx, runtime.GOMAXPROCS(0), len(sources), func(ctx context.Context, i int) error {
+		d, needed, err := r.prepare(ctx, i, sources[i])
 		switch {
+		case err != nil && ctx.Err() != nil:
+			return context.Cause(ctx) // it was stopped, and nothing is wrong with it
 		case err != nil:
 			return r.refuse(i, sources[i], err)
 		case !needed:
@@ -153,8 +156,8 @@ func (r *summarizeRun) read(ctx context.Context, sources []summarize.Source) ([]
 }
 
 // prepare reads a document and makes its request, if it needs a summary.
-func (r *summarizeRun) prepare(order int, source summarize.Source) (d document, needed bool, err error) {
-	doc, err := summarize.Read(source, summarize.Limits{})
+func (r *summarizeRun) prepare(ctx context.Context, order int, source summarize.Source) (d document, needed bool, err error) {
+	doc, err := r.reader.Read(ctx, source)
 	if err != nil {
 		return d, false, err
 	}
@@ -216,7 +219,10 @@ func (r *summarizeRun) submit(ctx context.Context, s *session, f *follower, d *d
 	request := d.request
 	d.request = nil
 	if request == nil {
-		again, _, err := r.prepare(d.order, d.source)
+		again, _, err := r.prepare(ctx, d.order, d.source)
+		if err != nil && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err != nil {
 			return r.refuse(d.order, d.source, err)
 		}
