@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -19,7 +20,8 @@ const DefaultLedgerRetention = 400 * 24 * time.Hour
 // Account is what is summed up together: everything that is alike in all of these.
 type Account struct {
 	// Day is the UTC day on which responses ended, as in 2026-11-26.
-	Day    string    `json:"day,omitempty"`
+	Day string `json:"day,omitempty"`
+	// Kind is that of the jobs, or for parts of the jobs that they are parts of.
 	Kind   jobs.Kind `json:"kind,omitempty"`
 	Lane   string    `json:"lane,omitempty"`
 	Tenant string    `json:"tenant,omitempty"`
@@ -167,9 +169,10 @@ func sumsOf(a jobs.Attempt) Sums {
 	return s
 }
 
-// encodeAccount writes what is summed up together, but for the day.
+// encodeAccount writes what is summed up together, but for the day. What a part costs is
+// its parent's kind: the question is what summaries cost, and not their requests.
 func encodeAccount(j jobs.Job) string {
-	return strings.Join([]string{string(j.Kind), j.Lane, j.Tenant, j.Group, url.QueryEscape(j.Model)}, " ")
+	return strings.Join([]string{string(cmp.Or(j.ParentKind, j.Kind)), j.Lane, j.Tenant, j.Group, url.QueryEscape(j.Model)}, " ")
 }
 
 func decodeAccount(day, text string) Account {

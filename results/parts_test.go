@@ -337,6 +337,23 @@ func TestParentsOfAGroupAreCountedAndListedWithoutTheirParts(t *testing.T) {
 	})
 }
 
+// TestPartsArePaidForByTheKindOfTheirParent in the ledger.
+//
+// Guarantee: G24.
+func TestPartsArePaidForByTheKindOfTheirParent(t *testing.T) {
+	t.Parallel()
+	h := onRedis(t, results.Config{})
+	part, _ := h.part(h.parent(jobs.Options{Group: "run"}), "one")
+	h.admit()
+	h.step(part.ID, jobs.SubmitStarted{Attempt: 1, Worker: "w", Endpoint: "openai"})
+	h.step(part.ID, jobs.Created{Attempt: 1, Reply: rawReply(t, fmt.Sprintf(priced, "resp_1", jobs.StatusCompleted))})
+	h.check()
+	lines := h.lines()
+	if len(lines) != 1 || lines[0].Kind != jobs.KindSummarize || lines[0].Group != "run" || lines[0].Job != part.ID {
+		t.Errorf("lines %+v", lines)
+	}
+}
+
 // TestParentsWithoutAPlannerAreCounted, and left where they are.
 //
 // Guarantee: G15.
