@@ -258,7 +258,7 @@ func New(id ID, request Request, o Options, now time.Time) Job {
 		j.Schema, j.Kind = schemaParent, request.Kind
 		j.Plan = &Plan{Since: now, Nonce: o.Nonce, PromptCache: o.PromptCache}
 	} else {
-		j.describe(request, o)
+		j = described(j, request, o)
 	}
 	if j.Aside() {
 		j.AskAt = j.askFirst()
@@ -284,8 +284,8 @@ func New(id ID, request Request, o Options, now time.Time) Job {
 	return j
 }
 
-// describe takes down what the request of a response says of itself.
-func (j *Job) describe(request Request, o Options) {
+// described is the record of a response with what its request says of itself.
+func described(j Job, request Request, o Options) Job {
 	j.Effort, j.Include = request.effort(), request.Includes()
 	if o.GrowOutputTo > 0 {
 		j.OutputCap = request.outputCap()
@@ -293,6 +293,7 @@ func (j *Job) describe(request Request, o Options) {
 	if o.PromptCache {
 		j.PromptCacheKey = request.PromptCacheKey()
 	}
+	return j
 }
 
 // stored is a time as records hold it: UTC, in milliseconds. A year before the

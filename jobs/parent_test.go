@@ -40,8 +40,12 @@ func TestParentMatrix(t *testing.T) {
 		}
 	}
 	columns := []situation{
-		{"new", build()}, {"waits", build(parentPlanned)}, {"succ", build(parentPlanned, parentResult)},
-		{"fail", build(parentFailed)}, {"canc", build(parentPlanned, cancel)}, {"exp", build(deadline)},
+		{"new", build()},
+		{"waits", build(parentPlanned)},
+		{"succ", build(parentPlanned, parentResult)},
+		{"fail", build(parentFailed)},
+		{"canc", build(parentPlanned, cancel)},
+		{"exp", build(deadline)},
 		{"again", func(tb testing.TB) jobs.Job {
 			tb.Helper()
 			return apply(tb, build(parentFailed)(tb), jobs.RetryRequested{})
