@@ -25,7 +25,12 @@ func (c *cli) getCommand() *cobra.Command {
 		Long: `get shows a job: its state, what it waits for, what a person can do, what it cost
 and what of that was wasted, and a timeline of all that has happened to it, with
 the times, ids, errors and tokens of each attempt. With --json it prints the
-record, the timeline and OpenAI's response object.`,
+record, the timeline and OpenAI's response object.
+
+Of a job that has parts, such as the summary of a document, it shows how these
+stand and what they cost together. Those that were there already, for another job
+with the same part, are no part of that sum. Its response is the result that was
+made of the answers to its parts.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("name one job id, as submit and list print it")
@@ -59,7 +64,11 @@ record, the timeline and OpenAI's response object.`,
 			if err != nil {
 				return err
 			}
-			return writeJob(c.stdout, j, why, c.advise(j, ""), dependents, s.Now())
+			parts, err := s.parts(ctx, j)
+			if err != nil {
+				return err
+			}
+			return writeJob(c.stdout, j, why, c.advise(j, ""), dependents, parts, s.Now())
 		})
 	})
 	return cmd
@@ -94,7 +103,7 @@ func watchable(j jobs.Job) string {
 }
 
 // writeJob shows a job to people.
-func writeJob(w io.Writer, j jobs.Job, why, advice string, dependents []jobs.ID, now time.Time) error {
+func writeJob(w io.Writer, j jobs.Job, why, advice string, dependents []jobs.ID, parts *partsView, now time.Time) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", j.ID, j.State)
 	columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -109,6 +118,10 @@ func writeJob(w io.Writer, j jobs.Job, why, advice string, dependents []jobs.ID,
 	}
 	row("what to do", advice)
 	row("progress", watchable(j))
+	if j.Kind != jobs.KindResponse {
+		row("kind", printable(string(j.Kind)))
+	}
+	row("part of", partOf(j))
 	row("note", note(j))
 	row("model", printable(j.Model))
 	row("lane", fmt.Sprintf("%s, priority %d", j.Lane, j.Priority))
@@ -132,19 +145,26 @@ func writeJob(w io.Writer, j jobs.Job, why, advice string, dependents []jobs.ID,
 	for _, key := range slices.Sorted(maps.Keys(j.Metadata)) {
 		row("metadata", printable(key+"="+j.Metadata[key]))
 	}
-	if r := j.Result; r != nil {
+	if r := j.Result; r != nil && r.ResponseID != "" {
 		row("response", strings.TrimSpace(r.ResponseID+"  "+r.Status+"  "+printable(r.Model)))
 	}
-	if u := paid(j); u != (jobs.Usage{}) {
-		row("tokens", formatUsage(u))
+	used, bill := paid(j), spentOn(j)
+	if parts != nil {
+		used, bill = parts.Usage, parts.spent
 	}
-	bill := spentOn(j)
+	if used != (jobs.Usage{}) {
+		row("tokens", formatUsage(used))
+	}
 	row("cost", bill.String())
 	row("prompt cache", cacheSaved(bill.saved))
 	row("wasted", wasted(j))
 	row("not known", unknown(j))
 	_ = columns.Flush()
-	fmt.Fprintf(&b, "attempts: %d made, %d of %d counted\n", tries(j), j.Counted(), j.MaxAttempts)
+	if parts != nil {
+		parts.write(&b)
+	} else {
+		fmt.Fprintf(&b, "attempts: %d made, %d of %d counted\n", tries(j), j.Counted(), j.MaxAttempts)
+	}
 	writeTimeline(&b, timeline(j), now)
 	for _, e := range j.Outbox {
 		fmt.Fprintf(&b, "still to do: %s\n", undone(e))

@@ -159,7 +159,7 @@ func TestGetTellsTheLifeOfAJob(t *testing.T) {
 			if !s.State.Terminal() {
 				why = "what the client says"
 			}
-			if err := writeJob(&b, s.Job, why, (&cli{}).advise(s.Job, ""), nil, s.at(now)); err != nil {
+			if err := writeJob(&b, s.Job, why, (&cli{}).advise(s.Job, ""), nil, nil, s.at(now)); err != nil {
 				t.Fatal(err)
 			}
 			page := filepath.Join("testdata", "get", name+".txt")

@@ -125,6 +125,8 @@ type jobView struct {
 	Waste    *wasteView      `json:"waste,omitempty"`
 	Timeline []happening     `json:"timeline"`
 	Response json.RawMessage `json:"response"`
+	// Parts are those of a job that has some.
+	Parts *partsView `json:"parts,omitempty"`
 }
 
 // view is a job with its response, null if there is none.
@@ -141,6 +143,9 @@ func (c *cli) view(ctx context.Context, s *session, j jobs.Job) (jobView, error)
 		return jobView{}, err
 	}
 	if v.Why, err = s.Why(ctx, j); err != nil {
+		return jobView{}, err
+	}
+	if v.Parts, err = s.parts(ctx, j); err != nil {
 		return jobView{}, err
 	}
 	v.Response, err = s.Response(ctx, j.ID)

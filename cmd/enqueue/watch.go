@@ -24,6 +24,9 @@ with --stream, and ends with the job. It can be stopped and started again: it
 shows what is kept of the beginning, and goes on. What the stream did not bring
 is printed at the end, so that what is printed is the whole answer.
 
+Of a job that has parts, such as the summary of a document, it says on stderr how
+many of them have ended, and prints its text at the end.
+
 When an attempt fails and another one begins, its text begins anew; stderr says
 so. A job without --stream shows nothing until it has ended, and one that is held
 for a person is not waited for, as with wait. With --json each
@@ -49,7 +52,10 @@ func (c *cli) watch(ctx context.Context, s *session, id jobs.ID, reasoning bool)
 	if err != nil {
 		return err
 	}
+	follow := v.follow
 	switch {
+	case j.Kind.IsParent():
+		follow = v.followParts
 	case !j.Stream && !j.State.Terminal():
 		c.console.say("%s was not submitted with --stream, so its answer comes all at once; waiting for its end.", id)
 	case j.State == jobs.StateWaiting && len(j.Attempts) == 0:
@@ -57,7 +63,7 @@ func (c *cli) watch(ctx context.Context, s *session, id jobs.ID, reasoning bool)
 			c.console.say("%s waits for %s.", id, why)
 		}
 	}
-	if err := v.follow(ctx, s); err != nil {
+	if err := follow(ctx, s); err != nil {
 		v.endLine()
 		return c.stopped(ctx, err, c.call("watch", id))
 	}
