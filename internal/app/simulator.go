@@ -37,6 +37,7 @@ func simulatorConfig(cfg config.Simulator, log *slog.Logger) simulator.Config {
 	sim := simulator.Config{
 		Queued: cfg.Queued, Running: cfg.Running, Batch: cfg.Batch, EnqueuedTokens: cfg.EnqueuedTokens, Jitter: 0.2,
 		RequestsPerMinute: cfg.RequestsPerMinute, TokensPerMinute: cfg.TokensPerMinute,
+		ExactTokens: cfg.ExactTokens, WrongCitations: float64(cfg.WrongCitations) / 100,
 		Logger: log,
 	}
 	for _, of := range cfg.Projects() {

@@ -108,7 +108,7 @@ func TestLoadWithoutSourcesReturnsTheDefaults(t *testing.T) {
 		Log:       config.Log{Level: slog.LevelInfo, Format: config.LogAuto},
 		Shutdown:  config.Shutdown{Grace: 25 * time.Second},
 		Simulator: config.Simulator{
-			Addr: "127.0.0.1:8081", Queued: time.Second, Running: 3 * time.Second,
+			Addr: "127.0.0.1:8081", Queued: time.Second, Running: 3 * time.Second, ExactTokens: true, WrongCitations: 5,
 		},
 	}
 	got := load(t, config.Sources{})
@@ -184,6 +184,8 @@ func samples() map[string][3]string {
 		"simulator.running":             {"1s", "2s", "0s"},
 		"simulator.batch":               {"1s", "2s", "0s"},
 		"simulator.enqueued_tokens":     {"1", "2", "0"},
+		"simulator.exact_tokens":        {"false", "false", "false"},
+		"simulator.wrong_citations":     {"1", "2", "3"},
 		"simulator.requests_per_minute": {"11", "12", "13"},
 		"simulator.tokens_per_minute":   {"11", "12", "13"},
 		"simulator.api_keys":            {"a", "b@proj_b", "c"},
@@ -328,7 +330,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 		Shutdown:  config.Shutdown{Grace: 2 * time.Second},
 		Simulator: config.Simulator{
 			Addr: "127.0.0.1:2", Queued: 3 * time.Second, Running: 2 * time.Second,
-			Batch: 2 * time.Second, EnqueuedTokens: 2, RequestsPerMinute: 12, TokensPerMinute: 12,
+			Batch: 2 * time.Second, EnqueuedTokens: 2, WrongCitations: 2, RequestsPerMinute: 12, TokensPerMinute: 12,
 			APIKeys: config.NewSecret("b@proj_b"), WebhookURL: "http://b/", WebhookSecret: config.NewSecret("b"),
 		},
 	}

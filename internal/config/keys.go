@@ -146,6 +146,8 @@ func keys() []key {
 		{name: "simulator.enqueued_tokens", fallback: "0", kind: count(0, 1_000_000_000), doc: "Its limit of the input tokens of a model's open batches, 0 for none."},
 		{name: "simulator.requests_per_minute", fallback: "0", kind: count(0, 1_000_000_000), doc: "Its limit of requests a minute, 0 for none."},
 		{name: "simulator.tokens_per_minute", fallback: "0", kind: count(0, 1_000_000_000), doc: "Its limit of tokens a minute, 0 for none."},
+		{name: "simulator.exact_tokens", fallback: "true", kind: toggle(), doc: "Whether it counts tokens as OpenAI's models do; otherwise they are a quarter of the bytes."},
+		{name: "simulator.wrong_citations", fallback: "5", kind: count(0, 100), doc: "How many of a hundred passages its answers quote wrongly, where they have to quote."},
 		{name: "simulator.api_keys", kind: ofProjects("KEY or KEY@PROJECT, with commas between them", true, printable), private: true, doc: "Keys that it accepts, each alone or with the project that it opens; empty for any."},
 		{name: "simulator.webhook_url", kind: ofProjects("URL or URL@PROJECT, with commas between them", false, webhookURL), doc: "Where it tells that a background response has ended, for the responses of no project or of one."},
 		{name: "simulator.webhook_secret", kind: ofProjects("SECRET or SECRET@PROJECT, with commas between them", true, printable), private: true, doc: "What it signs that with; with several of one project, each signs."},

@@ -23,6 +23,10 @@ type Simulator struct {
 	// RequestsPerMinute and TokensPerMinute are its limits, 0 for none.
 	RequestsPerMinute int `mapstructure:"requests_per_minute"`
 	TokensPerMinute   int `mapstructure:"tokens_per_minute"`
+	// ExactTokens has tokens counted as OpenAI's models do.
+	ExactTokens bool `mapstructure:"exact_tokens"`
+	// WrongCitations is how many of a hundred passages are quoted wrongly.
+	WrongCitations int `mapstructure:"wrong_citations"`
 	// APIKeys, WebhookURL and WebhookSecret are lists, see [Simulator.Projects].
 	APIKeys       Secret `mapstructure:"api_keys"`
 	WebhookURL    string `mapstructure:"webhook_url"`

@@ -100,6 +100,8 @@ type configPatch struct {
 	RequestsPerMinute *int       `json:"requests_per_minute"`
 	TokensPerMinute   *int       `json:"tokens_per_minute"`
 	LimitPolls        *bool      `json:"limit_polls"`
+	ExactTokens       *bool      `json:"exact_tokens"`
+	WrongCitations    *float64   `json:"wrong_citations"`
 	PollAfter         *Duration  `json:"poll_after"`
 	Models            *[]string  `json:"models"`
 	APIKeys           *[]string  `json:"api_keys"`
@@ -129,6 +131,12 @@ func (p configPatch) apply(c Config) Config {
 	}
 	if p.TokensPerMinute != nil {
 		c.TokensPerMinute = *p.TokensPerMinute
+	}
+	if p.ExactTokens != nil {
+		c.ExactTokens = *p.ExactTokens
+	}
+	if p.WrongCitations != nil {
+		c.WrongCitations = *p.WrongCitations
 	}
 	if p.LimitPolls != nil {
 		c.LimitPolls = *p.LimitPolls
@@ -167,6 +175,7 @@ func (s *settings) export() configPatch {
 		Queued: new(Duration(s.Queued)), Running: new(Duration(s.Running)),
 		Batch: new(Duration(s.Batch)), EnqueuedTokens: &s.EnqueuedTokens, Jitter: &s.Jitter,
 		RequestsPerMinute: &s.RequestsPerMinute, TokensPerMinute: &s.TokensPerMinute, LimitPolls: &s.LimitPolls,
+		ExactTokens: &s.ExactTokens, WrongCitations: &s.WrongCitations,
 		PollAfter: new(Duration(s.PollAfter)), Models: &s.Models, APIKeys: &keys,
 		Projects: &projects, Webhooks: &webhooks, WebhookRetry: new(Duration(s.WebhookRetry)),
 	}

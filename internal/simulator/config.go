@@ -69,6 +69,15 @@ type Config struct {
 	// Transport carries the webhooks. Nil means one of the simulator's own.
 	Transport http.RoundTripper
 
+	// ExactTokens has tokens counted as OpenAI's models since gpt-4o do. Without it they are a
+	// quarter of the bytes, which costs nothing.
+	ExactTokens bool
+
+	// WrongCitations is how many of the passages that answers quote are quoted wrongly, from 0 (none)
+	// to 1: in other words than they stand there, or from another section. Which ones depends on
+	// their words alone.
+	WrongCitations float64
+
 	// Retention is how many responses are kept. Beyond it the oldest ended ones are forgotten,
 	// as OpenAI's expire; responses that have not ended are never forgotten. 0 means 200,000.
 	Retention int
@@ -114,6 +123,9 @@ func (c Config) Validate() error {
 	}
 	if !(c.Jitter >= 0 && c.Jitter <= 1) {
 		refuse("jitter: %v is not between 0 and 1", c.Jitter)
+	}
+	if !(c.WrongCitations >= 0 && c.WrongCitations <= 1) {
+		refuse("wrong_citations: %v is not between 0 and 1", c.WrongCitations)
 	}
 	for _, n := range []struct {
 		name  string

@@ -180,7 +180,7 @@ func (e *exchange) accept(b *body) (*request, *apiError) {
 
 // understand validates a create.
 func (e *exchange) understand(b *body) (*request, *apiError) {
-	q, err := parseRequest(b, e.settings.models)
+	q, err := parseRequest(b, e.settings)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +261,7 @@ func (e *exchange) admit(q *request, aside *liveRule) *record {
 // newRecord makes a response whose life is still to be planned.
 func (e *exchange) newRecord(q *request) *record {
 	id := newResponseID()
-	text, function := standIn(q)
+	text, function := standIn(q, e.settings.WrongCitations)
 	out := newOutput(q, text, function)
 	return &record{
 		entry: &entry{
@@ -318,6 +318,10 @@ func (e *exchange) plan(r *record, later *liveRule, now time.Time) {
 	if fault.Incomplete != "" {
 		outcome = StatusIncomplete
 		r.output.halve(fault.Incomplete)
+		r.outputTokens = clampTokens(r.output.tokens)
+	}
+	if fault.Answer != "" {
+		r.output.spoil(fault.Answer)
 		r.outputTokens = clampTokens(r.output.tokens)
 	}
 	r.life = newLife(now, queued, running, outcome)

@@ -54,6 +54,9 @@ type FaultAction struct {
 	// Incomplete ends the response incomplete for the given reason, max_output_tokens or
 	// content_filter, with half of its answer, after its usual time.
 	Incomplete string `json:"incomplete,omitempty"`
+	// Answer spoils what the response answers, which then completes all the same: cut breaks it off
+	// in the middle, and misshapen takes the last member of a JSON object away.
+	Answer string `json:"answer,omitempty"`
 	// Queued and Running replace the configured durations, without jitter.
 	Queued  *Duration `json:"queued,omitempty"`
 	Running *Duration `json:"running,omitempty"`
@@ -137,6 +140,9 @@ func (a *FaultAction) problems(op string) []error {
 	if a.Incomplete != "" && a.Fail != nil {
 		refuse("incomplete: contradicts fail")
 	}
+	if !slices.Contains([]string{"", answerCut, answerMisshapen}, a.Answer) {
+		refuse("answer: %q is not cut or misshapen", a.Answer)
+	}
 	if a.NeverEnds && (a.Fail != nil || a.Incomplete != "" || a.IgnoreBackground) {
 		refuse("never_ends: contradicts fail, incomplete and ignore_background")
 	}
@@ -170,7 +176,7 @@ func (a *FaultAction) problems(op string) []error {
 	}
 	errs = append(errs, a.webhookProblems(op)...)
 	if a.shapesLife() && op != "create" && op != "" {
-		errs = append(errs, errors.New("action: never_ends, fail, incomplete, queued, running, stale, missing, ignore_background, "+
+		errs = append(errs, errors.New("action: never_ends, fail, incomplete, answer, queued, running, stale, missing, ignore_background, "+
 			"stream_cut, stream_stall and stream_refuse need match.op create"))
 	}
 	if !a.shapesLife() && !a.shapesAnswer() && !a.shapesWebhook() && a.Expire == 0 {
@@ -220,7 +226,7 @@ func (a *FaultAction) shapesWebhook() bool {
 
 // shapesLife reports whether the action changes the life of the response that is created.
 func (a *FaultAction) shapesLife() bool {
-	return a.NeverEnds || a.Fail != nil || a.Incomplete != "" || a.Queued != nil || a.Running != nil || a.Stale != nil || a.Missing != nil ||
+	return a.NeverEnds || a.Fail != nil || a.Incomplete != "" || a.Answer != "" || a.Queued != nil || a.Running != nil || a.Stale != nil || a.Missing != nil ||
 		a.IgnoreBackground || a.StreamCut != 0 || a.StreamStall != 0 || a.StreamRefuse
 }
 

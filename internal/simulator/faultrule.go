@@ -138,6 +138,8 @@ func (a *FaultAction) set(name, value string) (err error) {
 		failure().Message = value
 	case "incomplete":
 		a.Incomplete = value
+	case "answer":
+		a.Answer = value
 	case "queued":
 		a.Queued = new(Duration)
 		err = a.Queued.UnmarshalText([]byte(value))

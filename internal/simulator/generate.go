@@ -17,18 +17,25 @@ const (
 
 // generate returns JSON that conforms to the schema, filled from the digest: strings whose name
 // suggests a summary get one, and so on. The same schema and digest give the same JSON. A schema
-// that no value satisfies gets one that satisfies part of it.
-func generate(schema *node, d *digest) string {
-	g := &generator{root: schema, digest: d}
+// that no value satisfies gets one that satisfies part of it. Quotes, and references to what the
+// material holds, are true of the material.
+func generate(schema *node, d *digest, m *material) string {
+	g := &generator{root: schema, digest: d, material: m}
 	g.measure()
 	return string(g.value(nil, schema, place{}))
 }
 
 type generator struct {
-	root    *node
-	digest  *digest
-	heights map[*node]int // of the schemas below root: how many levels a value needs at least
-	values  int           // written so far
+	root     *node
+	digest   *digest
+	material *material
+	heights  map[*node]int // of the schemas below root: how many levels a value needs at least
+	values   int           // written so far
+
+	// known are members of the object that is written next, as JSON, and stated is the passage that
+	// its statement is about.
+	known  map[string]string
+	stated *passage
 }
 
 // place is where in the answer a value stands.
@@ -65,6 +72,9 @@ func (g *generator) value(dst []byte, schema *node, at place) []byte {
 	case "number":
 		return strconv.AppendFloat(dst, fitNumber(schema, 0.5+float64(at.index), false), 'f', -1, 64)
 	case "boolean":
+		if at.name == "answered" {
+			return appendBool(dst, g.material.answers())
+		}
 		return appendBool(dst, at.index%2 == 0)
 	case "null":
 		return append(dst, "null"...)
@@ -234,9 +244,19 @@ func (g *generator) object(dst []byte, schema *node, at place) []byte {
 		dst = g.value(dst, property, at.inside(key))
 		written++
 	}
+	known := g.known
+	g.known = nil
 	properties := schema.member("properties")
 	if properties != nil {
 		for _, key := range properties.keys {
+			if value, ok := known[key]; ok {
+				if written > 0 {
+					dst = append(dst, ',')
+				}
+				dst = append(append(appendQuoted(dst, key), ':'), value...)
+				written++
+				continue
+			}
 			optional := !schema.requires(key)
 			if optional && (g.small(at) || g.height(properties.members[key]) >= unreachable || written >= schema.count("maxProperties", maxValues)) {
 				continue
@@ -260,6 +280,9 @@ func (g *generator) object(dst []byte, schema *node, at place) []byte {
 }
 
 func (g *generator) array(dst []byte, schema *node, at place) []byte {
+	if filled, ok := g.elements(dst, schema, at); ok {
+		return filled
+	}
 	least := min(schema.count("minItems", 0), maxValues)
 	n := max(least, generousItems)
 	items := schema.member("items")

@@ -1,5 +1,7 @@
 package simulator
 
+import "encoding/json"
+
 // Reasons for which a response ends incomplete.
 const (
 	reasonMaxTokens = "max_output_tokens"
@@ -16,11 +18,12 @@ type output struct {
 	tokens     int    // including those for reasoning
 	reasoning  int
 	hasMessage bool // false if reasoning used up all tokens
+	count      func(text string) int
 }
 
 // newOutput bounds an answer by the request's max_output_tokens.
 func newOutput(q *request, text, function string) output {
-	out := output{text: text, function: function, hasMessage: true, reasoning: reasoningTokens(q.effort)}
+	out := output{text: text, function: function, hasMessage: true, reasoning: reasoningTokens(q.effort), count: q.count}
 	out.reasons = out.reasoning > 0
 	if limit := q.maxOutput; limit > 0 {
 		if out.reasoning >= limit {
@@ -29,15 +32,41 @@ func newOutput(q *request, text, function string) output {
 			out.text, out.cut = cutToTokens(text, rest), true
 		}
 	}
-	out.tokens = out.reasoning + tokensOf(len(out.text))
+	out.recount()
 	return out
 }
+
+func (o *output) recount() { o.tokens = o.reasoning + o.count(o.text) }
 
 // halve cuts an answer in the middle, for the given reason.
 func (o *output) halve(reason string) {
 	o.text = cutToTokens(o.text, tokensOf(len(o.text))/2)
 	o.cut, o.filtered = true, reason == reasonFilter
-	o.tokens = o.reasoning + tokensOf(len(o.text))
+	o.recount()
+}
+
+// The ways in which an answer is spoiled.
+const (
+	answerCut       = "cut"
+	answerMisshapen = "misshapen"
+)
+
+// spoil has an answer be what it should not be, without saying so.
+func (o *output) spoil(how string) {
+	switch how {
+	case answerCut:
+		o.text = cutToTokens(o.text, tokensOf(len(o.text))/2)
+	case answerMisshapen:
+		n := &node{kind: objectNode}
+		if json.Valid([]byte(o.text)) {
+			n = parseNode(json.RawMessage(o.text))
+		}
+		if last := len(n.keys) - 1; last >= 0 {
+			n.keys = n.keys[:last]
+		}
+		o.text = string(n.appendJSON(nil))
+	}
+	o.recount()
 }
 
 // reason is why an answer that is cut is.

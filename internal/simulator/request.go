@@ -32,8 +32,9 @@ type request struct {
 	tools     []functionTool
 	choice    toolChoice
 
-	inputTokens int // including those of the responses before this one
-	carried     int // tokens of the responses before this one, which are billed again
+	count       func(text string) int // of tokens
+	inputTokens int                   // including those of the responses before this one
+	carried     int                   // tokens of the responses before this one, which are billed again
 
 	echo echo
 }
@@ -51,7 +52,7 @@ type echo struct {
 // parseRequest validates the body of a create. The order of the checks is the API's: what is
 // missing, what is unknown, types and bounds, then what the model cannot do. References to
 // other responses are the caller's to check.
-func parseRequest(b *body, models *catalogue) (*request, *apiError) {
+func parseRequest(b *body, set *settings) (*request, *apiError) {
 	r := newReader(b.members)
 	r.present()
 	q := &request{rawInput: b.members["input"], metadata: b.metadata}
@@ -60,7 +61,7 @@ func parseRequest(b *body, models *catalogue) (*request, *apiError) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	m, ok := models.find(name)
+	m, ok := set.models.find(name)
 	if !ok {
 		return nil, errModelNotFound(name)
 	}
@@ -74,6 +75,10 @@ func parseRequest(b *body, models *catalogue) (*request, *apiError) {
 	}
 	if err := q.checkModel(r); err != nil {
 		return nil, err
+	}
+	q.count = tokensIn
+	if set.ExactTokens {
+		q.count = exactTokens
 	}
 	q.countInput()
 	return q, nil
@@ -236,11 +241,11 @@ func (q *request) checkModel(r *reader) *apiError {
 	return nil
 }
 
-// countInput estimates the tokens of everything the model would read.
+// countInput counts the tokens of everything the model would read.
 func (q *request) countInput() {
-	n := tokensOf(len(q.echo.instructions)) + tokensOf(len(q.echo.tools)) + tokensOf(len(q.format.raw))
+	n := q.count(plain(q.echo.instructions)) + q.count(string(q.echo.tools)) + q.count(string(q.format.raw))
 	for _, item := range q.input {
-		n += item.tokens
+		n += item.tokens - tokensIn(item.text) + q.count(item.text)
 	}
 	q.inputTokens = n
 }

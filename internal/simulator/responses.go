@@ -107,7 +107,7 @@ func (e *exchange) countTokens() {
 		e.refuse(err)
 		return
 	}
-	q, err := parseRequest(b, e.settings.models)
+	q, err := parseRequest(b, e.settings)
 	if err == nil {
 		err = e.resolveInput(q)
 	}

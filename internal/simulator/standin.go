@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"unicode"
@@ -13,22 +14,40 @@ const shortSubject = 280
 // standIn answers a request in place of a language model: with a call of a function if the
 // request demands one, else with text of the format that it asks for. The answer depends on the
 // request alone.
-func standIn(q *request) (text, function string) {
+//
+// wrong is how many of the passages that it cites are cited wrongly, from 0 (none) to 1.
+func standIn(q *request, wrong float64) (text, function string) {
 	subject, ofTool := q.subject()
-	d := digestOf(subject)
+	m := readMaterial(subject)
+	m.wrong, m.question = wrong, q.question()
+	d := digestOf(m.text)
 	if tool := q.toolToCall(subject, ofTool); tool != nil {
 		if tool.parameters == nil {
 			return "{}", tool.name
 		}
-		return generate(tool.parameters, d), tool.name
+		return generate(tool.parameters, d, m), tool.name
 	}
 	switch q.format.kind {
 	case "json_schema":
-		return generate(q.format.schema, d), ""
+		if m.kind == kindAnswer {
+			return mend(q.format.schema, strings.TrimSpace(m.text)), ""
+		}
+		return generate(q.format.schema, d, m), ""
 	case "json_object":
 		return string(appendQuoted([]byte(`{"answer":`), d.reply(ofTool, q.verbosity))) + "}", ""
 	}
 	return d.reply(ofTool, q.verbosity), ""
+}
+
+// question is what the instructions ask of the material, in lower case.
+func (q *request) question() string {
+	var text string
+	if json.Unmarshal(q.echo.instructions, &text) != nil {
+		return ""
+	}
+	_, asked, _ := strings.Cut(text, "The question: ")
+	asked, _, _ = strings.Cut(asked, "\n")
+	return strings.ToLower(asked)
 }
 
 // subject is what the request wants an answer to: the outputs of functions if they come last,

@@ -59,7 +59,7 @@ func directions() []direction {
 		{"internal/responses", []string{module + "/jobs", sdk + "/option", sdk + "/responses", sdk + "/webhooks", prometheus + "/..."}, "the only speaker of the SDK; its root package would double the cold build"},
 		{"internal/config", []string{module + "/jobs", module + "/internal/blobsurl", module + "/internal/redisurl", "github.com/spf13/viper", "github.com/spf13/pflag", "github.com/go-viper/mapstructure/v2"}, "configuration is plain values, with the vocabulary's defaults, that know nobody who uses them"},
 		{"internal/api", []string{module + "/jobs", prometheus + "/..."}, adapter},
-		{"internal/simulator", nil, "a stand-in for OpenAI must not share code with what is tested against it"},
+		{"internal/simulator", []string{"github.com/tiktoken-go/tokenizer/..."}, "a stand-in for OpenAI must not share code with what is tested against it"},
 		{"internal/doctor", []string{module + "/jobs", module + "/results", module + "/internal/redisurl", redisClient}, "it asks Redis as it is, and the endpoints through an interface of its own"},
 		{"internal/app", []string{module + "/...", redisClient + "/...", prometheus + "/...", "github.com/alicebob/miniredis/v2/...", "golang.org/x/sync/..."}, "the composition root knows everyone and speaks to no outside world itself"},
 		{"internal/testlog", nil, "for tests"},

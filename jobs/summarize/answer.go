@@ -116,7 +116,7 @@ func (c checker) read(text string, verify func(*Citation)) (Summary, string) {
 	return Summary{
 		Answered: a.Answered, Title: oneLine(a.Title, titleRunes), Language: oneLine(a.Language, languageRunes), Text: strings.TrimSpace(a.Summary),
 		KeyPoints: statements(a.KeyPoints), OpenQuestions: statements(a.OpenQuestions),
-		Dates: tidied(a.Dates), Names: tidied(a.Names), Numbers: tidied(a.Numbers),
+		Dates: tidied(a.Dates, "D"), Names: tidied(a.Names, "N"), Numbers: tidied(a.Numbers, "X"),
 	}, ""
 }
 
@@ -154,12 +154,12 @@ func appendCitation(list []Citation, c Citation) []Citation {
 const maxMentions = 60
 
 // tidied returns mentions without those that say nothing or that were said.
-func tidied(list []Mention) []Mention {
+func tidied(list []Mention, letter string) []Mention {
 	out := make([]Mention, 0, len(list))
 	seen := make(map[string]bool, len(list))
 	for _, m := range list {
 		m.Value, m.Meaning = oneLine(m.Value, 300), oneLine(m.Meaning, 500)
-		if key := mentionKey(m); m.Value != "" && !seen[key] && len(out) < maxMentions {
+		if key := mentionKey(letter, m); m.Value != "" && !seen[key] && len(out) < maxMentions {
 			seen[key] = true
 			out = append(out, m)
 		}
@@ -167,9 +167,14 @@ func tidied(list []Mention) []Mention {
 	return out
 }
 
-// mentionKey is the same for mentions of the same with the same meaning.
-func mentionKey(m Mention) string {
-	return strings.ToLower(m.Value) + "\x00" + strings.ToLower(m.Meaning)
+// mentionKey is the same for mentions that say the same, of dates D, names N or numbers X. A name
+// is one however it is explained; a date or a number can mean several things.
+func mentionKey(letter string, m Mention) string {
+	key := letter + strings.ToLower(m.Value)
+	if letter != "N" {
+		key += "\x00" + strings.ToLower(m.Meaning)
+	}
+	return key
 }
 
 func compactJSON(raw json.RawMessage) json.RawMessage {

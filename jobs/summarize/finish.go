@@ -78,7 +78,7 @@ func (r *run) partial(notes []note) Summary {
 	seen := make(map[string]bool)
 	mentions := func(letter string, all, list []Mention) []Mention {
 		for _, m := range list {
-			if key := letter + mentionKey(m); !seen[key] {
+			if key := mentionKey(letter, m); !seen[key] {
 				seen[key] = true
 				all = append(all, m)
 			}

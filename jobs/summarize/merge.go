@@ -82,7 +82,7 @@ func place(c Citation) string {
 func (m *merging) mentions(b *strings.Builder, title, letter string, all, list []Mention) []Mention {
 	begun := false
 	for _, mention := range list {
-		key := letter + mentionKey(mention)
+		key := mentionKey(letter, mention)
 		if m.written[key] {
 			continue
 		}
@@ -216,7 +216,7 @@ func (r *resolver) mentions(ids []string, letter string, all []Mention) []Mentio
 			r.miss(id)
 		}
 	}
-	return tidied(out)
+	return tidied(out, letter)
 }
 
 // grouping parts notes into those that are merged with one another. Like the document itself
