@@ -29,7 +29,7 @@ func (g *generator) roleOf(items *node, levels int) role {
 	if items == nil || items.kind != objectNode {
 		return noRole
 	}
-	if pattern := items.member("pattern"); pattern != nil && len(g.material.ids(pattern.text)) > 0 {
+	if items.member("pattern") != nil && g.material.kind == kindSummaries {
 		return codes
 	}
 	properties := items.member("properties")

@@ -235,7 +235,7 @@ const keptMentions = 5
 
 // mentions finds some of what a list of that name would hold.
 func (m *material) mentions(list string) []mention {
-	pattern := ""
+	var pattern string
 	switch {
 	case strings.Contains(list, "date"):
 		pattern = `\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}\.? (?:January|February|March|April|May|June|July|August|September|October|November|December) \d{4}\b|\b(?:19|20)\d{2}\b`

@@ -21,8 +21,6 @@ func (r Range) Add(other Range) Range {
 	return Range{r.Low + other.Low, r.Expected + other.Expected, r.High + other.High}
 }
 
-func (r Range) times(n int) Range { return Range{r.Low * n, r.Expected * n, r.High * n} }
-
 // within bounds a range by a limit, 0 for none.
 func (r Range) within(limit int) Range {
 	if limit <= 0 {
@@ -64,10 +62,9 @@ func (p *Preparer) forecast(counts []int) Forecast {
 		f.OutputTokens = f.OutputTokens.Add(p.options.answer(st, n))
 	}
 	if len(counts) > 1 {
-		p.addMerges(&f, len(counts), noteTokens(), stageMerge, stageLast)
+		f = p.withMerges(f, len(counts), noteTokens(), stageMerge, stageLast)
 	}
-	f.addRepairs()
-	return f
+	return f.withRepairs()
 }
 
 // filePageTokens is what a page of a file costs: OpenAI reads both its text and a picture of it.
@@ -81,8 +78,7 @@ func (p *Preparer) forecastFile(doc Document) Forecast {
 	}
 	f := Forecast{Parts: 1, PartTokens: input + p.frames.overhead[stageWhole], Estimated: true}
 	f.OutputTokens = p.options.answer(stageWhole, input)
-	f.addRepairs()
-	return f
+	return f.withRepairs()
 }
 
 func (p *Preparer) forecastAcross(across []Named) Forecast {
@@ -90,11 +86,8 @@ func (p *Preparer) forecastAcross(across []Named) Forecast {
 	for _, named := range across {
 		size += noteSize(note{Summary: named.Summary}, false)
 	}
-	var f Forecast
 	mean := size / len(across)
-	p.addMerges(&f, len(across), Range{mean, mean, mean + mean/4}, stageMergeAcross, stageLastAcross)
-	f.addRepairs()
-	return f
+	return p.withMerges(Forecast{}, len(across), Range{mean, mean, mean + mean/4}, stageMergeAcross, stageLastAcross).withRepairs()
 }
 
 // What one answer has, in tokens: a word, a statement with its sources, one that is merged, and
@@ -152,22 +145,26 @@ func noteTokens() Range {
 	return Range{Low: 60, Expected: full * 3 / 4, High: full * 2}
 }
 
-// addMerges adds the merging of n notes of a size.
-func (p *Preparer) addMerges(f *Forecast, n int, size Range, between, last stage) {
-	low, expected, high := p.merges(n, size.Low, between, last), p.merges(n, size.Expected, between, last), p.merges(n, size.High, between, last)
+// withMerges adds the merging of n notes of a size.
+func (p *Preparer) withMerges(f Forecast, n int, size Range, between, last stage) Forecast {
+	later := noteTokens()
+	low, expected, high := p.merges(n, size.Low, later.Low, between, last), p.merges(n, size.Expected, later.Expected, between, last),
+		p.merges(n, size.High, later.High, between, last)
 	each, end := p.options.answer(between, p.frames.part), p.options.answer(last, p.frames.part)
 	f.Merges = Range{low.requests, expected.requests, high.requests}
 	f.MergeTokens = Range{low.input, expected.input, high.input}
 	f.OutputTokens = f.OutputTokens.Add(end).Add(Range{
 		(low.requests - 1) * each.Low, (expected.requests - 1) * each.Expected, (high.requests - 1) * each.High,
 	})
+	return f
 }
 
 // tree is how many requests merge notes into one, and what they read.
 type tree struct{ requests, input int }
 
-// merges works out the tree over n notes that have so many tokens each.
-func (p *Preparer) merges(n, size int, between, last stage) tree {
+// merges works out the tree over n notes that have so many tokens each, and what is made of them
+// later many.
+func (p *Preparer) merges(n, size, later int, between, last stage) tree {
 	var t tree
 	size += markerTokens
 	for n > 2 && n*size > p.frames.part {
@@ -176,19 +173,20 @@ func (p *Preparer) merges(n, size int, between, last stage) tree {
 		groups := (n + per - 1) / per
 		t.requests += groups
 		t.input += n*size + groups*p.frames.overhead[between]
-		n = groups
+		n, size = groups, later+markerTokens
 	}
 	return tree{t.requests + 1, t.input + n*size + p.frames.overhead[last]}
 }
 
-// addRepairs makes room for one answer in ten to be mended.
-func (f *Forecast) addRepairs() {
+// withRepairs makes room for one answer in ten to be mended.
+func (f Forecast) withRepairs() Forecast {
 	requests := f.Requests().High
 	repairs := (requests + 9) / 10
 	mean := f.OutputTokens.High / requests
 	f.Merges.High += repairs
 	f.MergeTokens.High += repairs * (mean + repairTokens)
 	f.OutputTokens.High += repairs * mean
+	return f
 }
 
 // repairTokens is what the request of a repair has beside the answer.

@@ -24,9 +24,10 @@ const (
 	// stageMergeAcross and stageLastAcross do the same with summaries of several documents.
 	stageMergeAcross
 	stageLastAcross
-
-	stages
 )
+
+// stages is how many there are.
+const stages = int(stageLastAcross) + 1
 
 // answers reports whether the answer of the stage is the one that the caller gets.
 func (s stage) answers() bool { return s == stageWhole || s == stageLast || s == stageLastAcross }
@@ -260,7 +261,7 @@ func (o Options) frames() frames {
 	var f frames
 	most := 0
 	for s := range stages {
-		for _, text := range []string{o.instructions(s), string(o.schema(s))} {
+		for _, text := range []string{o.instructions(stage(s)), string(o.schema(stage(s)))} {
 			n, _, err := tokens.Count(text, maxChunkTokens)
 			if err != nil {
 				n = len(text) / usualBytes

@@ -2,6 +2,7 @@ package summarize
 
 import (
 	"iter"
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
@@ -22,7 +23,7 @@ type layout struct {
 
 type heading struct {
 	at    int
-	depth int8
+	depth uint8
 }
 
 // maxHeadings bounds the memory that a hostile document takes; of more, the rest is text.
@@ -85,8 +86,8 @@ func (l *layout) findHeadings(section int) {
 }
 
 // headingDepth returns the depth of the heading that a line is, or 0.
-func headingDepth(line string) int8 {
-	depth := int8(0)
+func headingDepth(line string) uint8 {
+	depth := uint8(0)
 	for int(depth) < len(line) && line[depth] == '#' {
 		depth++
 	}
@@ -110,7 +111,7 @@ func (l *layout) path(at int) string {
 		from = l.starts[section]
 	}
 	last := sort.Search(len(l.headings), func(i int) bool { return l.headings[i].at > at })
-	depth := int8(7)
+	depth := uint8(7)
 	for i := last - 1; i >= 0 && depth > 1 && l.headings[i].at >= from; i-- {
 		if h := l.headings[i]; h.depth < depth {
 			depth = h.depth
@@ -121,11 +122,11 @@ func (l *layout) path(at int) string {
 		names = append(names, oneLine(s.Name, headingRunes))
 	}
 	var b strings.Builder
-	for i := len(names) - 1; i >= 0; i-- {
+	for _, name := range slices.Backward(names) {
 		if b.Len() > 0 {
 			b.WriteString(" > ")
 		}
-		b.WriteString(names[i])
+		b.WriteString(name)
 	}
 	return oneLine(b.String(), pathRunes)
 }
@@ -155,25 +156,25 @@ type joint struct {
 
 // What stands at a joint, from the weakest on. A heading is the stronger the higher it is.
 const (
-	atRune      = 0
-	atWord      = 1
-	atSentence  = 2
-	atLine      = 3
-	atParagraph = 4
-	atHeading   = 10 // less the depth
-	atSection   = 11
+	atRune      uint8 = 0
+	atWord      uint8 = 1
+	atSentence  uint8 = 2
+	atLine      uint8 = 3
+	atParagraph uint8 = 4
+	atHeading   uint8 = 10 // less the depth
+	atSection   uint8 = 11
 )
 
-func (b joint) level() int { return int(b.key >> 56) }
+func (b joint) level() uint8 { return uint8(b.key >> 56) }
 
 const (
 	// hashedBytes of what follows a boundary decide about its key; of a section more, since
 	// pages often begin alike.
 	hashedBytes        = 48
-	hashedSectionBytes = 4096
+	hashedSectionBytes = 256
 )
 
-func jointKey(level int, text string) uint64 {
+func jointKey(level uint8, text string) uint64 {
 	limit := hashedBytes
 	if level == atSection {
 		limit = hashedSectionBytes
@@ -220,7 +221,7 @@ func (l *layout) within(text string, start, from, to int, yield func(joint) bool
 			next++
 		}
 		if next < len(l.headings) && l.headings[next].at == start+i {
-			level = atHeading - int(l.headings[next].depth)
+			level = atHeading - l.headings[next].depth
 		}
 		if !yield(joint{start + i, jointKey(level, text[i:])}) {
 			return false
@@ -231,7 +232,7 @@ func (l *layout) within(text string, start, from, to int, yield func(joint) bool
 
 // jointAt looks at the character at i, and at the white space behind it: it returns where
 // the next character begins, and what stands there.
-func jointAt(text string, i, to int) (end, level int) {
+func jointAt(text string, i, to int) (end int, level uint8) {
 	switch c := text[i]; {
 	case c >= utf8.RuneSelf:
 		r, size := utf8.DecodeRuneInString(text[i:])
@@ -256,7 +257,7 @@ func jointAt(text string, i, to int) (end, level int) {
 }
 
 // spaceAfter goes over white space, which tells of lines and paragraphs.
-func spaceAfter(text string, i, to, level int) (end, reached int) {
+func spaceAfter(text string, i, to int, level uint8) (end int, reached uint8) {
 	lines, start, from := 0, i, i
 	for i < to && isSpaceByte(text[i]) {
 		if text[i] == '\n' {

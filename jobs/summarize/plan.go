@@ -224,7 +224,7 @@ func (r *run) mergeInput(m *merging, quotes bool) partItem {
 	for i, n := range m.notes {
 		names[i] = r.about(n.from, n.to)
 	}
-	title, about := "", ""
+	var title, about string
 	if r.Document != nil {
 		title = r.Document.Title
 	}

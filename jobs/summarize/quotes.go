@@ -24,9 +24,9 @@ type evidence struct {
 	// from and at are places in the document and where they are in text, for each section and
 	// heading in their order.
 	from, at []int
-	// sections are where the text of each section begins, from first on.
-	sections []int
-	first    int
+	// begins are where the text of each section begins, from first on.
+	begins []int
+	first  int
 }
 
 func (s *splitter) evidence(c Chunk) *evidence {
@@ -50,7 +50,7 @@ func (s *splitter) evidence(c Chunk) *evidence {
 		if i == c.First && c.Overlap > 0 {
 			from -= c.Overlap // within the section
 		}
-		e.sections = append(e.sections, b.Len())
+		e.begins = append(e.begins, b.Len())
 		mark(from)
 		for next < len(s.headings) && s.headings[next].at < to {
 			take(from, s.headings[next].at)
@@ -68,7 +68,7 @@ func (s *splitter) evidence(c Chunk) *evidence {
 // verify looks for the quote of a citation, and sets where it stands. A quote that stands
 // elsewhere than the citation says has its place corrected.
 func (e *evidence) verify(c *Citation) {
-	c.Verified, c.Unit = false, e.splitter.layout.sections[e.first].Unit
+	c.Verified, c.Unit = false, e.sections[e.first].Unit
 	if c.Unit == "" || c.Number == 0 {
 		c.Unit, c.Number = "", 0
 	}
@@ -78,7 +78,7 @@ func (e *evidence) verify(c *Citation) {
 	}
 	at := -1
 	if i := e.index(c.Number); i >= 0 {
-		at = e.find(pieces, e.sections[i], e.end(i))
+		at = e.find(pieces, e.begins[i], e.end(i))
 	}
 	if at < 0 {
 		at = e.find(pieces, 0, len(e.text))
@@ -87,16 +87,16 @@ func (e *evidence) verify(c *Citation) {
 		return
 	}
 	c.Verified = true
-	i := sort.SearchInts(e.sections, at+1) - 1
-	section := e.splitter.layout.sections[e.first+i]
+	i := sort.SearchInts(e.begins, at+1) - 1
+	section := e.sections[e.first+i]
 	c.Unit, c.Number = section.Unit, section.Number
 	c.Heading = e.path(e.from[sort.SearchInts(e.at, at+1)-1])
 }
 
 // index returns which of the part's sections a citation names, or -1.
 func (e *evidence) index(number int) int {
-	for i := range e.sections {
-		if s := e.splitter.layout.sections[e.first+i]; s.Number == number {
+	for i := range e.begins {
+		if s := e.sections[e.first+i]; s.Number == number {
 			return i
 		}
 	}
@@ -105,8 +105,8 @@ func (e *evidence) index(number int) int {
 
 // end is where a quote from a section may end that begins in it.
 func (e *evidence) end(i int) int {
-	if i+1 < len(e.sections) {
-		return e.sections[i+1]
+	if i+1 < len(e.begins) {
+		return e.begins[i+1]
 	}
 	return len(e.text)
 }

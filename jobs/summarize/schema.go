@@ -99,9 +99,13 @@ func (v validator) check(answer string) string {
 	if err != nil {
 		return "it is not valid JSON"
 	}
-	invalid, ok := v.schema.Validate(value).(*jsonschema.ValidationError)
-	if !ok {
+	err = v.schema.Validate(value)
+	if err == nil {
 		return ""
+	}
+	invalid, ok := errors.AsType[*jsonschema.ValidationError](err)
+	if !ok {
+		return "it cannot be held against the schema"
 	}
 	for len(invalid.Causes) > 0 {
 		invalid = invalid.Causes[0]

@@ -247,10 +247,10 @@ func (s *splitter) overlap(at int) int {
 func (s *splitter) isRows(section int) bool { return s.rows || s.sections[section].Unit == unitSheet }
 
 // level is what stands at a place.
-func (s *splitter) level(at int) int {
+func (s *splitter) level(at int) uint8 {
 	i := sort.Search(len(s.headings), func(i int) bool { return s.headings[i].at >= at })
 	if i < len(s.headings) && s.headings[i].at == at {
-		return atHeading - int(s.headings[i].depth)
+		return atHeading - s.headings[i].depth
 	}
 	section := s.section(at)
 	before := s.sections[section].Text[:at-s.starts[section]]

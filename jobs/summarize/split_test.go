@@ -34,16 +34,16 @@ func prose(random *rand.Rand, paragraphs int) []string {
 		var b strings.Builder
 		for range 2 + random.IntN(6) {
 			for w := range 5 + random.IntN(15) {
-				word := ""
-				for range 1 + random.IntN(3) {
-					word += syllables[random.IntN(len(syllables))]
-				}
-				if w == 0 {
-					word = strings.ToUpper(word[:1]) + word[1:]
-				} else {
+				if w > 0 {
 					b.WriteByte(' ')
 				}
-				b.WriteString(word)
+				for s := range 1 + random.IntN(3) {
+					syllable := syllables[random.IntN(len(syllables))]
+					if w == 0 && s == 0 {
+						syllable = strings.ToUpper(syllable[:1]) + syllable[1:]
+					}
+					b.WriteString(syllable)
+				}
 			}
 			b.WriteString(". ")
 		}
@@ -157,12 +157,12 @@ func TestSplitLosesNothing(t *testing.T) {
 	for i := range 3000 {
 		fmt.Fprintf(&table, "%d,%s,%d.%02d\n", i, "name", random.IntN(1e6), random.IntN(100))
 	}
-	headed := ""
+	var headed strings.Builder
 	for i, p := range prose(random, 200) {
 		if i%7 == 0 {
-			headed += fmt.Sprintf("%s Heading %d\n\n", strings.Repeat("#", 1+i%3), i)
+			fmt.Fprintf(&headed, "%s Heading %d\n\n", strings.Repeat("#", 1+i%3), i)
 		}
-		headed += p + "\n\n"
+		headed.WriteString(p + "\n\n")
 	}
 	tests := map[string]struct {
 		kind     summarize.Kind
@@ -172,7 +172,7 @@ func TestSplitLosesNothing(t *testing.T) {
 		"prose":         {summarize.KindText, one(strings.Join(prose(random, 150), "\n\n"))},
 		"one paragraph": {summarize.KindText, one(strings.Join(prose(random, 150), " "))},
 		"wrapped lines": {summarize.KindText, one(strings.ReplaceAll(strings.Join(prose(random, 150), "\n"), ". ", ".\r\n"))},
-		"headings":      {summarize.KindMarkdown, one(headed)},
+		"headings":      {summarize.KindMarkdown, one(headed.String())},
 		"pages":         {summarize.KindText, pages(120)},
 		"blank pages":   {summarize.KindText, append(pages(3), make([]summarize.Section, 40)...)},
 		"table":         {summarize.KindCSV, one(table.String())},
