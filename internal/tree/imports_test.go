@@ -38,7 +38,7 @@ func directions() []direction {
 		{"jobs", nil, "everything imports the vocabulary, so it imports nothing"},
 		{"jobs/prices", []string{module + "/jobs"}, "a price is a pure function over what was used"},
 		{"jobs/tokens", []string{"github.com/tiktoken-go/tokenizer/..."}, "it counts, and knows nothing of what is counted"},
-		{"jobs/summarize", []string{module + "/jobs", module + "/jobs/tokens", module + "/jobs/summarize/pdf", "github.com/santhosh-tekuri/jsonschema/v6/...", "github.com/tiktoken-go/tokenizer/...", "golang.org/x/net/...", "golang.org/x/text/..."}, planner},
+		{"jobs/summarize", []string{module + "/jobs", module + "/jobs/tokens", module + "/jobs/summarize/pdf", "github.com/santhosh-tekuri/jsonschema/v6/...", "github.com/tiktoken-go/tokenizer/...", "github.com/wlynxg/chardet", "golang.org/x/net/...", "golang.org/x/text/..."}, planner},
 		{"jobs/summarize/report", []string{module + "/jobs", module + "/jobs/summarize", "github.com/yuin/goldmark/..."}, "pages are written from what is known, for anybody who has a writer"},
 		{"jobs/summarize/pdf", []string{"github.com/klippa-app/go-pdfium/...", "github.com/tetratelabs/wazero/..."}, "the only speaker of PDFium; it knows pages, and nothing of what becomes of them"},
 		{"poller", []string{module + "/jobs", prometheus + "/..."}, "when to look is decided without knowing where records or responses live"},

@@ -9,6 +9,11 @@ import (
 	"golang.org/x/net/html"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/korean"
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/traditionalchinese"
 	"golang.org/x/text/encoding/unicode"
 )
 
@@ -45,6 +50,8 @@ func decodeText(content []byte, kind Kind) (string, error) {
 		return convert(content, unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM))
 	case bytes.HasPrefix(content, []byte("\xfe\xff")):
 		return convert(content, unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM))
+	case declared == "" && isJapaneseMail(content):
+		return convert(content, japanese.ISO2022JP)
 	case isUTF8(content) && !sevenBit(declared):
 		// Valid UTF-8 beyond ASCII does not come about by chance, so this is
 		// believed rather than a declaration that says otherwise.
@@ -60,7 +67,7 @@ func decodeText(content []byte, kind Kind) (string, error) {
 		}
 		return convert(content, enc)
 	}
-	return convert(content, charmap.Windows1252)
+	return convert(content, detect(content))
 }
 
 func convert(content []byte, enc encoding.Encoding) (string, error) {
@@ -136,10 +143,14 @@ func mostlyControls(text string) bool {
 	return controls*50 > utf8.RuneCountInString(text)
 }
 
-// decodeName returns a file name that is not in UTF-8, decoded as DOS would have
-// written it.
+// decodeName returns a file name that is not in UTF-8, decoded as the alphabet of
+// Asia that it makes sense in, or else as DOS would have written it.
 func decodeName(name string) string {
-	decoded, err := charmap.CodePage437.NewDecoder().String(name)
+	enc := detect([]byte(name))
+	if enc == charmap.Windows1252 {
+		enc = charmap.CodePage437
+	}
+	decoded, err := enc.NewDecoder().String(name)
 	if err != nil {
 		return strings.ToValidUTF8(name, "\ufffd")
 	}
@@ -242,65 +253,34 @@ func sevenBit(label string) bool {
 	return strings.HasPrefix(label, "iso-2022-") || label == "hz-gb-2312" || label == "utf-7"
 }
 
-// charsetByLabel returns the encoding that a label stands for, or nil. It knows
-// the encodings of one byte per character; the tables of the others would cost
-// every build seconds.
+// charsetByLabel returns the encoding that a label in lower case stands for, or
+// nil. It knows what browsers know, and the names that Microsoft's code pages have
+// beside.
 func charsetByLabel(label string) encoding.Encoding {
 	switch label {
 	case "utf-8", "utf8", "us-ascii", "ascii", "windows-1252", "cp1252", "iso-8859-1", "latin1", "iso_8859-1":
 		// What declares UTF-8 or ASCII and is neither, is what browsers take it
 		// for; Latin-1 is a part of Windows-1252 as far as text goes.
 		return charmap.Windows1252
-	case "windows-1250", "cp1250":
-		return charmap.Windows1250
-	case "windows-1251", "cp1251":
-		return charmap.Windows1251
-	case "windows-1253", "cp1253":
-		return charmap.Windows1253
-	case "windows-1254", "cp1254", "iso-8859-9", "latin5":
-		return charmap.Windows1254
-	case "windows-1255", "cp1255":
-		return charmap.Windows1255
-	case "windows-1256", "cp1256":
-		return charmap.Windows1256
-	case "windows-1257", "cp1257":
-		return charmap.Windows1257
-	case "windows-1258", "cp1258":
-		return charmap.Windows1258
-	case "windows-874", "tis-620", "iso-8859-11":
+	case "cp932":
+		return japanese.ShiftJIS
+	case "cp936":
+		return simplifiedchinese.GB18030
+	case "cp949":
+		return korean.EUCKR
+	case "cp950":
+		return traditionalchinese.Big5
+	case "tis-620":
 		return charmap.Windows874
-	case "iso-8859-2", "latin2":
-		return charmap.ISO8859_2
-	case "iso-8859-3", "latin3":
-		return charmap.ISO8859_3
-	case "iso-8859-4", "latin4":
-		return charmap.ISO8859_4
-	case "iso-8859-5":
-		return charmap.ISO8859_5
-	case "iso-8859-6":
-		return charmap.ISO8859_6
-	case "iso-8859-7":
-		return charmap.ISO8859_7
-	case "iso-8859-8", "iso-8859-8-i":
-		return charmap.ISO8859_8
-	case "iso-8859-10", "latin6":
-		return charmap.ISO8859_10
-	case "iso-8859-13":
-		return charmap.ISO8859_13
-	case "iso-8859-14":
-		return charmap.ISO8859_14
-	case "iso-8859-15", "latin9":
+	case "latin9":
 		return charmap.ISO8859_15
-	case "iso-8859-16":
-		return charmap.ISO8859_16
-	case "koi8-r":
-		return charmap.KOI8R
-	case "koi8-u":
-		return charmap.KOI8U
-	case "ibm866", "cp866":
-		return charmap.CodePage866
-	case "macintosh", "mac":
-		return charmap.Macintosh
+	case "utf-16", "utf-16le", "utf-16be", "x-user-defined":
+		// Text in them is told before anything is asked, or is not in them.
+		return nil
 	}
-	return nil
+	enc, err := htmlindex.Get(label)
+	if err != nil || enc == encoding.Replacement {
+		return nil
+	}
+	return enc
 }

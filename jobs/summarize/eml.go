@@ -162,10 +162,11 @@ func decodeTransfer(encoding string, body io.Reader) io.Reader {
 // is UTF-8 all the same, as for HTML.
 func decodeMail(content []byte, charset string) (string, error) {
 	charset = strings.ToLower(charset)
-	if enc := charsetByLabel(charset); enc != nil && !isUTF8(content) {
+	enc := charsetByLabel(charset)
+	if enc != nil && (!isUTF8(content) || sevenBit(charset)) {
 		return convert(content, enc)
 	}
-	if charset != "" && charsetByLabel(charset) == nil && !isUTF8(content) || sevenBit(charset) {
+	if charset != "" && enc == nil && (!isUTF8(content) || sevenBit(charset)) {
 		return "", fmt.Errorf("%w %s; convert the message to UTF-8", ErrCharset, quoteName(charset))
 	}
 	return decode(content, KindText)

@@ -46,6 +46,7 @@ func TestRTF(t *testing.T) {
 		{"escapes", `{\rtf1 a\{b\}c\\d\~e\_f\emdash g\ldblquote h\rdblquote}`, `a{b}c\d e-f—g“h”`},
 		{"code page", `{\rtf1\ansi\ansicpg1251 \'cf\'f0\'e8\'e2\'e5\'f2}`, "Привет"},
 		{"the font's encoding", `{\rtf1\ansi\ansicpg1252{\fonttbl{\f0\fcharset0 A;}{\f1\fcharset204 B;}}\f0 caf\'e9 {\f1 \'e4\'e0} \'e9}`, "café да é"},
+		{"Japanese", `{\rtf1\ansicpg932 \'93\'fa\'96\'7b}`, "日本"},
 		{"Unicode with its fallbacks", `{\rtf1\uc1 \u8364?5 \u-10179?\u-8704?{\uc2 \u252\'fc\'fcx}}`, "€5 😀üx"},
 		{"an encoding that the fallback spares", `{\rtf1\ansicpg932\uc2 \u26085\'93\'fa!}`, "日!"},
 		{"a table", `{\rtf1 a\par\trowd\intbl x\cell y\cell\row\trowd\intbl 1\cell 2\cell\row\pard b\par}`, "a\n\nx | y\n1 | 2\n\nb"},
@@ -77,6 +78,7 @@ func TestEML(t *testing.T) {
 		body       []string
 	}{
 		{"plain", "Hello", []string{"", "Hello"}},
+		{"Japanese", "日本語", []string{"Content-Type: text/plain; charset=iso-2022-jp", "", "\x1b$BF|K\\8l\x1b(B"}},
 		{"quoted-printable in Latin-1", "Größe – no", []string{`Content-Type: text/plain; charset=windows-1252`, "Content-Transfer-Encoding: quoted-printable", "", "Gr=F6=DFe =", "=96 no"}},
 		{"base64", "Größe", []string{`Content-Type: text/plain; charset="utf-8"`, "Content-Transfer-Encoding: base64", "", base64.StdEncoding.EncodeToString([]byte("Größe"))}},
 		{"HTML", "# Hi\n\nthere", []string{"Content-Type: text/html; charset=utf-8", "", "<h1>Hi</h1><p>there"}},
@@ -131,8 +133,8 @@ func TestBooksAndMailsThatCannotBeRead(t *testing.T) {
 		{"rich text nested deeply", summarize.KindRTF, `{\rtf1 ` + strings.Repeat("{", 100_000), summarize.ErrMalformed},
 		{"rich text of pictures", summarize.KindRTF, `{\rtf1{\pict 0a0b}}`, summarize.ErrPictures},
 		{"rich text without text", summarize.KindRTF, `{\rtf1\par}`, summarize.ErrEmpty},
-		{"rich text in Japanese", summarize.KindRTF, `{\rtf1\ansicpg932 \'93\'fa}`, summarize.ErrCharset},
-		{"a mail in Japanese", summarize.KindEML, "Subject: x\r\nContent-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$BF|K\\8l\x1b(B", summarize.ErrCharset},
+		{"rich text in an encoding that is not read", summarize.KindRTF, `{\rtf1\ansicpg1361 \'93\'fa}`, summarize.ErrCharset},
+		{"a mail in an encoding that is not read", summarize.KindEML, "Subject: x\r\nContent-Type: text/plain; charset=iso-2022-kr\r\n\r\n\x1b$)C\x0e!!\x0f", summarize.ErrCharset},
 		{"no mail", summarize.KindEML, "just text\nand more", summarize.ErrMalformed},
 		{"a mail nested deeply", summarize.KindEML, "Subject: x\r\n" + nested.String(), summarize.ErrMalformed},
 		{"a mail that breaks off", summarize.KindEML, "Subject: x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\ntext", summarize.ErrMalformed},

@@ -25,10 +25,11 @@ const titleRunes = 200
 
 // Parse reads a document of the given kind from content that the caller has
 // read, and names it path. Content that shows another kind beyond doubt is read
-// as what it is, whatever its name says. Of a plain text the character encoding is told, in this order, by a
-// byte order mark, by being valid UTF-8, by the declaration in an HTML
-// document, and by the pattern of zeros that UTF-16 leaves; all else is taken
-// for Windows-1252 and, with that, for Latin-1. Every error is a [*SourceError].
+// as what it is, whatever its name says. Of a plain text the character encoding is
+// told, in this order, by a byte order mark, by being valid UTF-8, by the pattern of
+// zeros that UTF-16 leaves, by the declaration in an HTML document, and by how often
+// which characters come; all else is taken for Windows-1252 and, with that, for
+// Latin-1. Every error is a [*SourceError].
 func (r *Reader) Parse(ctx context.Context, path string, kind Kind, content []byte) (Document, error) {
 	kind = kindOfContent(content, kind)
 	doc := Document{Path: filepath.ToSlash(path), Kind: kind, Bytes: int64(len(content))}

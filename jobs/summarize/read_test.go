@@ -81,12 +81,18 @@ func TestParseDecodes(t *testing.T) {
 		},
 		{
 			name: "HTML in an encoding of several bytes", kind: summarize.KindHTML,
-			content: "<meta charset=Shift_JIS><p>\x93\xfa\x96\x7b\x8c\xea", err: summarize.ErrCharset,
+			content: "<meta charset=Shift_JIS><p>\x93\xfa\x96\x7b\x8c\xea", want: "日本語",
 		},
 		{
 			name: "HTML in an encoding that looks like ASCII", kind: summarize.KindHTML,
-			content: "<meta charset=iso-2022-jp><p>\x1b$BF|K\\8l\x1b(B", err: summarize.ErrCharset,
+			content: "<meta charset=iso-2022-jp><p>\x1b$BF|K\\8l\x1b(B", want: "日本語",
 		},
+		{
+			name: "HTML in an encoding that is not read", kind: summarize.KindHTML,
+			content: "<meta charset=hz-gb-2312><p>~{VPND~}", err: summarize.ErrCharset,
+		},
+		{name: "ISO-2022-JP that is not declared", content: "Re: \x1b$BF|K\\8l\x1b(B", want: "Re: 日本語"},
+		{name: "colours are no Japanese", content: "\x1b[1mbold\x1b[0m \x1b(B", want: "\x1b[1mbold\x1b[0m \x1b(B"},
 		{name: "CSV from a spreadsheet", kind: summarize.KindCSV, content: charset(charmap.Windows1252, "Name;Größe\r\n\"a;b\";5 €\r\n"), want: "Name;Größe\r\n\"a;b\";5 €\r\n"},
 		{name: "CSV in UTF-16", kind: summarize.KindCSV, content: utf16(unicode.LittleEndian, unicode.UseBOM, "a\tß\n"), want: "a\tß\n"},
 		{name: "JSON", kind: summarize.KindJSON, content: "\ufeff{\"a\": [1,\n 2]}", want: "{\"a\": [1,\n 2]}"},
