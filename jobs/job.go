@@ -160,8 +160,11 @@ type Attempt struct {
 	ClientRequestID string    `json:"client_request_id,omitempty"`
 	Answered        time.Time `json:"answered,omitzero"`
 	// RequestID is the provider's x-request-id of the create.
-	RequestID  string `json:"request_id,omitempty"`
+	RequestID string `json:"request_id,omitempty"`
+	// ResponseID is the provider's id of the response, or that of a [Line] while the
+	// request waits in a batch; Line is that one afterwards.
 	ResponseID string `json:"response_id,omitempty"`
+	Line       string `json:"line,omitempty"`
 	// Adopted is when a person said that the response is the job's, zero for one that
 	// an answer or a webhook brought.
 	Adopted time.Time `json:"adopted,omitzero"`

@@ -273,7 +273,7 @@ func New(id ID, request Request, o Options, now time.Time) Job {
 		j.MaxAttempts = DefaultMaxAttempts
 	}
 	if j.Deadline.IsZero() {
-		j.Deadline = maxTime(now, j.NotBefore).Add(DefaultDeadline)
+		j.Deadline = maxTime(now, j.NotBefore).Add(request.deadline())
 	}
 	if j.Retention == 0 {
 		j.Retention = DefaultRetention

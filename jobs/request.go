@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -114,6 +115,14 @@ func Streamed(body json.RawMessage) (json.RawMessage, error) {
 	}
 	o.set("stream", json.RawMessage("true"))
 	return o.encode(), nil
+}
+
+// deadline is that of a job with the request which names none.
+func (r Request) deadline() time.Duration {
+	if Batched(r.Raw) {
+		return DefaultBatchDeadline
+	}
+	return DefaultDeadline
 }
 
 // Digest is the hash that tells whether two requests are the same, byte for

@@ -81,6 +81,8 @@ func Transition(j Job, ev Event, now time.Time) (Change, error) {
 		err = m.deleteRequested(ev)
 	case DependencyEnded:
 		err = m.dependencyEnded(ev)
+	case Collected:
+		err = m.collected(ev)
 	case EffectDone:
 		err = m.effectDone(ev)
 	case Planned:

@@ -23,6 +23,7 @@ func FuzzTransition(f *testing.F) {
 	f.Add([]byte{0, 2, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 3, 0, 8, 1, 1, 0, 9}) // workers die, deleted
 	f.Add([]byte{0x40, 8, 20, 4, 20, 0x84, 0, 0, 1, 0, 4, 0x10})           // waits for two, runs, and is waited for
 	f.Add([]byte{0, 0, 18, 2, 21, 0, 0, 0, 1, 0, 4, 1})                    // waits for a budget, and runs
+	f.Add([]byte{0, 0, 0, 0, 22, 0, 23, 0x20})                             // a line of a batch, answered
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 2 || len(data) > 400 {
 			return
@@ -126,7 +127,7 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 	if arg&3 != 0 { // any attempt there is, and one beyond
 		attempt = 1 + int(arg>>2)%(len(j.Attempts)+1)
 	}
-	switch kind & 0x7f % 22 {
+	switch kind & 0x7f % 24 {
 	case 0:
 		ev := submit(j.NextAttempt())
 		ev.UncertainWait = time.Duration(arg>>6) * 3 * time.Second
@@ -143,6 +144,12 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 		return ev
 	case 21:
 		return jobs.RoomFound{Budget: "november"}
+	case 22: // its request is a line of a batch
+		ev := created(attempt, status)
+		ev.Reply = reply(jobs.LineID(jobs.Try{Job: testID, Attempt: attempt}), status)
+		return ev
+	case 23:
+		return fuzzedAnswer(jobs.LineID(jobs.Try{Job: testID, Attempt: attempt}), status, class, arg)
 	case 11:
 		return jobs.WaitOver{Delay: time.Second}
 	case 12:
@@ -180,6 +187,18 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 	default:
 		return jobs.ResponseLost{ResponseID: responseID(attempt), Failure: failure(jobs.ClassLost)}
 	}
+}
+
+// fuzzedAnswer is what came of a line of a batch.
+func fuzzedAnswer(line, status string, class jobs.Class, arg byte) jobs.Event {
+	ev := jobs.Collected{Line: line, Endpoint: testEndpoint, Delay: time.Second}
+	if arg&0x10 != 0 {
+		ev.Failure = new(failure(class))
+		return ev
+	}
+	r := reply(line+"_response", status)
+	ev.Reply = &r
+	return ev
 }
 
 // fuzzedEnd is the end of a job that another may wait for.

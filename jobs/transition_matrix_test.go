@@ -216,6 +216,11 @@ func matrix() []matrixRow {
 		{"Looked, another response", fixed(jobs.Looked{Reply: reply(otherID, jobs.StatusCompleted)}), `
 		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
 
+		{"Collected, failed, of an attempt that is no line", fixed(jobs.Collected{Line: jobs.LineID(jobs.Try{Job: testID, Attempt: 1}), Failure: new(failure(jobs.ClassInvalid))}), `
+		                                            .      .      .      .      .      .      .      .      .      .      .      .      .      .`},
+		{"Collected, completed, of no attempt", fixed(collected(jobs.LineID(jobs.Try{Job: testID, Attempt: 9}), jobs.StatusCompleted)), `
+		                                            succ   succ   succ   succ   succ+c succ+c succ+c succ   succ   succ   inc    fail   canc   exp`},
+
 		{"ResponseLost now", func(j jobs.Job) jobs.Event {
 			return jobs.ResponseLost{ResponseID: responseID(j.Current), Failure: failure(jobs.ClassLost)}
 		}, `

@@ -176,9 +176,6 @@ func (c *Client) readAnswer(line []byte) (jobs.BatchAnswer, error) {
 		e := &exchange{op: opCreate, status: a.Response.StatusCode, body: a.Response.Body, header: http.Header{}}
 		f := c.scrubbed(classify(e), e)
 		f.RequestID = a.Response.RequestID
-		if f.Class == jobs.ClassAmbiguous {
-			f.Class = jobs.ClassUnavailable // the batch says that this is all that came of it
-		}
 		out.Failure = &f
 	default:
 		f := jobs.Failure{Class: jobs.ClassUnavailable, Code: "batch_error", Message: "the batch did not carry it out"}
