@@ -80,6 +80,9 @@ func (p *Poller) followed(j jobs.Job, a jobs.Attempt) bool {
 	if f == nil || !j.Followed() || f.Streams[a.Endpoint] == nil {
 		return false
 	}
+	if _, line := jobs.ParseLine(a.ResponseID); line {
+		return false // a batch is not streamed
+	}
 	return a.Adopted.IsZero() || j.Looks.Status != "" // a look finds out first whether it is the job's
 }
 

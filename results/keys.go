@@ -103,7 +103,7 @@ import (
 //	                whether their responses still are
 //	set     hash    the limits and the pause that were set at run time
 //
-// What is spent within a budget is under PREFIX:{budget:NAME}:, and the budgets that were
+// The batches of an endpoint are under PREFIX:{batches:ENDPOINT}:, see batches.go. What is spent within a budget is under PREFIX:{budget:NAME}:, and the budgets that were
 // set at run time under PREFIX:{budgets}:, see spending.go.
 //
 // On the channel PREFIX:pokes scripts name the sets in which something is due at

@@ -29,6 +29,7 @@ type scripts struct {
 	alone, hint, claimHints, settleHint, trip, probe, mend, addEnds, allow                              *redis.Script
 	reserve, observe, correct, room, places                                                             *redis.Script
 	attend, told, attach, partEnded                                                                     *redis.Script
+	lineAdd, lineDrop, lineLeave, batchForm, batchStep, batchKeep                                       *redis.Script
 	hold, spend, tally                                                                                  *redis.Script
 	renew, progress                                                                                     *redis.Script
 }
@@ -49,6 +50,10 @@ func newScripts(flags bool) (scripts, error) {
 	if err != nil {
 		return scripts{}, fmt.Errorf("read scripts: %w", err)
 	}
+	batch, err := sources.ReadFile("lua/batch.lua")
+	if err != nil {
+		return scripts{}, fmt.Errorf("read scripts: %w", err)
+	}
 	var failed error
 	read := func(preamble, name, flag string) *redis.Script {
 		body, err := sources.ReadFile("lua/" + name + ".lua")
@@ -63,6 +68,7 @@ func newScripts(flags bool) (scripts, error) {
 	}
 	load := func(name, flag string) *redis.Script { return read(vocabulary()+string(common), name, flag) }
 	loadBudget := func(name string) *redis.Script { return read(string(budget), name, allowOOM) }
+	loadBatch := func(name, flag string) *redis.Script { return read(string(batch), name, flag) }
 	loadRates := func(name string) *redis.Script { return read(string(rates), name, allowOOM) }
 	s := scripts{
 		accept:  load("accept", ""),
@@ -108,6 +114,14 @@ func newScripts(flags bool) (scripts, error) {
 		correct: loadRates("correct"),
 		room:    loadRates("room"),
 		places:  loadRates("places"),
+
+		// What is in a batch is paid for; what is not yet is not taken.
+		lineAdd:   loadBatch("lineadd", ""),
+		lineDrop:  loadBatch("linedrop", allowOOM),
+		lineLeave: loadBatch("lineleave", allowOOM),
+		batchForm: loadBatch("batchform", ""),
+		batchStep: loadBatch("batchstep", allowOOM),
+		batchKeep: loadBatch("batchkeep", allowOOM),
 
 		// And what is spent.
 		hold:  loadBudget("hold"),

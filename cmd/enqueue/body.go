@@ -40,7 +40,7 @@ func (f *requestFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.instructions, "instructions", "", "what the model is told before the input")
 	fs.StringVar(&f.model, "model", "", "model to ask (default: --openai-model)")
 	fs.IntVar(&f.maxOutputTokens, "max-output-tokens", 0, "bound on the answer, reasoning included")
-	fs.StringVar(&f.serviceTier, "service-tier", "", "service tier to ask for, such as flex (default: OpenAI's choice)")
+	fs.StringVar(&f.serviceTier, "service-tier", "", "service tier to ask for, such as flex, or batch for the Batch API (default: OpenAI's choice)")
 	fs.StringVar(&f.request, "request", "", "file with the whole body of POST /v1/responses as JSON, - for stdin, instead of the flags above")
 }
 

@@ -50,10 +50,10 @@ func openEndpoints(cfg config.Config, version string, reg prometheus.Registerer)
 
 // byName are the clients of the endpoints that this worker serves. A is what their
 // caller needs of one.
-func byName[A any](endpoints []endpoint, as func(*responses.Client) A) map[string]A {
+func byName[A any](endpoints []endpoint, as func(endpoint) A) map[string]A {
 	clients := make(map[string]A, len(endpoints))
 	for _, e := range endpoints {
-		clients[e.Name] = as(e.api)
+		clients[e.Name] = as(e)
 	}
 	return clients
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/internal/batches"
 	"github.com/longhaul-jobs/longhaul/internal/config"
 	"github.com/longhaul-jobs/longhaul/internal/dispatch"
 	"github.com/longhaul-jobs/longhaul/internal/effects"
@@ -48,6 +49,14 @@ var (
 	_ poller.Others   = (*watchdog.Watchdog)(nil)
 	_ parents.Store   = (*results.Store)(nil)
 
+	_ submit.API        = (*batches.Client)(nil)
+	_ effects.API       = (*batches.Client)(nil)
+	_ poller.API        = (*batches.Client)(nil)
+	_ batches.Responses = (*responses.Client)(nil)
+	_ batches.API       = (*responses.Client)(nil)
+	_ batches.Lines     = (*results.Store)(nil)
+	_ batches.Store     = (*results.Store)(nil)
+
 	_ webhooks.Verifier = (*responses.Webhooks)(nil)
 	_ webhooks.Records  = (*results.Store)(nil)
 	_ webhooks.API      = (*responses.Client)(nil)
@@ -60,6 +69,10 @@ const dispatchTick = 50 * time.Millisecond
 // planConcurrency is how many steps of parents a worker takes at once: they use its
 // processors and its memory, and do not wait for anybody.
 const planConcurrency = 2
+
+// batchTick is how often it is asked whether there is a batch to be made, or to be seen
+// to.
+const batchTick = time.Second
 
 // parts are the running parts of a worker.
 type parts struct {
@@ -115,7 +128,7 @@ func (a *App) assemble() parts {
 		breaker.Ended(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt.Number}, attempt.Started, r)
 		lengths.Ended(j, attempt, r, store.Now())
 	}
-	looks := poller.New(pollerRecords{store, cfg.Poll.MaxLooksPerSecond}, byName(a.endpoints, func(c *responses.Client) poller.API { return c }), dog, tasks, poller.Config{
+	looks := poller.New(pollerRecords{store, cfg.Poll.MaxLooksPerSecond}, byName(a.endpoints, func(e endpoint) poller.API { return a.batched(e) }), dog, tasks, poller.Config{
 		Worker: worker.ID, Enter: a.gate.Enter, Ended: ended, Schedule: schedule, Lengths: lengths, Announcements: told, Concurrency: cfg.Poll.Concurrency, Tick: cfg.Poll.Tick, Lease: cfg.Poll.Lease,
 		Sweep: cfg.Watchdog.AuditEvery, Following: a.following(),
 	}, a.registry, a.log)
@@ -132,7 +145,7 @@ func (a *App) assemble() parts {
 		p.loops["durations"] = lengths.Run
 	}
 	for _, e := range a.endpoints {
-		p.submits[e.Name] = submit.New(store, e.api, tasks, submit.Config{
+		p.submits[e.Name] = submit.New(store, a.batched(e), tasks, submit.Config{
 			Worker: worker.ID, Endpoint: e.Name, Enter: a.gate.Enter, Breaker: breaker, Pacer: pacer, Budgets: purse, UncertainWait: uncertainWait(cfg, told[e.Name]),
 			FirstLook: func(j jobs.Job, wish time.Duration) time.Duration {
 				if j.Stream && cfg.Stream.MaxOpen > 0 {
@@ -141,9 +154,16 @@ func (a *App) assemble() parts {
 				return schedule.First(lengths.Plan(poller.SortOf(j)), wish, told[e.Name].Expected())
 			},
 		}, a.log)
-		p.loops["effects of "+e.Name] = queue.NewEffectsServer(a.rdb, names, e.Name, effects.New(store, e.api, effects.Config{Endpoint: e.Name, Enter: a.gate.Enter}, a.log), queue.Config{
+		p.loops["effects of "+e.Name] = queue.NewEffectsServer(a.rdb, names, e.Name, effects.New(store, a.batched(e), effects.Config{Endpoint: e.Name, Enter: a.gate.Enter}, a.log), queue.Config{
 			Concurrency: cfg.Effects.Concurrency, Grace: cfg.Shutdown.Grace,
 		}, metrics, a.log).Run
+	}
+	counted := batches.NewMetrics(a.registry)
+	for _, e := range a.endpoints {
+		p.loops["batches of "+e.Name] = batches.NewKeeper(store, e.api, tasks, batches.Config{
+			Endpoint: e.Name, Worker: worker.ID, Wait: cfg.Batch.Wait, MaxLines: cfg.Batch.MaxLines, MaxBytes: cfg.Batch.MaxBytes,
+			Tick: batchTick, Look: cfg.Batch.LookEvery, CreateTimeout: e.CreateTimeout,
+		}, counted, a.log).Run
 	}
 	lanes := make([]dispatch.Lane, 0, len(worker.Lanes))
 	for _, name := range worker.Lanes {
@@ -164,6 +184,10 @@ func (a *App) assemble() parts {
 	p.loops["dispatcher"] = dispatch.New(store, tasks, lanes, dispatchTick, a.registry, a.log).Run
 	return p
 }
+
+// batched is the client of an endpoint to which a line of a batch is a response as any
+// other.
+func (a *App) batched(e endpoint) *batches.Client { return batches.New(e.api, a.store, e.Name) }
 
 // rates are what the lanes are configured to send.
 func rates(cfg config.Config) map[string]results.Rates {

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"github.com/longhaul-jobs/longhaul/internal/responses"
 	"github.com/longhaul-jobs/longhaul/poller"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -13,7 +12,7 @@ func (a *App) following() *poller.Following {
 		return nil
 	}
 	return &poller.Following{
-		Streams:  byName(a.endpoints, func(c *responses.Client) poller.Streamer { return c }),
+		Streams:  byName(a.endpoints, func(e endpoint) poller.Streamer { return e.api }),
 		Progress: progress{a.store}, MaxOpen: cfg.MaxOpen, Stall: cfg.Stall, Alone: a.gate.Wanted,
 	}
 }

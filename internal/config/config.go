@@ -22,6 +22,7 @@ type Config struct {
 	OpenAI    OpenAI    `mapstructure:"openai"`
 	Poll      Poll      `mapstructure:"poll"`
 	Stream    Stream    `mapstructure:"stream"`
+	Batch     Batch     `mapstructure:"batch"`
 	Jobs      Jobs      `mapstructure:"jobs"`
 	Ledger    Ledger    `mapstructure:"ledger"`
 	Blobs     Blobs     `mapstructure:"blobs"`
@@ -154,6 +155,17 @@ type Poll struct {
 	NotFoundGrace time.Duration `mapstructure:"not_found_grace"`
 	// StopGrace is how long a stopped job waits for its response to end.
 	StopGrace time.Duration `mapstructure:"stop_grace"`
+}
+
+// Batch says how requests of the service tier batch are put together.
+type Batch struct {
+	// Wait is how long the first request waits for others.
+	Wait time.Duration `mapstructure:"wait"`
+	// MaxLines and MaxBytes bound one batch.
+	MaxLines int `mapstructure:"max_lines"`
+	MaxBytes int `mapstructure:"max_bytes"`
+	// LookEvery is the pause between two looks at a batch.
+	LookEvery time.Duration `mapstructure:"look_every"`
 }
 
 // Stream says how streamed responses are followed.

@@ -90,6 +90,7 @@ func TestLoadWithoutSourcesReturnsTheDefaults(t *testing.T) {
 		Prices:    map[string]config.Price{},
 		Budgets:   map[string]config.Budget{},
 		Ledger:    config.Ledger{Retention: 400 * 24 * time.Hour},
+		Batch:     config.Batch{Wait: time.Minute, MaxLines: 10_000, MaxBytes: 64 << 20, LookEvery: time.Minute},
 		Stream:    config.Stream{MaxOpen: 100, Stall: time.Minute, MaxEvents: 10_000, Keep: time.Hour},
 		Poll: config.Poll{
 			Floor: 2 * time.Second, Ceiling: 30 * time.Second, Learn: true, LookCost: time.Second, Concurrency: 256, Tick: 50 * time.Millisecond,
@@ -142,6 +143,10 @@ func samples() map[string][3]string {
 		"openai.create_timeout":         {"1m", "2m", "3m"},
 		"openai.look_timeout":           {"1s", "2s", "3s"},
 		"ledger.retention":              {"24h", "48h", "72h"},
+		"batch.wait":                    {"0s", "2s", "3s"},
+		"batch.max_lines":               {"11", "12", "13"},
+		"batch.max_bytes":               {"1kB", "2kB", "3kB"},
+		"batch.look_every":              {"1s", "2s", "3s"},
 		"stream.max_open":               {"11", "12", "13"},
 		"stream.stall":                  {"2m", "3m", "4m"},
 		"stream.max_events":             {"11", "12", "13"},
@@ -306,6 +311,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 			CreateTimeout:  3 * time.Minute, LookTimeout: 4 * time.Second,
 		}},
 		Lanes:  map[string]config.Lane{"bulk": {Concurrency: 2, Window: 3, Endpoint: "eu"}, "default": {Concurrency: 4, Window: 16, Endpoint: "b"}},
+		Batch:  config.Batch{Wait: 2 * time.Second, MaxLines: 12, MaxBytes: 2000, LookEvery: 2 * time.Second},
 		Stream: config.Stream{MaxOpen: 12, Stall: 3 * time.Minute, MaxEvents: 12, Keep: 3 * time.Hour},
 		Poll: config.Poll{
 			Floor: 4 * time.Second, Ceiling: 50 * time.Second, Learn: true, LookCost: 3 * time.Second, MaxLooksPerSecond: 12, Concurrency: 12, Tick: 20 * time.Millisecond,

@@ -107,6 +107,11 @@ func keys() []key {
 		{name: "stream.max_events", fallback: "10000", kind: count(1, 10_000_000), doc: "About how many events of a job are kept for those who follow its progress, the latest; some sixty bytes each, as a rule."},
 		{name: "stream.keep", fallback: "1h", kind: duration(time.Second, 30*day), doc: "How long they are kept after the last one."},
 
+		{name: "batch.wait", fallback: "1m", kind: duration(0, day), doc: "How long the first request of a batch waits for others."},
+		{name: "batch.max_lines", fallback: "10000", kind: count(1, jobs.MaxBatchLines), doc: "Most requests of a batch."},
+		{name: "batch.max_bytes", fallback: "64MiB", kind: size(1, jobs.MaxBatchBytes), doc: "Largest file of a batch. It is in memory while it is made."},
+		{name: "batch.look_every", fallback: "1m", kind: duration(tiny, time.Hour), doc: "How often it is asked how a batch stands."},
+
 		{name: "jobs.max_request_bytes", fallback: formatSize(jobs.DefaultMaxRequestBytes), kind: size(1, maxBody), doc: "Largest request that is accepted."},
 		{name: "jobs.max_response_bytes", fallback: "64MiB", kind: size(1, maxBody), doc: "Largest response that is read and stored."},
 		{name: "jobs.compress_bytes", fallback: "64KiB", kind: size(1, maxBody), doc: "Size above which requests and responses are compressed."},

@@ -249,7 +249,7 @@ func (s *Submitter) send(ctx context.Context, j jobs.Job, attempt int) (sent boo
 		return false, err
 	}
 	reply, err := s.create(ctx, body, requestID)
-	if s.config.Pacer != nil {
+	if s.config.Pacer != nil && !jobs.Batched(body) {
 		s.config.Pacer.Answered(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt}, reply, err)
 	}
 	s.settle(ctx, j, attempt, reply, err)
@@ -278,6 +278,8 @@ func (s *Submitter) tell(ctx context.Context, j jobs.Job, attempt int, reply job
 	t := jobs.Try{Job: j.ID, Attempt: attempt}
 	switch breaker := s.config.Breaker; {
 	case breaker == nil:
+	case failure == nil && isLine(reply):
+		breaker.Unused(ctx, j.Lane, t) // it waits for a batch, which tells nothing of the account yet
 	case failure != nil:
 		f := jobs.FailureOf(failure)
 		breaker.Created(ctx, j.Lane, t, a.Started, &f)
@@ -286,6 +288,12 @@ func (s *Submitter) tell(ctx context.Context, j jobs.Job, attempt int, reply job
 	default:
 		breaker.Created(ctx, j.Lane, t, a.Started, nil)
 	}
+}
+
+// isLine reports whether a request waits for a batch.
+func isLine(reply jobs.Reply) bool {
+	_, line := jobs.ParseLine(reply.Response.ID)
+	return line
 }
 
 // enter waits until the job may go on: alone if it was present at repeated crashes.

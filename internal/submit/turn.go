@@ -15,8 +15,8 @@ import (
 // another could use. What is reserved for a request that is not sent after all passes
 // by unused.
 func (s *Submitter) takeTurn(ctx context.Context, j jobs.Job, attempt int, body json.RawMessage) (*jobs.Reserved, bool, error) {
-	if s.config.Pacer == nil {
-		return nil, true, nil
+	if s.config.Pacer == nil || jobs.Batched(body) {
+		return nil, true, nil // batches have limits of their own
 	}
 	var turn results.Turn
 	var reserved *jobs.Reserved

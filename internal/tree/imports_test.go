@@ -55,6 +55,7 @@ func directions() []direction {
 		{"internal/parents", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
 		{"internal/watchdog", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
 		{"internal/effects", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
+		{"internal/batches", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
 		{"internal/webhooks", []string{module + "/jobs", module + "/results", prometheus + "/..."}, step},
 		{"internal/responses", []string{module + "/jobs", sdk + "/option", sdk + "/responses", sdk + "/webhooks", prometheus + "/..."}, "the only speaker of the SDK; its root package would double the cold build"},
 		{"internal/config", []string{module + "/jobs", module + "/internal/blobsurl", module + "/internal/redisurl", "github.com/spf13/viper", "github.com/spf13/pflag", "github.com/go-viper/mapstructure/v2"}, "configuration is plain values, with the vocabulary's defaults, that know nobody who uses them"},

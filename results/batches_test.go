@@ -1,0 +1,176 @@
+package results_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+const atMain = "main"
+
+// waiting has some lines wait for a batch, and returns their ids.
+func (h *harness) waiting(model string, n, bytes int) []string {
+	h.t.Helper()
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("line_%s_%03d", model, i)
+		if err := h.AddLine(context.Background(), atMain, ids[i], model, bytes); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	return ids
+}
+
+func (h *harness) lineStates(ids []string) map[results.LineState]int {
+	h.t.Helper()
+	got := map[results.LineState]int{}
+	for _, id := range ids {
+		state, err := h.LineState(context.Background(), atMain, id)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		got[state]++
+	}
+	return got
+}
+
+// Lines wait by model; a batch takes the first of them, within its bounds, and each is in
+// one batch.
+func TestFormBatch(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		ids := h.waiting("gpt-4.1", 10, 100)
+		h.waiting("gpt-4.1", 10, 100) // once more changes nothing
+		h.waiting("gpt-5", 1, 5000)
+		waiting, err := h.OpenLines(ctx, atMain)
+		if err != nil || len(waiting) != 2 {
+			t.Fatalf("%+v, %v", waiting, err)
+		}
+		for _, w := range waiting {
+			if want := map[string]int{"gpt-4.1": 10, "gpt-5": 1}[w.Model]; w.Count != want || h.Now().Sub(w.Since) > time.Minute {
+				t.Errorf("%+v, want %d", w, want)
+			}
+		}
+		var seen []string
+		for i, test := range []struct{ maxLines, maxBytes, want int }{{4, 1 << 20, 4}, {100, 350, 3}, {100, 50, 1}, {100, 1 << 20, 2}} {
+			b, formed, err := h.FormBatch(ctx, atMain, "gpt-4.1", test.maxLines, test.maxBytes)
+			if err != nil || !formed || b.Lines != test.want || b.Bytes != 100*test.want || b.Number != int64(i+1) {
+				t.Fatalf("batch %d: %+v, %v; want %d lines", i, b, err, test.want)
+			}
+			members, err := h.BatchLines(ctx, atMain, b.Number)
+			if err != nil || len(members) != test.want {
+				t.Errorf("batch %d has the lines %v, %v", i, members, err)
+			}
+			seen = append(seen, members...)
+		}
+		slices.Sort(seen)
+		if diff := cmp.Diff(ids, seen); diff != "" {
+			t.Errorf("lines in batches (-want +got):\n%s", diff)
+		}
+		if _, formed, err := h.FormBatch(ctx, atMain, "gpt-4.1", 100, 100); formed || err != nil {
+			t.Errorf("a batch of nothing: %t, %v", formed, err)
+		}
+		if all, err := h.Batches(ctx, atMain); err != nil || len(all) != 4 || all[0].Number != 1 || all[3].Stage != results.BatchFormed {
+			t.Errorf("batches: %+v, %v", all, err)
+		}
+		if other, err := h.Batches(ctx, "other"); err != nil || len(other) != 0 {
+			t.Errorf("at another endpoint: %+v, %v", other, err)
+		}
+	})
+}
+
+// Lines leave a batch for good or for another one; what nobody wants does not come back.
+func TestLeaveBatch(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		ids := h.waiting("gpt-4.1", 6, 100)
+		if state, err := h.DropLine(ctx, atMain, ids[0]); state != results.LineUnsent || err != nil {
+			t.Errorf("dropped before: %s, %v", state, err)
+		}
+		b, _, err := h.FormBatch(ctx, atMain, "gpt-4.1", 100, 1<<20)
+		if err != nil || b.Lines != 5 {
+			t.Fatalf("%+v, %v", b, err)
+		}
+		if state, err := h.DropLine(ctx, atMain, ids[1]); state != results.LineSent || err != nil {
+			t.Errorf("dropped in a batch: %s, %v", state, err)
+		}
+		if _, err := h.DropLine(ctx, atMain, ids[1]); err != nil {
+			t.Error(err)
+		}
+		if again, err := h.Batch(ctx, atMain, b.Number); err != nil || again.Unwanted != 1 {
+			t.Errorf("%d of its lines are unwanted, %v", again.Unwanted, err)
+		}
+		want := map[results.LineState]int{results.LineGone: 1, results.LineLeft: 1, results.LineSent: 4}
+		if diff := cmp.Diff(want, h.lineStates(ids)); diff != "" {
+			t.Errorf("states (-want +got):\n%s", diff)
+		}
+		if left, err := h.LeaveBatch(ctx, atMain, b.Number, h.Now().Add(-time.Second), ids[1], ids[2], ids[3]); left != 2 || err != nil {
+			t.Errorf("%d left, %v", left, err)
+		}
+		if left, err := h.LeaveBatch(ctx, atMain, b.Number, time.Time{}, ids[4]); left != 1 || err != nil {
+			t.Errorf("%d left, %v", left, err)
+		}
+		want = map[results.LineState]int{results.LineGone: 3, results.LineOpen: 2, results.LineSent: 1}
+		if diff := cmp.Diff(want, h.lineStates(ids)); diff != "" {
+			t.Errorf("states (-want +got):\n%s", diff)
+		}
+		// Those that may be sent later only are in no batch yet.
+		if _, err := h.LeaveBatch(ctx, atMain, b.Number, h.Now().Add(time.Hour), ids[5]); err != nil {
+			t.Fatal(err)
+		}
+		if again, formed, err := h.FormBatch(ctx, atMain, "gpt-4.1", 100, 1<<20); !formed || again.Lines != 2 || err != nil {
+			t.Errorf("the next batch: %+v, %v", again, err)
+		}
+		if state, err := h.DropLine(ctx, atMain, "line_x"); state != results.LineGone || err != nil {
+			t.Errorf("dropped although unknown: %s, %v", state, err)
+		}
+	})
+}
+
+// Of two that go on with a batch one is first; one that is done is still told of.
+func TestStepBatch(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		h.waiting("gpt-4.1", 1, 100)
+		b, _, err := h.FormBatch(ctx, atMain, "gpt-4.1", 1, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Stage, b.FileID = results.BatchUploaded, "file-1"
+		next, first, err := h.StepBatch(ctx, atMain, b)
+		if !first || err != nil {
+			t.Fatal(first, err)
+		}
+		if _, first, err := h.StepBatch(ctx, atMain, b); first || err != nil {
+			t.Errorf("twice from one record: %t, %v", first, err)
+		}
+		next.Stage, next.Answered = results.BatchDone, 1
+		if next, first, err = h.StepBatch(ctx, atMain, next); !first || err != nil {
+			t.Fatal(first, err)
+		}
+		if all, err := h.Batches(ctx, atMain); err != nil || len(all) != 0 {
+			t.Errorf("at work: %+v, %v", all, err)
+		}
+		got, err := h.Batch(ctx, atMain, next.Number)
+		if err != nil || got.Stage != results.BatchDone || got.FileID != "file-1" {
+			t.Errorf("done: %+v, %v", got, err)
+		}
+		for _, step := range []struct {
+			worker string
+			want   bool
+		}{{"w1", true}, {"w2", false}, {"w1", true}} {
+			if is, err := h.KeepBatches(ctx, atMain, step.worker, time.Minute); is != step.want || err != nil {
+				t.Errorf("%s looks after them: %t, %v", step.worker, is, err)
+			}
+		}
+	})
+}
