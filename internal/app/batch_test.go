@@ -96,6 +96,8 @@ func TestRequestsInBatches(t *testing.T) {
 
 // What loses an answer, expires, cannot be read at once or is at fault itself does not
 // have anything paid for twice, nor others fail.
+//
+// Guarantee: G31.
 func TestBatchesThatGoWrong(t *testing.T) {
 	t.Parallel()
 	for name, rule := range map[string]simulator.FaultRule{

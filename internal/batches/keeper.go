@@ -13,7 +13,7 @@ import (
 
 // Timings of a keeper.
 const (
-	lease = 30 * time.Second // of the worker that looks after an endpoint's batches
+	lease = 15 * time.Second // of the worker that looks after an endpoint's batches
 	// findGrace is how long after a create that lost its answer the list is asked for the
 	// batch before another one is made, beside the time that the create may take.
 	findGrace = 30 * time.Second

@@ -1,0 +1,56 @@
+package e2e_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/internal/installation"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// TestBatchesSurviveKills has workers killed while they upload, create, watch and collect
+// batches, of which the first create loses its answer and one expires in part. Each job
+// ends once and is paid for once.
+//
+// Guarantee: G31.
+func TestBatchesSurviveKills(t *testing.T) {
+	t.Parallel()
+	const n = 60
+	in := installation.New(t, "--simulator-queued", "300ms", "--simulator-running", "300ms", "--simulator-batch", "3s")
+	in.Faults(`{"rules":[
+		{"match":{"op":"batch","first":1},"action":{"accept":true,"delay":"2s","reset":"after"}},
+		{"match":{"op":"batch","every":3},"action":{"expire":0.3}},
+		{"match":{"op":"upload","every":2},"action":{"accept":true,"delay":"500ms"}},
+		{"match":{"op":"download","every":3},"action":{"status":503}}]}`)
+	environ := []string{
+		"LONGHAUL_BATCH_WAIT=500ms", "LONGHAUL_BATCH_MAX_LINES=20", "LONGHAUL_BATCH_LOOK_EVERY=500ms", "LONGHAUL_OPENAI_CREATE_TIMEOUT=5s",
+	}
+	worker := in.Worker(environ...)
+	ids := in.Submit(n, `{"service_tier":"batch","input":"Document %d. The harbour was rebuilt after the storm."}`, jobs.Options{})
+	for kills := 0; kills < 6; kills++ {
+		// Each at another point: what it is at then is on no schedule of ours.
+		time.Sleep(700*time.Millisecond + time.Duration(kills)*450*time.Millisecond)
+		worker.Kill()
+		worker = in.Worker(environ...)
+	}
+	ended := in.WaitAll(ids, 4*time.Minute)
+	in.Succeeded(ended)
+	in.Account(in.All(results.Filter{}))
+	paid := 0
+	for _, entries := range in.Ledger() {
+		paid += len(entries)
+	}
+	if paid != n {
+		// An attempt may have been given up with its worker before its line was on record;
+		// such a line is never sent.
+		t.Errorf("%d requests are paid for, want %d", paid, n)
+	}
+	for _, j := range ended {
+		a, _ := j.CurrentAttempt()
+		if !strings.HasPrefix(a.ResponseID, "resp_") || a.ServiceTier != jobs.TierBatch {
+			t.Fatalf("%s: %+v", j.ID, j.Attempts)
+		}
+	}
+}
