@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -92,7 +91,7 @@ const manyParts = 10
 
 // write shows the parts to people: how many of each phase are in which state, and those
 // that failed or are held.
-func (v *partsView) write(w io.Writer) {
+func (v *partsView) write(w *strings.Builder) {
 	fmt.Fprintf(w, "parts: %s", plural(v.Total, "part", "parts"))
 	if v.Open > 0 {
 		fmt.Fprintf(w, ", %s open, in phase %d", formatCount(int64(v.Open)), v.Phase)
@@ -100,7 +99,7 @@ func (v *partsView) write(w io.Writer) {
 	if v.Found > 0 {
 		fmt.Fprintf(w, ", %s there already for other jobs", formatCount(int64(v.Found)))
 	}
-	fmt.Fprintln(w)
+	w.WriteByte('\n')
 	for first := 0; first < len(v.Parts); {
 		last := first
 		counts := make(map[jobs.State]int)
@@ -119,7 +118,7 @@ func (v *partsView) write(w io.Writer) {
 	v.writeTroubled(w)
 }
 
-func (v *partsView) writeTroubled(w io.Writer) {
+func (v *partsView) writeTroubled(w *strings.Builder) {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	shown, left := 0, 0
 	for _, part := range v.Parts {
@@ -176,7 +175,9 @@ func (v *viewer) followParts(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		if now != last && now.Parts > 0 && !(j.State.Terminal() && now.Ended < now.Parts) {
+		// One that was stopped leaves parts behind, which are no progress.
+		stopped := j.State.Terminal() && now.Ended < now.Parts
+		if now != last && now.Parts > 0 && !stopped {
 			if err := v.showParts(now); err != nil {
 				return err
 			}
@@ -185,10 +186,8 @@ func (v *viewer) followParts(ctx context.Context, s *session) error {
 		if j.State.Terminal() {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(pause):
+		if err := sleep(ctx, pause); err != nil {
+			return err
 		}
 	}
 }

@@ -88,15 +88,18 @@ func TestGetShowsParts(t *testing.T) {
 
 	var view struct {
 		Parts struct {
-			Phase, Total, Open, Found int
-			Usage                     jobs.Usage
-			Cost                      float64 `json:"cost_usd"`
-			Parts                     []struct {
-				ID    jobs.ID
-				Found bool
-				State jobs.State
-			}
-		}
+			Phase int        `json:"phase"`
+			Total int        `json:"total"`
+			Open  int        `json:"open"`
+			Found int        `json:"found"`
+			Usage jobs.Usage `json:"usage"`
+			Cost  float64    `json:"cost_usd"`
+			Parts []struct {
+				ID    jobs.ID    `json:"id"`
+				Found bool       `json:"found"`
+				State jobs.State `json:"state"`
+			} `json:"parts"`
+		} `json:"parts"`
 	}
 	if err := json.Unmarshal([]byte(b.call("", "get", string(j.ID), "--json").want(t, 0).stdout), &view); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,7 +49,7 @@ func (p *tree) Next(raw json.RawMessage, phases [][]jobs.PartEnd) (jobs.Next, er
 	case "result":
 		return jobs.Next{Result: json.RawMessage(`[1]`)}, nil
 	case "endless":
-		return jobs.Next{Parts: partsOf(len(phases)+1, []string{fmt.Sprint(len(phases))})}, nil
+		return jobs.Next{Parts: partsOf(len(phases)+1, []string{strconv.Itoa(len(phases))})}, nil
 	case "error":
 		return jobs.Next{}, errors.New("options: no such preset")
 	}
@@ -56,15 +57,15 @@ func (p *tree) Next(raw json.RawMessage, phases [][]jobs.PartEnd) (jobs.Next, er
 	for _, phase := range phases {
 		texts = nil
 		for i := 0; i < len(phase); i += 2 {
-			joined := ""
+			var joined strings.Builder
 			for _, end := range phase[i:min(i+2, len(phase))] {
 				if end.Job.State != jobs.StateSucceeded {
 					kept, err := json.Marshal(map[string]int{"done": len(phases)})
 					return jobs.Next{Result: kept, Failure: &jobs.Failure{Class: jobs.ClassDependency, Code: "part_failed", Message: end.Job.Part}}, err
 				}
-				joined += end.Text
+				joined.WriteString(end.Text)
 			}
-			texts = append(texts, joined)
+			texts = append(texts, joined.String())
 		}
 		if len(phase) == 1 {
 			result, err := json.Marshal(map[string]string{"summary": texts[0]})
@@ -306,6 +307,7 @@ type faulty struct {
 	left  atomic.Int64
 	after bool
 	down  atomic.Bool
+	die   func() // ends the worker
 }
 
 var errDown = errors.New("the store is away")
@@ -316,12 +318,14 @@ func call[T any](f *faulty, do func() (T, error)) (T, error) {
 	switch left := f.left.Add(-1); {
 	case f.down.Load(), left < 0:
 		f.down.Store(true)
+		f.die()
 		return none, errDown
 	case left == 0:
 		f.down.Store(true)
 		if f.after {
 			_, _ = do()
 		}
+		f.die()
 		return none, errDown
 	}
 	return do()
@@ -369,4 +373,8 @@ func (f *faulty) Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.J
 
 func (f *faulty) Settle(ctx context.Context, settlements ...results.Settlement) ([]int, error) {
 	return call(f, func() ([]int, error) { return f.Store.Settle(ctx, settlements...) })
+}
+
+func (f *faulty) Load(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+	return call(f, func() (jobs.Job, error) { return f.Store.Load(ctx, id) })
 }

@@ -25,6 +25,7 @@ type Store interface {
 	ClaimPlans(ctx context.Context, kinds []jobs.Kind, limit int, lease time.Duration) ([]jobs.Job, error)
 	Unplanned(ctx context.Context, planned []jobs.Kind) (map[jobs.Kind]int64, error)
 	TakeClaim() *results.Claim
+	Load(ctx context.Context, id jobs.ID) (jobs.Job, error)
 	Request(ctx context.Context, j jobs.Job) (jobs.Request, error)
 	Body(ctx context.Context, id jobs.ID) ([]byte, error)
 	FindParts(ctx context.Context, keys []string) ([]jobs.Job, error)
@@ -141,17 +142,47 @@ func (r *Runner) handle(ctx context.Context, j jobs.Job) {
 		return
 	}
 	r.metrics.steps.WithLabelValues(stepFailed).Inc()
-	settlement := results.Settlement{Job: j, Due: r.store.Now(), Nudge: ctx.Err() == nil}
+	wait := time.Duration(0)
 	if ctx.Err() == nil {
-		settlement.Due = settlement.Due.Add(min(backMost, backFirst<<min(j.Nudge, 10)))
+		wait = min(backMost, backFirst<<min(j.Nudge, 10))
 		r.log.WarnContext(ctx, "step of a parent failed; it is taken again", slog.String("job_id", string(j.ID)),
 			slog.Int("nudge", j.Nudge), slog.Any("err", err))
 	}
-	giveBack, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if _, err := r.store.Settle(giveBack, settlement); err != nil {
-		r.log.WarnContext(ctx, "parent not put back; its lease runs out", slog.String("job_id", string(j.ID)), slog.Any("err", err))
+	r.putBack(ctx, j, wait)
+}
+
+// putBack makes a parent due again, in a while or, for another worker, at once. While
+// Redis is away it tries until the lease is over, or for a moment if this worker drains.
+func (r *Runner) putBack(ctx context.Context, j jobs.Job, wait time.Duration) {
+	until := time.Now().Add(r.config.Lease)
+	for {
+		err := r.settle(ctx, j, wait)
+		switch {
+		case err == nil:
+			return
+		case ctx.Err() != nil || time.Now().After(until):
+			r.log.WarnContext(ctx, "parent not put back; its lease runs out", slog.String("job_id", string(j.ID)), slog.Any("err", err))
+			return
+		}
+		sleep(ctx, time.Second)
 	}
+}
+
+// settle puts a parent back as it is now: the step may have come as far as to say which
+// phase it waits for.
+func (r *Runner) settle(ctx context.Context, j jobs.Job, wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	for range 3 {
+		numbers, err := r.store.Settle(ctx, results.Settlement{Job: j, Due: r.store.Now().Add(wait), Nudge: wait > 0})
+		if err != nil || numbers[0] >= 0 {
+			return err
+		}
+		if j, err = r.store.Load(ctx, j.ID); err != nil || !j.Planning() {
+			return ignoreUnchanged(err)
+		}
+	}
+	return nil // others are at it
 }
 
 // guarded takes a step beside others, or alone, while its claim is renewed.

@@ -3,6 +3,7 @@ package parents_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/longhaul-jobs/longhaul/internal/parents"
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
 )
 
 const joined = "[[[a][b]][[c]]]"
@@ -67,7 +69,7 @@ func TestStepsSurviveACrashAtEachCall(t *testing.T) {
 					}
 					f := &faulty{Store: s.Store, after: after}
 					f.left.Store(n)
-					s.crash(f)
+					s.crash(f, s.config())
 					over = !f.down.Load()
 					s.advance(3 * time.Minute) // the lease is over, and it asks by itself
 					s.finish("")
@@ -91,14 +93,17 @@ func TestStepsSurviveACrashAtEachCall(t *testing.T) {
 
 // crash takes a due step on a store that fails, and drops the claim as a dead worker
 // does.
-func (s *shop) crash(f *faulty) {
+func (s *shop) crash(f *faulty, config parents.Config) {
 	s.t.Helper()
-	runner := s.runner(f, s.config())
+	ctx, die := context.WithCancel(s.t.Context())
+	defer die()
+	f.die = die
+	runner := s.runner(f, config)
 	claimed, err := s.ClaimPlans(s.t.Context(), jobs.ParentKinds(), 1, time.Minute)
 	if err != nil || len(claimed) != 1 {
 		s.t.Fatalf("claimed %v, %v", claimed, err)
 	}
-	parents.Handle(s.t.Context(), runner, claimed[0])
+	parents.Handle(ctx, runner, claimed[0])
 }
 
 // TestTwoWorkersAtTheSameStep do no harm.
@@ -269,7 +274,7 @@ func TestPlannersThatAreWrong(t *testing.T) {
 	s := newShop(t)
 	many := make([]string, jobs.MaxParts+1)
 	for i := range many {
-		many[i] = fmt.Sprint(i)
+		many[i] = strconv.Itoa(i)
 	}
 	for code, request := range map[string]treeRequest{
 		"plan_panicked": {Texts: []string{"a secret"}, Panic: true}, "part_invalid": {Bad: "request"}, "plan_malformed": {Bad: "result"},
@@ -310,12 +315,10 @@ func TestCrashingPlan(t *testing.T) {
 		return nil, errDown
 	}
 	for i := range 10 {
-		claimed, err := s.ClaimPlans(t.Context(), jobs.ParentKinds(), 1, time.Minute)
-		if err != nil || len(claimed) != 1 || claimed[0].Lapsed != i {
-			t.Fatalf("%d: claimed %v, %v", i, claimed, err)
+		if got := s.load(j.ID); got.Lapsed != max(0, i-1) {
+			t.Fatalf("%d lapses after %d crashes", got.Lapsed, i)
 		}
-		f := &faulty{Store: s.Store} // at once: it cannot even put it back
-		parents.Handle(t.Context(), s.runner(f, config), claimed[0])
+		s.crash(&faulty{Store: s.Store}, config) // at once: it cannot even put it back
 		s.advance(2 * time.Minute)
 	}
 	if fmt.Sprint(alone) != "[false false true true true true true true true true]" {
@@ -401,5 +404,46 @@ func TestParentsOfOtherKinds(t *testing.T) {
 	}
 	if _, err := s.Unplanned(t.Context(), []jobs.Kind{"report"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// outage is a store that is away for a while: nothing can be read, and for longer nothing
+// put back.
+type outage struct {
+	parents.Store
+
+	settles int // how many of these fail
+}
+
+func (o *outage) Request(context.Context, jobs.Job) (jobs.Request, error) {
+	return jobs.Request{}, errDown
+}
+
+func (o *outage) Settle(ctx context.Context, settlements ...results.Settlement) ([]int, error) {
+	if o.settles--; o.settles >= 0 {
+		return nil, errDown
+	}
+	return o.Store.Settle(ctx, settlements...)
+}
+
+// TestParentIsPutBackOnceThatIsPossible, and need not wait for its lease to run out.
+//
+// Guarantees: G5, G30.
+func TestParentIsPutBackOnceThatIsPossible(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	j := s.submit(treeRequest{Texts: []string{"a"}}, jobs.Options{})
+	claimed, err := s.ClaimPlans(t.Context(), jobs.ParentKinds(), 1, time.Hour)
+	if err != nil || len(claimed) != 1 {
+		t.Fatalf("claimed %v, %v", claimed, err)
+	}
+	parents.Handle(t.Context(), s.runner(&outage{Store: s.Store, settles: 1}, s.config()), claimed[0])
+	if got := s.load(j.ID); got.Nudge != 1 {
+		t.Errorf("put back %d times", got.Nudge)
+	}
+	s.advance(2 * time.Second)
+	s.finish("")
+	if got := s.load(j.ID); got.State != jobs.StateSucceeded {
+		t.Errorf("%s, %v", got.State, got.Failure)
 	}
 }

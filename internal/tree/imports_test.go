@@ -66,7 +66,7 @@ func directions() []direction {
 		{"internal/testlog", nil, "for tests"},
 		{"internal/pdftest", nil, "for tests: it shares no code with what reads its documents"},
 		{"internal/redistest", []string{redisClient}, "for tests"},
-		{"internal/installation", []string{module + "/client", module + "/internal/redistest", module + "/internal/simulator", module + "/jobs", module + "/results", redisClient}, "for tests: it speaks to the binaries from outside, as a user would"},
+		{"internal/installation", []string{module + "/client", module + "/internal/redistest", module + "/internal/simulator", module + "/jobs", module + "/jobs/summarize", module + "/results", redisClient}, "for tests: it speaks to the binaries from outside, as a user would"},
 		{"internal/proxy", nil, "for tests: it counts what passes and knows nothing of what it means"},
 		{"internal/bench", []string{"github.com/hibiken/asynq"}, "measurements only; Asynq by itself is one of the floors"},
 		{"internal/bench/plain", []string{"github.com/hibiken/asynq", sdk + "/option", sdk + "/responses", redisClient}, "what is measured beside Longhaul shares nothing with it"},
