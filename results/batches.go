@@ -26,7 +26,8 @@ const keepBatch = 7 * 24 * time.Hour
 //	open:MODEL zset    the lines that wait, by since when, or from when on they may be sent again
 //	seq        string  the number of the last batch
 //	batches    zset    the numbers of the batches at work, by when they were made
-//	batch:N    hash    record and version of one, and how many of its lines nobody wants; for a week after its end
+//	batch:N    hash    record and version of one, how many lines and bytes it was made of, and how many of its
+//	                   lines nobody wants; for a week after its end
 //	members:N  zset    the lines that are in it
 //	keeper     string  the worker that looks after the batches
 func (s *Store) batches(endpoint string) base {
@@ -84,10 +85,10 @@ func (s *Store) LineState(ctx context.Context, endpoint, id string) (LineState, 
 
 // OpenLines are the lines of a model that wait for a batch.
 type OpenLines struct {
-	Model string
-	Count int
+	Model string `json:"model"`
+	Count int    `json:"count"`
 	// Since is when the first of them came, or may be sent again.
-	Since time.Time
+	Since time.Time `json:"since"`
 }
 
 // OpenLines returns what waits for a batch at an endpoint.
@@ -128,7 +129,7 @@ const (
 
 // Batch is the record of a batch at an endpoint.
 type Batch struct {
-	Number int64      `json:"-"`
+	Number int64      `json:"number"`
 	Stage  BatchStage `json:"stage"`
 	Model  string     `json:"model"`
 	Lines  int        `json:"lines"`
@@ -210,19 +211,22 @@ func (s *Store) Batches(ctx context.Context, endpoint string) ([]Batch, error) {
 
 // Batch returns a batch, for a week after its end, or [ErrNotFound].
 func (s *Store) Batch(ctx context.Context, endpoint string, number int64) (Batch, error) {
-	fields, err := s.rdb.HMGet(ctx, string(s.batches(endpoint))+"batch:"+strconv.FormatInt(number, 10), "record", "version", "unwanted").Result()
+	fields, err := s.rdb.HMGet(ctx, string(s.batches(endpoint))+"batch:"+strconv.FormatInt(number, 10), "record", "version", "unwanted", "lines", "bytes").Result()
 	if err != nil {
 		return Batch{}, fmt.Errorf("read batch %d: %w", number, err)
 	}
-	record, _ := fields[0].(string)
-	version, _ := fields[1].(string)
+	text := func(i int) string { s, _ := fields[i].(string); return s }
+	record := text(0)
 	if record == "" {
 		return Batch{}, fmt.Errorf("batch %d: %w", number, ErrNotFound)
 	}
-	unwanted, _ := fields[2].(string)
-	b := Batch{Number: number, version: parseInt(version), Unwanted: int(parseInt(unwanted))}
+	var b Batch
 	if err := json.Unmarshal([]byte(record), &b); err != nil {
 		return Batch{}, fmt.Errorf("read batch %d: %w", number, err)
+	}
+	b.Number, b.version, b.Unwanted = number, parseInt(text(1)), int(parseInt(text(2)))
+	if b.Stage == BatchFormed {
+		b.Lines, b.Bytes = int(parseInt(text(3))), int(parseInt(text(4)))
 	}
 	return b, nil
 }

@@ -86,7 +86,7 @@ input is wrong and nothing was done.`,
 	root.AddCommand(
 		c.submitCommand(), c.batchCommand(), c.summarizeCommand(), c.waitCommand(), c.watchCommand(),
 		c.getCommand(), c.listCommand(), c.cancelCommand(), c.retryCommand(), c.deleteCommand(),
-		c.releaseCommand(), c.failCommand(), c.adoptCommand(), c.lanesCommand(), c.budgetsCommand(), c.usageCommand(),
+		c.releaseCommand(), c.failCommand(), c.adoptCommand(), c.lanesCommand(), c.budgetsCommand(), c.batchesCommand(), c.usageCommand(),
 		c.versionCommand(),
 	)
 	return root

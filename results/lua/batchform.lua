@@ -21,6 +21,6 @@ for _, id in ipairs(ids) do
   end
 end
 if count == 0 then return { 0, 0, 0 } end
-redis.call('HSET', base .. 'batch:' .. n, 'record', record, 'version', 1)
+redis.call('HSET', base .. 'batch:' .. n, 'record', record, 'version', 1, 'lines', count, 'bytes', size)
 redis.call('ZADD', base .. 'batches', now, n)
 return { n, count, size }
