@@ -29,3 +29,14 @@ func Messages(doc Document, opts Options) ([]string, error) {
 	}
 	return out, nil
 }
+
+// Verify lets tests look for a quote in a part of a document.
+func Verify(doc Document, c Chunk, citation *Citation) { newSplitter(doc).evidence(c).verify(citation) }
+
+// SplitBy splits as [Split] does, with another way to count.
+func (p *Preparer) SplitBy(doc Document, tally func(text string, limit int) (n, counted int, err error)) ([]Chunk, error) {
+	s := newSplitter(doc)
+	s.tally = tally
+	err := s.split(p.frames)
+	return s.chunks(), err
+}

@@ -154,7 +154,7 @@ func quotePieces(quote string) []string {
 		f.fold(&b, piece)
 		f.flush(&b)
 		// A quote that ends a sentence of its own may end in the middle of the document's.
-		text := strings.TrimRight(b.String(), ".,;:")
+		text := strings.Trim(strings.TrimRight(b.String(), ".,;:-"), "-")
 		if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) {
 			pieces = append(pieces, text)
 		}

@@ -74,12 +74,14 @@ type splitter struct {
 	doc Document
 	// budget is how many tokens the message of a part may have, and whole that of a single part.
 	budget, whole int
+	// tally counts tokens, as [tokens.Count] does.
+	tally func(text string, limit int) (n, counted int, err error)
 	// ends are the ends of the parts found so far, and counts what they count.
 	ends, counts []int
 }
 
 func newSplitter(doc Document) *splitter {
-	return &splitter{layout: newLayout(doc.Kind, doc.Sections), doc: doc}
+	return &splitter{layout: newLayout(doc.Kind, doc.Sections), doc: doc, tally: tokens.Count}
 }
 
 func (s *splitter) split(f frames) error {
@@ -114,13 +116,41 @@ func (s *splitter) count(index, limit int) (n int, fits bool, err error) {
 		from = s.ends[index-1]
 	}
 	c := s.chunk(index, from, s.ends[index])
-	n, _, err = tokens.Count(s.message(c), limit)
+	n, _, err = s.tally(s.message(c), limit)
 	return n, n <= limit, err
+}
+
+// sizedBytes is how much of a text is counted, in several places of it, to tell its size.
+const sizedBytes = 8 << 10
+
+// surelyTooLarge reports whether a text is far too large for a part, without counting all of it.
+func (s *splitter) surelyTooLarge(from, to int) bool {
+	if to-from > s.budget*mostBytes {
+		return true
+	}
+	if to-from <= s.budget || to-from < 4*sizedBytes {
+		return false // a token has at least a byte; and the whole of a small text is counted as fast
+	}
+	const places = 8
+	n, bytes := 0, 0
+	for i := range places {
+		at := from + (to-from)/places*i
+		section := s.section(at)
+		text := s.sections[section].Text[at-s.starts[section]:]
+		text = strings.ToValidUTF8(text[:min(len(text), sizedBytes/places, to-at)], "")
+		count, _, err := s.tally(text, maxChunkTokens)
+		if err != nil {
+			return false
+		}
+		n, bytes = n+count, bytes+len(text)
+	}
+	// Uneven texts are counted.
+	return bytes > 0 && float64(n)/float64(bytes)*float64(to-from) > 1.2*float64(s.budget)
 }
 
 // refine adds the parts between two cuts, as few as fit.
 func (s *splitter) refine(from, to int) error {
-	if to-from <= s.budget*mostBytes {
+	if !s.surelyTooLarge(from, to) {
 		s.ends = append(s.ends, to)
 		count, fits, err := s.count(len(s.ends)-1, s.budget)
 		if err != nil {
