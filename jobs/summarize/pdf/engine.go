@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"sync"
 
 	"github.com/klippa-app/go-pdfium"
 	"github.com/klippa-app/go-pdfium/webassembly"
@@ -16,12 +17,17 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 )
 
-// wasmPage is the unit of memory in WebAssembly, in bytes.
-const wasmPage = 64 << 10
+// leastMemory is what PDFium takes before it has seen a document, in bytes.
+const leastMemory = 24 << 20
 
 // engine is PDFium, compiled for this machine.
 type engine struct {
-	pool pdfium.Pool
+	// free has a place for each sandbox that there may be.
+	free chan struct{}
+	// mu guards the making of sandboxes.
+	mu        sync.Mutex
+	pool      pdfium.Pool
+	allocator *allocator
 	// closeCache gives back the cache, if there is one.
 	closeCache func() error
 }
@@ -31,10 +37,13 @@ type engine struct {
 func start(ctx context.Context, config Config) (*engine, error) {
 	settings := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling).
-		WithMemoryLimitPages(uint32(min(max(config.Memory/wasmPage, 1), 1<<16))).
 		// Without this a document that has PDFium run in circles could not be stopped.
 		WithCloseOnContextDone(true)
-	e := &engine{closeCache: func() error { return nil }}
+	e := &engine{
+		free:       make(chan struct{}, config.Parallel),
+		allocator:  &allocator{bytes: int(min(max(config.Memory, leastMemory), 4<<30))},
+		closeCache: func() error { return nil },
+	}
 	if usable(config.CacheDir) {
 		// A cache that cannot be had costs the time to compile, and no document.
 		if cache, err := wazero.NewCompilationCacheWithDir(config.CacheDir); err == nil {
@@ -43,7 +52,7 @@ func start(ctx context.Context, config Config) (*engine, error) {
 		}
 	}
 	pool, err := webassembly.Init(webassembly.Config{
-		Context:       experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0)),
+		Context:       experimental.WithMemoryAllocator(experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0)), e.allocator),
 		MaxTotal:      config.Parallel,
 		RuntimeConfig: settings,
 		FSConfig:      wazero.NewFSConfig(), // no file of this machine is to be seen
@@ -55,6 +64,39 @@ func start(ctx context.Context, config Config) (*engine, error) {
 	}
 	e.pool = pool
 	return e, nil
+}
+
+// sandbox returns a sandbox and its memory, which must be released after the
+// sandbox, and makes others wait while there are as many as there may be.
+func (e *engine) sandbox(ctx context.Context) (pdfium.Pdfium, *memory, error) {
+	select {
+	case e.free <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	made, err := e.pool.GetInstanceWithContext(ctx)
+	space := e.allocator.take()
+	switch {
+	case err == nil && space != nil:
+		return made, space, nil
+	case err == nil:
+		err = errors.New("it has no memory of its own")
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	}
+	if space != nil {
+		err = errors.Join(err, space.release())
+	}
+	<-e.free
+	return nil, nil, err
+}
+
+// release gives back the memory of a sandbox that has ended, and its place.
+func (e *engine) release(space *memory) error {
+	defer func() { <-e.free }()
+	return space.release()
 }
 
 func (e *engine) close() error { return errors.Join(e.pool.Close(), e.closeCache()) }

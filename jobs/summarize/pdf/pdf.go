@@ -41,7 +41,7 @@ const (
 	DefaultTime = 15 * time.Minute
 	// DefaultMemory is how much a document may take in its sandbox, in bytes. Usual
 	// ones take 20 MiB, large ones that much and twice their size.
-	DefaultMemory = 512 << 20
+	DefaultMemory = 256 << 20
 )
 
 // Config says how documents are read. The zero value is usable.
@@ -54,7 +54,8 @@ type Config struct {
 	// Parallel is how many documents are read at once; more wait. 0 stands for
 	// [DefaultParallel].
 	Parallel int
-	// Memory is how much a document may take, in bytes. 0 stands for [DefaultMemory].
+	// Memory is how much a document may take, in bytes, from 24 MiB to 4 GiB. 0 stands
+	// for [DefaultMemory].
 	Memory int64
 	// PageTime and Time are how long a page and a document may take. 0 stands for
 	// [DefaultPageTime] and [DefaultTime].
@@ -155,7 +156,7 @@ func (r *Reader) Read(ctx context.Context, content []byte, opts Options) (Docume
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// Waiting for a sandbox is no time of the document's.
-	sandbox, err := e.pool.GetInstanceWithContext(ctx)
+	sandbox, space, err := e.sandbox(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			return Document{}, context.Cause(ctx)
@@ -164,7 +165,11 @@ func (r *Reader) Read(ctx context.Context, content []byte, opts Options) (Docume
 	}
 	timer := time.AfterFunc(r.config.Time, func() { cancel(fmt.Errorf("%w: it takes more than %v", ErrSlow, r.config.Time)) })
 	defer timer.Stop()
-	return r.readIn(ctx, cancel, sandbox, content, opts)
+	doc, err := r.readIn(ctx, cancel, sandbox, content, opts)
+	if err != nil && ctx.Err() == nil && space.refused.Load() {
+		doc, err = Document{}, fmt.Errorf("%w: reading it takes more than %d MiB of memory", ErrOversize, r.config.Memory>>20)
+	}
+	return doc, errors.Join(err, e.release(space))
 }
 
 // readIn reads a document inside a sandbox, which it ends.

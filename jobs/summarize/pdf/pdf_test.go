@@ -168,7 +168,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	// Comments are no content, but have to lie in memory.
 	large := bytes.Replace(content, []byte("%%EOF"), []byte("%"+strings.Repeat("x", 32<<20)+"\n%%EOF"), 1)
-	if doc, err := r.Read(t.Context(), large, pdf.Options{}); !errors.Is(err, pdf.ErrOversize) && !errors.Is(err, pdf.ErrDamaged) {
+	if doc, err := r.Read(t.Context(), large, pdf.Options{}); !errors.Is(err, pdf.ErrOversize) {
 		t.Errorf("one larger than its memory: %v, error %v", doc, err)
 	}
 }
@@ -204,13 +204,16 @@ func TestClose(t *testing.T) {
 	if _, err := r.Read(t.Context(), content, pdf.Options{}); !errors.Is(err, pdf.ErrClosed) {
 		t.Errorf("error after closing = %v", err)
 	}
+	// Those that watch over single calls may be about to end.
 	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	for _, library := range []string{"go-pdfium", "wazero", "go-commons-pool"} {
-		if bytes.Contains(stacks, []byte(library)) {
-			t.Errorf("%s still runs after closing:\n%s", library, stacks)
+	for range 1000 {
+		n := runtime.Stack(stacks, true)
+		if !bytes.Contains(stacks[:n], []byte("wazero")) && !bytes.Contains(stacks[:n], []byte("go-pdfium")) {
+			return
 		}
+		runtime.Gosched()
 	}
+	t.Errorf("something still runs after closing:\n%s", stacks[:runtime.Stack(stacks, true)])
 }
 
 func TestCacheIsTheUsersAlone(t *testing.T) {

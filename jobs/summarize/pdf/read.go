@@ -28,7 +28,7 @@ func (d *reading) read(ctx context.Context, content []byte) (Document, error) {
 	d.document = opened.Document
 	count, err := d.sandbox.FPDF_GetPageCount(&requests.FPDF_GetPageCount{Document: d.document})
 	if err != nil {
-		return Document{}, fmt.Errorf("%w: count its pages: %w", ErrDamaged, err)
+		return Document{}, fmt.Errorf("%w: count its pages: %s", ErrDamaged, said(err))
 	}
 	doc := Document{Total: count.PageCount}
 	if limit := d.opts.MaxPages; limit > 0 && doc.Total > limit {
@@ -51,7 +51,7 @@ func (d *reading) read(ctx context.Context, content []byte) (Document, error) {
 		d.watch.begin(i + 1)
 		page, err := d.page(i)
 		if err != nil {
-			return Document{}, fmt.Errorf("%w: page %d of %d: %w", ErrDamaged, i+1, doc.Total, err)
+			return Document{}, fmt.Errorf("%w: page %d of %d: %s", ErrDamaged, i+1, doc.Total, said(err))
 		}
 		if size += len(page.Text); d.opts.TextBytes > 0 && size > d.opts.TextBytes {
 			return Document{}, fmt.Errorf("%w: its text has more than %d bytes", ErrOversize, d.opts.TextBytes)
@@ -71,7 +71,13 @@ func openError(err error) error {
 	case errors.Is(err, pdfiumerrors.ErrFormat), errors.Is(err, pdfiumerrors.ErrFile):
 		return fmt.Errorf("%w: it is no PDF, or its table of contents is lost", ErrDamaged)
 	}
-	return fmt.Errorf("%w: open it: %w", ErrDamaged, err)
+	return fmt.Errorf("%w: open it: %s", ErrDamaged, said(err))
+}
+
+// said returns what PDFium says is wrong, without the stack of its code.
+func said(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }
 
 // page reads one page.
@@ -81,11 +87,11 @@ func (d *reading) page(index int) (Page, error) {
 		return Page{}, err
 	}
 	ref := requests.Page{ByReference: &loaded.Page}
-	got, err := d.sandbox.GetPageText(&requests.GetPageText{Page: ref})
+	text, err := d.text(ref)
 	if err != nil {
 		return Page{}, err
 	}
-	page := Page{Text: clean(got.Text)}
+	page := Page{Text: clean(text)}
 	if strings.TrimSpace(page.Text) == "" {
 		page.Text = ""
 		objects, err := d.sandbox.FPDFPage_CountObjects(&requests.FPDFPage_CountObjects{Page: ref})
@@ -97,4 +103,24 @@ func (d *reading) page(index int) (Page, error) {
 	// Its memory is needed for the next.
 	_, err = d.sandbox.FPDF_ClosePage(&requests.FPDF_ClosePage{Page: loaded.Page})
 	return page, err
+}
+
+// text returns the text of a page as PDFium has it.
+func (d *reading) text(page requests.Page) (string, error) {
+	loaded, err := d.sandbox.FPDFText_LoadPage(&requests.FPDFText_LoadPage{Page: page})
+	if err != nil {
+		return "", err
+	}
+	chars, err := d.sandbox.FPDFText_CountChars(&requests.FPDFText_CountChars{TextPage: loaded.TextPage})
+	if err != nil || chars.Count <= 0 {
+		return "", err
+	}
+	// Characters are counted, and written as UTF-16, in which one may take two places:
+	// the count that is asked for is how much room there is.
+	got, err := d.sandbox.FPDFText_GetText(&requests.FPDFText_GetText{TextPage: loaded.TextPage, Count: 2 * chars.Count})
+	if err != nil {
+		return "", err
+	}
+	_, err = d.sandbox.FPDFText_ClosePage(&requests.FPDFText_ClosePage{TextPage: loaded.TextPage})
+	return got.Text, err
 }
