@@ -54,6 +54,10 @@ chaos: deps ## every fault a worker must survive, some 20 minutes; CHAOS_SEED re
 	@cd internal/chaos
 	go test -tags=chaos -count=1 -parallel=12 -timeout=60m
 
+.PHONY: corpus
+corpus: corpusdeps ## read hundreds of real documents, and compare with pdftotext, pandoc and LibreOffice
+	@go test -tags=corpus -count=1 -timeout=30m -v ./internal/corpus
+
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	@mapfile -t targets < <(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort)
@@ -100,11 +104,13 @@ tidy:
 vet:
 	@go vet ./...
 	go vet -tags=chaos ./internal/chaos/...
+	go vet -tags=corpus ./internal/corpus/...
 
 .PHONY: fix
 fix:
 	@go fix -diff ./...
 	go fix -diff -tags=chaos ./internal/chaos/...
+	go fix -diff -tags=corpus ./internal/corpus/...
 
 # What the tests need beside Go: a redis-server to run against, and for the race
 # detector a C compiler with its headers. Nothing is skipped for want of them.
@@ -130,3 +136,23 @@ deps:
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null
+
+# The programs that documents are compared with, and packages with documents. The
+# office programs are large, so make test does without.
+.PHONY: corpusdeps
+corpusdeps: deps
+	@if command -v soffice >/dev/null && command -v pandoc >/dev/null && command -v pdftotext >/dev/null && [[ -d /usr/share/doc/debian-policy ]]; then
+		exit 0
+	fi
+	packages=(poppler-utils pandoc libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui
+		debian-policy developers-reference debian-faq maint-guide bash-doc zsh-doc octave-doc gnuplot-doc graphviz-doc valgrind
+		docbook-xsl-doc-pdf ghostscript-doc nettle-dev r-doc-pdf manpages manpages-dev manpages-de manpages-fr manpages-ja)
+	if [[ $$(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
+		printf 'The corpus needs: %s\n' "$${packages[*]}" >&2
+		printf 'On Debian or Ubuntu: sudo apt-get install %s\n' "$${packages[*]}" >&2
+		exit 1
+	fi
+	printf 'installing the corpus and what it is compared with\n'
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends "$${packages[@]}" >/dev/null

@@ -64,6 +64,7 @@ func directions() []direction {
 		{"internal/doctor", []string{module + "/jobs", module + "/results", module + "/internal/redisurl", redisClient}, "it asks Redis as it is, and the endpoints through an interface of its own"},
 		{"internal/app", []string{module + "/...", redisClient + "/...", prometheus + "/...", "github.com/alicebob/miniredis/v2/...", "golang.org/x/sync/..."}, "the composition root knows everyone and speaks to no outside world itself"},
 		{"internal/testlog", nil, "for tests"},
+		{"internal/corpus", nil, "for tests: it runs other programs and knows nothing of what reads the documents"},
 		{"internal/pdftest", nil, "for tests: it shares no code with what reads its documents"},
 		{"internal/redistest", []string{redisClient}, "for tests"},
 		{"internal/installation", []string{module + "/client", module + "/internal/redistest", module + "/internal/simulator", module + "/jobs", module + "/jobs/summarize", module + "/results", redisClient}, "for tests: it speaks to the binaries from outside, as a user would"},
@@ -126,6 +127,7 @@ func unreachables() []unreachable {
 		{"cmd/worker", "github.com/johannesboyne/gofakes3", "for tests only"},
 		{"cmd/worker", module + "/internal/redistest", "for tests only"},
 		{"cmd/worker", module + "/internal/pdftest", "for tests only"},
+		{"cmd/worker", module + "/internal/corpus", "for tests only"},
 		{"cmd/worker", module + "/internal/installation", "for tests only"},
 		{"cmd/worker", module + "/internal/proxy", "for tests only"},
 		{"cmd/enqueue", sdk, "the SDK's root package doubles the cold build; import its parts"},
@@ -134,6 +136,7 @@ func unreachables() []unreachable {
 		{"cmd/enqueue", "github.com/johannesboyne/gofakes3", "for tests only"},
 		{"cmd/enqueue", module + "/internal/redistest", "for tests only"},
 		{"cmd/enqueue", module + "/internal/pdftest", "for tests only"},
+		{"cmd/enqueue", module + "/internal/corpus", "for tests only"},
 		{"cmd/enqueue", module + "/internal/installation", "for tests only"},
 		{"cmd/enqueue", module + "/internal/proxy", "for tests only"},
 	}
@@ -175,7 +178,7 @@ func TestImportDirections(t *testing.T) {
 
 func goList(t *testing.T) []listed {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-tags=chaos", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", "./...")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-tags=chaos,corpus", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", "./...")
 	cmd.Dir = root(t)
 	cmd.Stderr = t.Output()
 	out, err := cmd.StdoutPipe()
