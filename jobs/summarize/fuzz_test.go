@@ -27,9 +27,9 @@ func FuzzSplit(f *testing.F) {
 		times = min(times, 20_000/uint(len(text)+1))
 		doc := summarize.Document{Kind: kinds[kind%uint(len(kinds))], Title: "T"}
 		for i := range 1 + sections%12 {
-			s := summarize.Section{Text: strings.Repeat(text, int(times/(1+i)))} //nolint:gosec // bounded above
+			s := summarize.Section{Text: strings.Repeat(text, int(times/(1+i)))}
 			if sections%12 > 0 {
-				s.Unit, s.Number = "Page", int(i)+1 //nolint:gosec // bounded above
+				s.Unit, s.Number = "Page", int(i)+1
 			}
 			doc.Sections = append(doc.Sections, s)
 		}

@@ -47,7 +47,7 @@ func newLayout(kind Kind, sections []Section) *layout {
 		}
 	case KindCSV, KindJSON, KindCode, KindXLSX:
 		l.rows = true
-	case KindText, KindPPTX, KindRTF, KindEML:
+	case KindText, KindPDF, KindPPTX, KindRTF, KindEML:
 	}
 	return l
 }

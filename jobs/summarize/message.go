@@ -168,6 +168,8 @@ func form(kind Kind) string {
 		return "JSON"
 	case KindCode:
 		return "source code or configuration"
+	case KindPDF:
+		return "text extracted from a PDF, page by page"
 	case KindDOCX:
 		return "text extracted from a Word document"
 	case KindPPTX:

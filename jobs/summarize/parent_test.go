@@ -54,7 +54,8 @@ func TestDocumentsThatCannotBeSummarized(t *testing.T) {
 		{"an empty file", summarize.Document{Path: "d/a.txt", File: &summarize.File{MediaType: "application/pdf"}}, summarize.Options{}, "holds no text"},
 		{"a file of no type", summarize.Document{Path: "d/a.txt", File: &summarize.File{Data: []byte("x")}}, summarize.Options{}, "media type"},
 		{
-			"file and text", summarize.Document{Path: "d/a.txt", Sections: []summarize.Section{{Text: "x"}}, File: &summarize.File{MediaType: "application/pdf", Data: []byte("x")}},
+			"file and text",
+			summarize.Document{Path: "d/a.txt", Sections: []summarize.Section{{Text: "x"}}, File: &summarize.File{MediaType: "application/pdf", Data: []byte("x")}},
 			summarize.Options{}, "both a file and sections",
 		},
 		{"no room", one(summarize.Section{Text: "x"}), summarize.Options{ContextTokens: 3_000, Instructions: strings.Repeat("Be brief. ", 500)}, "allow a larger context"},

@@ -267,16 +267,19 @@ func TestPlannerKeepsWhatThereIs(t *testing.T) {
 		raw     bool
 	}{
 		{
-			"failed", jobs.PartEnd{Job: jobs.Job{State: jobs.StateFailed, Failure: &jobs.Failure{Class: jobs.ClassQuota, Code: "insufficient_quota", Message: "no money"}}},
+			"failed",
+			jobs.PartEnd{Job: jobs.Job{State: jobs.StateFailed, Failure: &jobs.Failure{Class: jobs.ClassQuota, Code: "insufficient_quota", Message: "no money"}}},
 			jobs.ClassQuota, "insufficient_quota", "no money", false,
 		},
 		{"refused", jobs.PartEnd{Job: jobs.Job{State: jobs.StateSucceeded, Result: &jobs.Result{Refusal: true}}}, jobs.ClassRejected, "refusal", "refused", false},
 		{
-			"cut off", jobs.PartEnd{Job: jobs.Job{State: jobs.StateIncomplete, Result: &jobs.Result{IncompleteReason: "max_output_tokens"}}, Text: `{"title":`},
+			"cut off",
+			jobs.PartEnd{Job: jobs.Job{State: jobs.StateIncomplete, Result: &jobs.Result{IncompleteReason: "max_output_tokens"}}, Text: `{"title":`},
 			jobs.ClassInvalid, "max_output_tokens", "output tokens", false,
 		},
 		{
-			"filtered", jobs.PartEnd{Job: jobs.Job{State: jobs.StateIncomplete, Result: &jobs.Result{IncompleteReason: "content_filter"}}},
+			"filtered",
+			jobs.PartEnd{Job: jobs.Job{State: jobs.StateIncomplete, Result: &jobs.Result{IncompleteReason: "content_filter"}}},
 			jobs.ClassRejected, "content_filter", "content_filter", false,
 		},
 		{"expired", jobs.PartEnd{Job: jobs.Job{State: jobs.StateExpired}}, jobs.ClassExpired, "", "deadline", false},

@@ -2,7 +2,7 @@ package summarize_test
 
 import (
 	"encoding/json"
-	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -82,7 +82,7 @@ func TestFormOfAnswersIsValidated(t *testing.T) {
 		{func(o *summarize.Options) { o.ServiceTier = "a b" }, "service tier"},
 	}
 	for i, tt := range tests {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			opts := summarize.Options{Model: "m"}
 			tt.change(&opts)
 			err := opts.Validate()
