@@ -99,6 +99,13 @@ func (a *account) end(m *member) {
 	}
 }
 
+// failuresFrom returns the failures that were counted after the first n.
+func (a *account) failuresFrom(n int) []failure {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.failures[min(n, len(a.failures)):])
+}
+
 // lose counts a member as failed that was counted by its job, and whose answer is
 // gone. What it has cost stays.
 func (a *account) lose(m *member, why *jobs.Failure) {

@@ -10,8 +10,8 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// barDisplay is a bar on a terminal, with a line of counts below it and another
-// one when there is something to know.
+// barDisplay is a bar on a terminal, with a line of counts below it, a few about what
+// is in work, and another one when there is something to know.
 type barDisplay struct {
 	console *console
 	bars    *mpb.Progress
@@ -73,9 +73,12 @@ func (d *barDisplay) begin(v view) {
 // below writes the lines under the bar.
 func (d *barDisplay) below(w io.Writer, stat decor.Statistics) error {
 	v := d.last.Load()
-	lines := make([]string, 0, 2)
+	lines := make([]string, 0, 2+shownWork+1)
 	if b := v.breakdown(); b != "" && v.only == nil {
 		lines = append(lines, b)
+	}
+	if v.work != nil && !v.final {
+		lines = append(lines, v.work.lines...)
 	}
 	if v.note != "" && !v.final {
 		lines = append(lines, v.note)

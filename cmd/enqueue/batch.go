@@ -165,7 +165,7 @@ func (r *batchRun) run(ctx context.Context, s *session) error {
 	r.account.expect(len(lines))
 	members := make([]*member, len(lines))
 	f := &follower{jobs: s, account: r.account, patience: r.patience, group: r.options.Group, leaveHeld: true, advise: r.advise}
-	p := r.showProgress(ctx, "batch", r.account, f)
+	p := r.showProgress(ctx, "batch", r.account, f, nil)
 	err := alongside(ctx, f.run, func(ctx context.Context) error {
 		defer f.close()
 		return inParallel(ctx, submitters, len(lines), func(ctx context.Context, i int) error {

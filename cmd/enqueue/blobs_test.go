@@ -121,11 +121,11 @@ func TestOneLostAnswerCostsNoOther(t *testing.T) {
 		t.Parallel()
 		l := newLibrary(t)
 		dir := l.keepsInFolder()
-		l.work(reads)
+		l.employ(reads)
 		l.put("kept.md", "# Kept\n")
 		l.put("lost.md", "# Lost\n\nPlease repeat me\n")
 		l.summarize().want(t, 0)
-		loseResponse(t, dir, "echo: ")
+		loseResponse(t, dir, `"summary":"echo: `)
 		if err := os.RemoveAll(l.out); err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,6 @@ type forecast struct {
 	// mu guards what follows.
 	mu             sync.Mutex
 	jobs, bounded  int
-	skipped        int
 	input, output  int64
 	expected, hold jobs.Money
 	unknown, open  reasons
@@ -67,13 +66,6 @@ func (f *forecast) add(request jobs.Request) {
 	}
 }
 
-// skip counts what needs no request.
-func (f *forecast) skip() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.skipped++
-}
-
 // addAll counts many requests, several at once; read returns them by their number.
 func (f *forecast) addAll(ctx context.Context, n int, read func(i int) (jobs.Request, error)) error {
 	return inParallel(ctx, runtime.GOMAXPROCS(0), n, func(_ context.Context, i int) error {
@@ -88,8 +80,7 @@ func (f *forecast) addAll(ctx context.Context, n int, read func(i int) (jobs.Req
 
 // forecastReport is what --json prints of an estimate.
 type forecastReport struct {
-	Jobs    int `json:"jobs"`
-	Skipped int `json:"skipped,omitempty"` // documents that have their summary
+	Jobs int `json:"jobs"`
 	// Tokens and amounts are of those jobs whose cost can be estimated. Unknown is how
 	// many others there are.
 	InputTokens  int64 `json:"input_tokens"`
@@ -105,7 +96,7 @@ type forecastReport struct {
 
 func (f *forecast) report() forecastReport {
 	r := forecastReport{
-		Jobs: f.jobs, Skipped: f.skipped, InputTokens: f.input, OutputTokens: f.output, Why: f.unknown.list(), Open: f.open.list(),
+		Jobs: f.jobs, InputTokens: f.input, OutputTokens: f.output, Why: f.unknown.list(), Open: f.open.list(),
 	}
 	for _, why := range r.Why {
 		r.Unknown += why.Jobs
@@ -133,9 +124,6 @@ func writeForecast(w io.Writer, r forecastReport) error {
 	columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	row := func(name, text string) { _, _ = fmt.Fprintf(columns, "%s\t%s\n", name, text) } // a Builder takes everything
 	row("jobs", formatCount(int64(r.Jobs)))
-	if r.Skipped > 0 {
-		row("unchanged", formatCount(int64(r.Skipped)))
-	}
 	if r.Expected != nil {
 		row("input", formatCount(r.InputTokens)+" tokens")
 		row("output", formatCount(r.OutputTokens)+" tokens, guessed")

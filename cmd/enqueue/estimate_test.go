@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -90,39 +89,5 @@ func TestBatchEstimates(t *testing.T) {
 	bounded := putFile(t, "bounded.jsonl", line("a", `{"model":"house","input":"x","max_output_tokens":1000}`)+line("b", `{"model":"house","input":"x","max_output_tokens":100000}`))
 	if got := decode[forecastReport](t, call(t.Context(), estimating(), "", "batch", bounded, "--estimate", "--json").want(t, 0).stdout); got.Highest == nil || *got.Highest != 101_000*10_000 {
 		t.Errorf("highest of %+v, want that of 101,000 tokens", got)
-	}
-}
-
-// Documents that have their summary cost nothing, and nothing is written.
-func TestSummarizeEstimates(t *testing.T) {
-	t.Parallel()
-	l := newLibrary(t)
-	l.work(reads)
-	l.put("old.md", "An old document.")
-	l.summarize("--model", "house").want(t, 0)
-	l.put("new.md", "A new document.")
-	before := folder(t, l.out)
-	estimate := func(args ...string) forecastReport {
-		t.Helper()
-		args = append([]string{"summarize", l.dir, "--out", l.out, "--model", "house", "--max-output-tokens", "1000", "--estimate", "--json"}, args...)
-		return decode[forecastReport](t, call(t.Context(), estimating(), "", args...).want(t, 0).stdout)
-	}
-	if got := estimate(); got.Jobs != 2 || got.Skipped != 0 || got.Highest == nil || *got.Highest != 2000*10_000 {
-		t.Errorf("with another bound: %+v", got)
-	}
-	text := call(t.Context(), estimating(), "", "summarize", l.dir, "--out", l.out, "--model", "house", "--estimate").want(t, 0).stdout
-	shows(t, text, "jobs       1\nunchanged  1\n")
-	shows(t, text, "nothing was submitted")
-	if after := folder(t, l.out); strings.Join(after, " ") != strings.Join(before, " ") {
-		t.Errorf("the folder had %v and has %v", before, after)
-	}
-	large := l.put("large.md", strings.Repeat("many words ", 5000))
-	call(t.Context(), estimating(), "", "summarize", l.dir, "--out", filepath.Join(l.dir, "none"), "--model", "house", "--context-tokens", "2000", "--estimate").
-		want(t, 0).says(t, filepath.Base(large))
-	if _, err := os.Stat(filepath.Join(l.dir, "none")); !os.IsNotExist(err) {
-		t.Errorf("the folder was made: %v", err)
-	}
-	if n := l.total(); n != 1 {
-		t.Errorf("%d jobs, want the one of the first run", n)
 	}
 }

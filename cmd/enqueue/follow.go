@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/client"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -56,13 +58,15 @@ type follower struct {
 	onEnd func(ctx context.Context, m *member, j jobs.Job) (*jobs.Failure, error)
 
 	// mu guards what follows.
-	mu     sync.Mutex
-	open   []*member // in the order in which they came
-	added  int
-	closed bool
-	counts results.Counts // of the group, nil when they are not all ours
-	note   string         // why nothing happens
-	outage string         // that Redis is away
+	mu       sync.Mutex
+	open     []*member // in the order in which they came
+	added    int
+	closed   bool
+	counts   results.Counts       // of the group, nil when they are not all ours
+	held     map[jobs.ID]jobs.Job // what is held of jobs that have parts, by these jobs
+	note     string               // why nothing happens
+	outage   string               // that Redis is away
+	heldTurn int                  // where [follower.findHeld] goes on
 
 	// Only run uses these.
 	turn  int // where the next members in turn begin
@@ -198,9 +202,66 @@ func (f *follower) observe(m *member, j jobs.Job) {
 		return
 	}
 	m.observe(j)
+	if part, held := f.held[j.ID]; held && !j.State.Terminal() {
+		m.held, m.state, j = true, jobs.StateUncertain, part
+	}
 	if f.advise != nil {
 		m.advice = f.advise(j)
 	}
+}
+
+// partReader is what finding held parts needs of a client.
+type partReader interface {
+	Parts(ctx context.Context, parent jobs.ID) iter.Seq2[client.Part, error]
+}
+
+// findHeld looks for open members that wait for a part which is held for a person, and
+// for nothing else. It looks at a bounded number of them. That it cannot is no failure:
+// it is done again.
+func (f *follower) findHeld(ctx context.Context, from partReader) {
+	const most = 64
+	for _, id := range f.openIDs(most) {
+		var held jobs.Job
+		open := false
+		for part, err := range from.Parts(ctx, id) {
+			switch {
+			case err != nil:
+				return
+			case part.Job.Held():
+				held = part.Job
+			case !part.Job.State.Terminal():
+				open = true
+			}
+		}
+		f.hold(id, held, held.ID != "" && !open)
+	}
+}
+
+// openIDs are those of some open members, in turn.
+func (f *follower) openIDs(most int) []jobs.ID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var ids []jobs.ID
+	for i := range f.open {
+		if m := f.open[(f.heldTurn+i)%len(f.open)]; len(ids) < most {
+			ids = append(ids, m.id)
+		}
+	}
+	f.heldTurn += len(ids)
+	return ids
+}
+
+func (f *follower) hold(id jobs.ID, part jobs.Job, held bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !held {
+		delete(f.held, id)
+		return
+	}
+	if f.held == nil {
+		f.held = make(map[jobs.ID]jobs.Job)
+	}
+	f.held[id] = part
 }
 
 func (f *follower) end(ctx context.Context, m *member, j jobs.Job) error {

@@ -45,6 +45,19 @@ func (b *bench) sole(state jobs.State) jobs.Job {
 	return decode[jobs.Job](b.t, found[0])
 }
 
+// whole is the job that a part is of.
+func (b *bench) whole(part jobs.ID) jobs.ID {
+	b.t.Helper()
+	j, err := b.store.Load(b.t.Context(), part)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if j.Parent == "" {
+		b.t.Fatalf("%s is no part", part)
+	}
+	return j.Parent
+}
+
 // lose makes the provider forget the response of the one running job.
 func (b *bench) lose() jobs.ID {
 	b.t.Helper()
@@ -59,7 +72,7 @@ func (b *bench) lose() jobs.ID {
 func TestSummarizeLeavesAHeldJobToAPerson(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
-	l.work(reads)
+	l.employ(reads)
 	l.put("good.md", "Good.")
 	l.put("held.md", "Please lose")
 	l.summarize("--uncertain", "hold").want(t, 1)
@@ -79,8 +92,8 @@ func TestSummarizeLeavesAHeldJobToAPerson(t *testing.T) {
 			t.Errorf("again with %q: the manifest says %q", args, status)
 		}
 	}
-	if n := l.total(); n != 3 { // --force asked anew for the other one
-		t.Errorf("%d jobs, want 3", n)
+	if n := l.total(); n != 6 { // --force asked anew for the other one
+		t.Errorf("%d jobs, want three summaries with a request each", n)
 	}
 
 	l.call("", "retry", string(held)).want(t, 0)
@@ -96,19 +109,19 @@ func TestSummarizeDoesNotRetryAJobThatEndedWhileItWasHeld(t *testing.T) {
 		t.Run(string(reason), func(t *testing.T) {
 			t.Parallel()
 			l := newLibrary(t)
-			l.work(reads)
+			l.employ(reads)
 			l.put("held.md", "Please lose")
 			l.summarize("--uncertain", "hold").want(t, 1)
 			held := l.sole(jobs.StateUncertain).ID
 			l.happens(held, jobs.StopRequested{Reason: reason})
 			for range 2 {
 				got := l.summarize().want(t, 1)
-				if want := fmt.Sprintf("it is not tried again unless enqueue retry %s or --force asks for it", held); !strings.Contains(got.stdout, want) {
+				if want := fmt.Sprintf("it is not tried again unless enqueue retry %s or --force asks for it", l.whole(held)); !strings.Contains(got.stdout, want) {
 					t.Errorf("stdout does not say %q:\n%s", want, got.stdout)
 				}
 			}
-			if n, total := l.creates(held), l.total(); n != 1 || total != 1 {
-				t.Errorf("%d creates and %d jobs, want 1 and 1", n, total)
+			if n, total := l.creates(held), l.total(); n != 1 || total != 2 {
+				t.Errorf("%d creates and %d jobs, want one, and the summary with its request", n, total)
 			}
 		})
 	}
@@ -121,7 +134,7 @@ func TestSummarizeDoesNotRetryALostResponse(t *testing.T) {
 		t.Run(fmt.Sprintf("force %v", force), func(t *testing.T) {
 			t.Parallel()
 			l := newLibrary(t)
-			l.work(reads)
+			l.employ(reads)
 			l.put("lost.md", "Please hang")
 			var first []string
 			if force {
@@ -132,14 +145,14 @@ func TestSummarizeDoesNotRetryALostResponse(t *testing.T) {
 				ended <- call(t.Context(), l.env, "", append([]string{"summarize", l.dir, "--out", l.out}, first...)...)
 			}()
 			lost := l.lose()
-			want := fmt.Sprintf("lost.md: lost: the provider does not know it: it is not tried again unless enqueue retry %s or --force asks for it", lost)
+			want := fmt.Sprintf("lost.md: lost: the document: the provider does not know it: it is not tried again unless enqueue retry %s or --force asks for it", l.whole(lost))
 			for i, got := range []outcome{<-ended, l.summarize(), l.summarize()} {
 				if got.want(t, 1); !strings.Contains(got.stdout, want) {
 					t.Errorf("run %d does not say %q:\n%s", i+1, want, got.stdout)
 				}
 			}
-			if n, total := l.creates(lost), l.total(); n != 1 || total != 1 {
-				t.Fatalf("%d creates and %d jobs, want 1 and 1", n, total)
+			if n, total := l.creates(lost), l.total(); n != 1 || total != 2 {
+				t.Fatalf("%d creates and %d jobs, want one, and the summary with its request", n, total)
 			}
 
 			go func() {

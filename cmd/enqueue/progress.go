@@ -18,6 +18,8 @@ type view struct {
 	elapsed time.Duration
 	// rate is how many members end in a second, 0 while that is not known.
 	rate float64
+	// work is what a run of documents is at, nil for any other run.
+	work *work
 	// final is set for the last view.
 	final bool
 }
@@ -37,14 +39,21 @@ type progress struct {
 	display  display
 	every    time.Duration
 
+	// pulse, if not nil, knows what the run is at, and failures are then told as they
+	// come, of which told is how many were.
+	pulse *pulse
+	told  int
+	say   func(format string, args ...any)
+
 	quit, gone chan struct{}
 	meter      meter
 }
 
 // showProgress shows a run until the progress is stopped: on a terminal as a
-// bar, else and with --json as lines.
-func (c *cli) showProgress(ctx context.Context, title string, a *account, f *follower) *progress {
-	p := &progress{title: title, account: a, follower: f, quit: make(chan struct{}), gone: make(chan struct{})}
+// bar, else and with --json as lines. A pulse, if there is one, has it show what the
+// run is at.
+func (c *cli) showProgress(ctx context.Context, title string, a *account, f *follower, of *pulse) *progress {
+	p := &progress{title: title, account: a, follower: f, pulse: of, say: c.console.say, quit: make(chan struct{}), gone: make(chan struct{})}
 	if c.console.terminal() && !c.json {
 		p.display, p.every = newBarDisplay(ctx, c.console), 200*time.Millisecond
 	} else {
@@ -63,8 +72,26 @@ func (p *progress) run() {
 		case <-p.quit:
 			return
 		case now := <-ticker.C:
+			p.tell()
 			p.display.show(p.view(now))
 		}
+	}
+}
+
+// tell says what has failed since it was called last, a few lines of it each time.
+func (p *progress) tell() {
+	const most = 5
+	if p.pulse == nil {
+		return
+	}
+	fresh := p.account.failuresFrom(p.told)
+	p.told += len(fresh)
+	for i, f := range fresh {
+		if i == most {
+			p.say("and %s, which the end tells of", plural(len(fresh)-i, "more failure", "more failures"))
+			return
+		}
+		p.say("%s", f.line())
 	}
 }
 
@@ -72,6 +99,7 @@ func (p *progress) run() {
 func (p *progress) stop() {
 	close(p.quit)
 	<-p.gone
+	p.tell()
 	v := p.view(time.Now())
 	v.final = true
 	p.display.stop(v)
@@ -79,10 +107,14 @@ func (p *progress) stop() {
 
 func (p *progress) view(now time.Time) view {
 	t := p.account.totals(now, false)
-	return view{
+	v := view{
 		title: p.title, totals: t, standing: p.follower.standing(),
 		elapsed: now.Sub(p.account.started), rate: p.meter.rate(now, t.late),
 	}
+	if p.pulse != nil {
+		v.work, v.only = p.pulse.work(), nil
+	}
+	return v
 }
 
 // meter measures how fast members end, over the last half minute.
@@ -153,6 +185,14 @@ func (v view) breakdown() string {
 	add(v.Expired, "expired")
 	add(v.Held, "held")
 	add(v.Skipped, "unchanged")
+	if v.work != nil {
+		for i, text := range []string{v.work.underWay(), v.work.tokens(), v.work.money()} {
+			if text != "" && (i > 0 || !v.final) {
+				parts = append(parts, text)
+			}
+		}
+		return strings.Join(parts, ", ")
+	}
 	if tokens := v.InputTokens + v.OutputTokens; tokens > 0 {
 		parts = append(parts, fmt.Sprintf("tokens %s in %s out", formatTokens(v.InputTokens), formatTokens(v.OutputTokens)))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -29,6 +30,16 @@ func spentOn(j jobs.Job) spent {
 			s.why = a.Bill.Unknown
 		}
 	}
+	return s
+}
+
+// and adds what another job has cost.
+func (s spent) and(more spent) spent {
+	s.cost += more.cost
+	s.saved += more.saved
+	s.known += more.known
+	s.unknown += more.unknown
+	s.why = cmp.Or(more.why, s.why)
 	return s
 }
 

@@ -18,7 +18,7 @@ func priced(request jobs.Request, attempt int) jobs.Event {
 	}
 	return created(attempt, fmt.Sprintf(`{"id":"resp_%s","status":"completed","model":%q,"output":[%s],"usage":{"input_tokens":1100,`+
 		`"input_tokens_details":{"cached_tokens":1000,"cache_write_tokens":0},"output_tokens":50,"output_tokens_details":{"reasoning_tokens":30},"total_tokens":1150}}`,
-		request.Digest()[:12], model, message("answer")))
+		request.Digest()[:12], model, message(formed(request, "answer"))))
 }
 
 // The table at the end says what a run has cost, with what was cached and what was only
@@ -53,7 +53,7 @@ func TestRunsSayWhatTheyCost(t *testing.T) {
 func TestSummariesSayWhatTheyCost(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
-	l.work(priced)
+	l.employ(priced)
 	path := l.put("a.md", "A document.")
 	shows(t, l.summarize().want(t, 0).stdout, "prompt cache  saved $0.0015\n")
 	manifest := readText(t, filepath.Join(l.out, "summaries.jsonl"))

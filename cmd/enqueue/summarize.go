@@ -3,68 +3,85 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/longhaul-jobs/longhaul/internal/config"
+	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 )
+
+// summarizeFlags say what to do with documents beside summarizing them.
+type summarizeFlags struct {
+	out, budget, prompt, schema, preset string
+	asFile                              []string
+	maxPages                            int
+	across, flex, dryRun, allowPrivate  bool
+	force, overwrite                    bool
+	retryFailed, onlyNew, watching      bool
+}
 
 func (c *cli) summarizeCommand() *cobra.Command {
 	var (
 		job     jobFlags
 		options summarize.Options
-		out     string
-		force   bool
-
-		estimate bool
+		f       summarizeFlags
 	)
 	cmd := &cobra.Command{
-		Use:   "summarize PATH...",
-		Short: "Summarize documents: files, folders and patterns",
-		Long: `summarize has each document summarized by one request and writes the summaries
-into a folder: one Markdown file per document, and summaries.jsonl with a line
-about each. A PATH is a file, a folder (all documents in it, at any depth) or a
-pattern such as 'docs/**/*.md'. Documents are source code and files with one of
-these endings:
+		Use:   "summarize DOCUMENT...",
+		Short: "Summarize documents of any length: files, folders, patterns, URLs, buckets",
+		Long: `summarize has documents summarized and writes the summaries into a folder: a
+Markdown and a JSON file for each document, and summaries.jsonl, summaries.csv,
+index.md and report.html about all of them. A DOCUMENT is a file, a folder (all
+documents in it, at any depth), a pattern such as 'docs/**/*.md', an address
+beginning with https://, or objects of a bucket as s3://bucket/prefix.
+Documents are source code and files with one of these endings:
 
 ` + wrap(summarize.Extensions(), 78) + `
 
-Calling it again asks only for what is new: documents whose content and
-instructions are unchanged are passed over, a job that still runs is found
-again, one that failed is tried again. Not by itself tried again is what may
-have been paid for without an answer: a job that is held (--uncertain hold) or
-whose response is lost or too large; the report says what a person can do. When
-held jobs are all that is left they are not waited for. A document that is
-larger than the model's context is refused by name and never cut.
+A document of any length is read whole: a long one in parts, whose summaries are
+merged until one is left. Each statement names the page, slide, sheet or heading
+that it is from, with a quotation; one that the document does not bear out is
+marked. The workers do all of that, so this command may be stopped, and the same
+command takes it up again.
 
-Where the instructions are long enough for OpenAI's prompt cache, all requests
-carry the same prompt_cache_key, as with --prompt-cache.
+Calling it again asks only for what is new: a document whose content, model and
+options are unchanged is not paid for twice, and of a changed one only the parts
+are asked for that have changed. One that failed is tried again. Not by itself
+tried again is what may have been paid for without an answer: a request that is
+held (--uncertain hold) or whose response is lost or too large; the report says
+what a person can do.
 
-With --estimate it says what the documents that need a summary are likely to cost.
-That needs neither Redis nor a key, and writes nothing.`,
+The documents of one command are a run, which has a name; enqueue runs lists
+them and enqueue run NAME watches one from anywhere. With --budget the workers
+send nothing more once the run has cost so much, and what is left over goes on
+with a higher one.
+
+With --dry-run it says what the documents are likely to cost and to take, and
+sends and writes nothing. That needs neither Redis nor a key.`,
 		Example: `  enqueue summarize --dev docs README.md
-  enqueue summarize docs --estimate
-  enqueue summarize contracts --language German --out contracts/summaries`,
+  enqueue summarize contracts --dry-run
+  enqueue summarize contracts --preset legal --budget 20 --across
+  enqueue summarize reports --ask "Which suppliers are named, and for what?"
+  enqueue summarize https://example.com/report.pdf s3://archive/minutes --out summaries`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return errors.New("name at least one document, folder or pattern")
+				return errors.New("name at least one document, folder, pattern, URL or bucket")
 			}
 			return nil
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&out, "out", "summaries", "folder for the summaries")
-	flags.StringVar(&options.Model, "model", "", "model to ask (default: --openai-model)")
-	flags.StringVar(&options.Instructions, "instructions", "", "what to ask for, instead of the usual summary")
-	flags.StringVar(&options.Language, "language", "", "language of the summaries (default: that of each document)")
-	flags.IntVar(&options.MaxOutputTokens, "max-output-tokens", 0, "bound on each summary, reasoning included")
-	flags.IntVar(&options.ContextTokens, "context-tokens", 0, "size of the model's context, where it is not known")
-	flags.BoolVar(&force, "force", false, "ask for all of them, also for those that are unchanged")
-	estimateFlag(flags, &estimate)
+	f.register(flags, &options)
 	job.register(flags)
+	job.registerTier(flags)
+	flags.StringVar(&job.group, "name", "", "name of the run, the same as --group (default: summarize- and a digest of the folder's path)")
 	cmd.RunE = c.do(func(ctx context.Context, cfg config.Config, args []string) error {
 		if options.Model == "" && !flags.Changed("model") {
 			options.Model = cfg.OpenAI.Model
@@ -73,27 +90,132 @@ That needs neither Redis nor a key, and writes nothing.`,
 		if err != nil {
 			return err
 		}
-		if err := options.Validate(); err != nil {
-			return usageError{err}
+		if err := f.complete(&options); err != nil {
+			return err
 		}
 		if !flags.Changed("prompt-cache") {
 			jobOptions.PromptCache = options.Cacheable()
 		}
-		if out == "" {
-			return usage("--out: name a folder")
-		}
 		if most := jobOptions.GrowOutputTo; most > 0 && (options.MaxOutputTokens == 0 || most <= int64(options.MaxOutputTokens)) {
 			return usage("--grow-output-to needs a lower --max-output-tokens: that is what grows")
 		}
-		r := &summarizeRun{
-			cli: c, config: cfg, options: options, job: jobOptions, out: out, force: force, account: newAccount(time.Now()),
+		r := &summarizeRun{cli: c, config: cfg, options: options, job: jobOptions, summarizeFlags: f}
+		if f.dryRun {
+			return r.forecast(ctx, args)
 		}
-		r.reader = summarize.NewReader(summarize.ReaderOptions{CacheDir: config.CacheDir()})
-		do := r.run
-		if estimate {
-			do = r.estimate
-		}
-		return errors.Join(do(ctx, args), r.reader.Close())
+		return r.run(ctx, args)
 	})
 	return cmd
+}
+
+func (f *summarizeFlags) register(flags *pflag.FlagSet, options *summarize.Options) {
+	flags.StringVar(&f.out, "out", "summaries", "folder for the summaries")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "say what it is likely to cost and to take, and send nothing")
+	flags.BoolVar(&f.dryRun, "estimate", false, "the same as --dry-run")
+	flags.StringVar(&options.Model, "model", "", "model to ask (default: --openai-model)")
+	flags.StringVar(&options.Question, "ask", "", "question to each document, in place of a summary")
+	flags.StringVar(&f.preset, "preset", "", "kind of summary: "+presetNames())
+	flags.StringVar(&options.Language, "language", "", "language of the summaries (default: that of each document)")
+	flags.StringVar(&options.Length, "length", "", "how long: short, medium, long or a number of words (default: what the preset has)")
+	flags.StringVar(&options.Style, "style", "", "how to write, such as 'plain words, no jargon'")
+	flags.StringVar(&options.Instructions, "instructions", "", "what matters, in place of what a preset says")
+	flags.StringVar(&f.prompt, "prompt", "", "file with what --instructions says")
+	flags.StringVar(&f.schema, "schema", "", "file with a JSON schema for the answers, in place of the usual one")
+	flags.BoolVar(&f.across, "across", false, "also make one summary over all documents, in across.md")
+	flags.StringVar(&f.budget, "budget", "", "dollars that the run may cost in all, also by earlier commands")
+	flags.BoolVar(&f.flex, "flex", false, "use OpenAI's flex processing: half the price, and slower")
+	flags.IntVar(&f.maxPages, "max-pages", 0, "read only so many pages, slides, sheets or parts of each document, and say so")
+	flags.StringArrayVar(&f.asFile, "as-file", nil, "give documents that match this pattern to the model as the files that they are; may be repeated")
+	flags.IntVar(&options.ChunkTokens, "chunk-tokens", 0, fmt.Sprintf("most tokens of a document in one request (default %d)", summarize.DefaultChunkTokens))
+	flags.IntVar(&options.MaxOutputTokens, "max-output-tokens", 0, "bound on each answer, reasoning included")
+	flags.IntVar(&options.ContextTokens, "context-tokens", 0, "size of the model's context, where it is not known")
+	flags.StringVar(&options.Effort, "effort", "", "how hard a reasoning model thinks, such as low or high")
+	flags.BoolVar(&f.force, "force", false, "ask for all of them anew, also for those that are unchanged")
+	flags.BoolVar(&f.overwrite, "overwrite", false, "replace files in the folder that another program has written")
+	flags.BoolVar(&f.retryFailed, "retry-failed", false, "only those that failed before")
+	flags.BoolVar(&f.onlyNew, "only-new", false, "only those of which nothing is on record")
+	flags.BoolVar(&f.watching, "watch", false, "go on with files that come or change, until interrupted")
+	flags.BoolVar(&f.allowPrivate, "allow-private", false, "fetch URLs of private networks and of this machine, too")
+}
+
+// presetNames are the presets for people.
+func presetNames() string {
+	var names []string
+	for _, p := range summarize.Presets() {
+		names = append(names, string(p))
+	}
+	return strings.Join(names, ", ")
+}
+
+// complete reads what the flags name, and reports what is wrong with them.
+func (f *summarizeFlags) complete(options *summarize.Options) error {
+	options.Preset = summarize.Preset(f.preset)
+	switch {
+	case f.out == "":
+		return usage("--out: name a folder")
+	case f.retryFailed && f.onlyNew:
+		return usage("--retry-failed and --only-new exclude each other: what failed before is not new")
+	case f.force && (f.retryFailed || f.onlyNew):
+		return usage("--force asks for all documents; leave out --retry-failed and --only-new")
+	case f.watching && f.dryRun:
+		return usage("--watch and --dry-run exclude each other")
+	case f.maxPages < 0:
+		return usage("--max-pages: %d is negative; leave it out for all pages", f.maxPages)
+	case f.prompt != "" && options.Instructions != "":
+		return usage("--prompt and --instructions say the same; keep one")
+	}
+	if f.flex {
+		options.ServiceTier = "flex"
+	}
+	if f.prompt != "" {
+		text, err := readSmall("--prompt", f.prompt)
+		if err != nil {
+			return err
+		}
+		options.Instructions = string(text)
+	}
+	if f.schema != "" {
+		text, err := readSmall("--schema", f.schema)
+		if err != nil {
+			return err
+		}
+		options.Schema = text
+	}
+	if f.budget != "" {
+		if amount, err := jobs.ParseMoney(f.budget); err != nil {
+			return usage("--budget: %q %v", f.budget, err)
+		} else if amount <= 0 {
+			return usage("--budget: %s is nothing; give the dollars that the run may cost", f.budget)
+		}
+	}
+	for _, pattern := range f.asFile {
+		if _, err := matches(pattern, "x"); err != nil {
+			return usage("--as-file: %q is no pattern; write for example '*.pdf' or 'scans/*'", pattern)
+		}
+	}
+	if err := options.Validate(); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// readSmall reads a file that a flag names.
+func readSmall(flag, path string) ([]byte, error) {
+	const most = 1 << 20
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, usage("%s: %w", flag, err)
+	case !info.Mode().IsRegular():
+		return nil, usage("%s: %s is no file", flag, path)
+	case info.Size() > most:
+		return nil, usage("%s: %s has more than %d bytes", flag, path, most)
+	case info.Size() == 0:
+		return nil, usage("%s: %s is empty", flag, path)
+	}
+	content, err := os.ReadFile(path) //nolint:gosec // it is the file that the caller names
+	if err != nil {
+		return nil, usage("%s: %w", flag, err)
+	}
+	return content, nil
 }

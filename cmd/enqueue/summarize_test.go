@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 )
 
 // library is a folder of documents with a folder for their summaries.
@@ -55,6 +57,16 @@ func (l *library) summary(path string) string {
 	return string(raw)
 }
 
+// data is what the JSON file of a document holds.
+func (l *library) data(path string) report.Document {
+	l.t.Helper()
+	d, err := report.Read([]byte(readText(l.t, filepath.Join(l.out, report.DataName(summarize.OutputName(path))))), path)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return d
+}
+
 // statuses is what the manifest says of each document, by its file name.
 func (l *library) statuses() map[string]string {
 	l.t.Helper()
@@ -79,17 +91,37 @@ func reads(request jobs.Request, attempt int) jobs.Event {
 	text := inputOf(request)
 	for line := range strings.Lines(text) {
 		if what, ok := strings.CutPrefix(line, "Please "); ok {
-			input := fmt.Sprintf(`{"input":%q}`, strings.TrimSpace(what))
-			return echo(jobs.Request{Raw: []byte(input)}, attempt)
+			if strings.HasPrefix(what, "repeat") {
+				return summed(request, attempt, "echo: "+what)
+			}
+			input := fmt.Sprintf(`{"input":%q,"model":"gpt-4.1"}`, strings.TrimSpace(what))
+			if once := strings.HasPrefix(what, "flaky") || strings.HasPrefix(what, "lose"); !once || attempt == 1 {
+				return echo(jobs.Request{Raw: []byte(input)}, attempt)
+			}
 		}
 	}
-	return created(attempt, `{"id":"resp_sum","status":"completed","output":[`+message("The gist.")+`],"usage":{"input_tokens":20,"output_tokens":5}}`)
+	return summed(request, attempt, "The gist.")
+}
+
+// numbered is a text of so many words that says nothing twice.
+func numbered(words int) string {
+	var b strings.Builder
+	for i := range words {
+		fmt.Fprintf(&b, "word %d\n", i)
+	}
+	return b.String()
+}
+
+// summed is an answer with a summary.
+func summed(request jobs.Request, attempt int, text string) jobs.Event {
+	return created(attempt, fmt.Sprintf(`{"id":"resp_%s","status":"completed","model":"gpt-4.1","output":[%s],"usage":{"input_tokens":20,"output_tokens":5}}`,
+		request.Digest()[:12], message(formed(request, text))))
 }
 
 func TestSummarizeWritesAFilePerDocument(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
-	l.work(reads)
+	l.employ(reads)
 	minutes := l.put("minutes.md", "# Minutes\n\nWe met.\n")
 	page := l.put("deep/page.html", "<title>Page</title><p>Read me.</p>")
 	l.put("logo.png", "no document")
@@ -98,8 +130,11 @@ func TestSummarizeWritesAFilePerDocument(t *testing.T) {
 		t.Errorf("stdout is\n%s\nwant it to begin with\n%s", got.stdout, want)
 	}
 	for path, title := range map[string]string{minutes: "# Minutes\n\nThe gist.\n", page: "# Page\n\nThe gist.\n"} {
-		if s := l.summary(path); !strings.HasPrefix(s, title) || !strings.Contains(s, "resp_sum") {
+		if s := l.summary(path); !strings.HasPrefix(s, title) || !strings.Contains(s, "20 tokens in, 5 out") {
 			t.Errorf("the summary of %s is\n%s", path, s)
+		}
+		if d := l.data(path); d.Summary == nil || d.Summary.Text != "The gist." || d.Entry.Requests != 1 || d.Entry.Cost == nil {
+			t.Errorf("the JSON file of %s holds %+v", path, d)
 		}
 	}
 	want := map[string]string{"minutes.md": "succeeded", "page.html": "succeeded"}
@@ -111,7 +146,7 @@ func TestSummarizeWritesAFilePerDocument(t *testing.T) {
 func TestSummarizeAgainAsksOnlyForWhatIsNew(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
-	l.work(reads)
+	l.employ(reads)
 	l.put("a.md", "One.")
 	changed := l.put("b.md", "Two.")
 	l.summarize().want(t, 0)
@@ -129,15 +164,15 @@ func TestSummarizeAgainAsksOnlyForWhatIsNew(t *testing.T) {
 		args []string
 		jobs int64
 	}{
-		{"a changed document", func() { l.put("b.md", "Two and more.") }, nil, 3},
+		{"a changed document", func() { l.put("b.md", "Two and more.") }, nil, 6},
 		{"a summary that is gone", func() {
 			if err := os.Remove(filepath.Join(l.out, summarize.OutputName(changed))); err != nil {
 				t.Fatal(err)
 			}
-		}, nil, 3},
-		{"other instructions", func() {}, []string{"--instructions", "In one word."}, 5},
-		{"force", func() {}, []string{"--instructions", "In one word.", "--force"}, 7},
-		{"the same once more", func() {}, []string{"--instructions", "In one word."}, 7},
+		}, nil, 6},
+		{"other instructions", func() {}, []string{"--instructions", "In one word."}, 10},
+		{"force", func() {}, []string{"--instructions", "In one word.", "--force"}, 14},
+		{"the same once more", func() {}, []string{"--instructions", "In one word."}, 14},
 	} {
 		step.do()
 		l.summarize(step.args...).want(t, 0)
@@ -153,20 +188,20 @@ func TestSummarizeAgainAsksOnlyForWhatIsNew(t *testing.T) {
 func TestSummarizeADocumentFailsAlone(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
-	l.work(reads)
+	l.employ(reads)
 	l.put("good.md", "Good.")
 	l.put("empty.md", " \n")
-	l.put("large.txt", strings.Repeat("many words ", 20_000))
+	large := l.put("large.txt", numbered(10_000))
 	l.put("flaky.md", "Please flaky")
 	l.put("refused.md", "Please refuse")
-	cut := l.put("cut.md", "Please cut")
+	l.put("cut.md", "Please cut")
 
-	// Some 20,000 tokens do not fit into 10,000.
-	args := []string{"--context-tokens", "10000", filepath.Join(l.dir, "missing.md")}
+	// Some 10,000 tokens are no more refused than any others: they are read in parts.
+	args := []string{"--chunk-tokens", "4000", filepath.Join(l.dir, "missing.md")}
 	got := l.summarize(args...).want(t, 1)
 	for _, want := range []string{
-		"succeeded   1\n", "incomplete  1\n", "failed      5\n", "empty.md: invalid: the document holds no text", "large.txt: invalid: ", "tokens, but",
-		"refused.md: invalid: the input is refused", "missing.md: invalid: no such file", "cut.md: incomplete: the answer was cut off",
+		"succeeded  2\n", "failed     5\n", "empty.md: invalid: the document holds no text",
+		"refused.md: invalid: the document: the input is refused", "missing.md: invalid: no such file", "cut.md: invalid: the document: its answer was cut off",
 	} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("stdout does not say %q:\n%s", want, got.stdout)
@@ -174,22 +209,22 @@ func TestSummarizeADocumentFailsAlone(t *testing.T) {
 	}
 	statuses := l.statuses()
 	for name, want := range map[string]string{
-		"good.md": "succeeded", "empty.md": "failed: invalid: the document holds no text", "flaky.md": "failed: invalid: the input is refused",
-		"cut.md": "incomplete: incomplete: the answer was cut off at max_output_tokens; raise it and submit again",
+		"good.md": "succeeded", "large.txt": "succeeded", "empty.md": "failed: invalid: the document holds no text",
+		"flaky.md": "failed: invalid: the document: the input is refused",
 	} {
 		if statuses[name] != want {
 			t.Errorf("the manifest says of %s %q, want %q", name, statuses[name], want)
 		}
 	}
-	if s := l.summary(cut); !strings.Contains(s, "half an ans") || !strings.Contains(s, "**Note:**") {
-		t.Errorf("the summary that was cut off is\n%s", s)
+	if d := l.data(large); d.Summary.Coverage.Parts < 3 || d.Entry.Requests <= d.Summary.Coverage.Parts || d.Summary.Coverage.Bytes != len(numbered(10_000)) {
+		t.Errorf("the large document was read as %+v, in %d requests", d.Summary.Coverage, d.Entry.Requests)
 	}
 
-	// Once more: what failed is tried again, what was cut off is not paid for again.
+	// Once more: what failed is tried again, and nothing else.
 	before := l.attempts()
 	l.summarize(args...).want(t, 1)
-	if n := l.attempts() - before; n != 2 {
-		t.Errorf("%d new attempts, want 2 (flaky and refused)", n)
+	if n := l.attempts() - before; n != 3 {
+		t.Errorf("%d new attempts, want 3 (flaky, refused and cut)", n)
 	}
 	if got := l.statuses()["flaky.md"]; got != "succeeded" {
 		t.Errorf("flaky.md is %q, want succeeded", got)
@@ -214,14 +249,14 @@ func TestSummarizeCanBeStoppedAndTakenUpAgain(t *testing.T) {
 				}
 				stopped <- call(ctx, l.env, "", args...)
 			}()
-			until(t, "two jobs", func() bool { return l.total() == 2 && (!force || len(l.statuses()) == 2) })
+			until(t, "two jobs", func() bool { return l.total() >= 2 && (!force || len(l.statuses()) == 2) })
 			interrupt(errInterrupt)
 			(<-stopped).want(t, 1).says(t, "stopped", "the same command takes it up again")
 
-			l.work(reads)
+			l.employ(reads)
 			l.call("", args...).want(t, 0)
-			if n := l.total(); n != 2 {
-				t.Errorf("%d jobs after both runs, want 2", n)
+			if n := l.total(); n != 4 {
+				t.Errorf("%d jobs after both runs, want 2 and their parts", n)
 			}
 		})
 	}
@@ -230,7 +265,7 @@ func TestSummarizeCanBeStoppedAndTakenUpAgain(t *testing.T) {
 func TestSummarizeWritesEachSummaryAsItsJobEnds(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
-	l.work(reads)
+	l.employ(reads)
 	quick := l.put("quick.md", "Quick.")
 	l.put("slow.md", "Please hang")
 	ctx, interrupt := context.WithCancelCause(t.Context())
@@ -247,7 +282,7 @@ func TestSummarizeWritesEachSummaryAsItsJobEnds(t *testing.T) {
 func TestSummarizeJSONReport(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
-	l.work(reads)
+	l.employ(reads)
 	l.put("a.md", "One.")
 	bad := l.put("b.md", "Please refuse")
 	got := l.summarize("--json").want(t, 1)
@@ -255,15 +290,15 @@ func TestSummarizeJSONReport(t *testing.T) {
 	if len(report.Failures) != 1 || report.Failures[0].JobID == "" {
 		t.Fatalf("failures are %+v, want one with its job", report.Failures)
 	}
-	want := fmt.Sprintf(`{"out":%q,"group":%q,"total":2,"succeeded":1,"incomplete":0,"failed":1,"cancelled":0,"expired":0,"held":0,"skipped":0,`+
+	want := fmt.Sprintf(`{"out":%q,"group":%q,"report":%q,"total":2,"succeeded":1,"incomplete":0,"failed":1,"cancelled":0,"expired":0,"held":0,"skipped":0,`+
 		`"input_tokens":20,"cached_tokens":0,"cache_write_tokens":0,"output_tokens":5,"reasoning_tokens":0,"cost_usd":0.00008,"cost_unknown":0,"saved_usd":0.00,"elapsed_seconds":%v,"failures":[{"name":%q,"job_id":%q,"state":"failed","class":"invalid",`+
-		`"code":"invalid_value","message":"the input is refused"}]}`+"\n",
-		l.out, report.Group, report.Elapsed, bad, report.Failures[0].JobID)
+		`"code":%q,"message":"the document: the input is refused"}]}`+"\n",
+		l.out, report.Group, report.Report, report.Elapsed, bad, report.Failures[0].JobID, report.Failures[0].Code)
 	if diff := cmp.Diff(want, got.stdout); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
 	}
-	if n := len(lines(l.call("", "list", "--group", report.Group, "--json").want(t, 0).stdout)); n != 2 {
-		t.Errorf("the group has %d jobs, want 2", n)
+	if n := len(lines(l.call("", "list", "--group", report.Group, "--json", "--kind", "summarize").want(t, 0).stdout)); n != 2 {
+		t.Errorf("the run has %d jobs, want 2", n)
 	}
 }
 
@@ -304,16 +339,17 @@ func TestSummarizeRefusesWhatCannotWork(t *testing.T) {
 func TestSummarizeRefusalIsAFailure(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
-	l.work(func(_ jobs.Request, attempt int) jobs.Event {
-		return created(attempt, `{"id":"resp_no","status":"completed","output":[{"type":"message","content":[{"type":"refusal","refusal":"no"}]}]}`)
+	l.employ(func(request jobs.Request, attempt int) jobs.Event {
+		return created(attempt, fmt.Sprintf(`{"id":"resp_%s_%d","status":"completed","output":[{"type":"message","content":[{"type":"refusal","refusal":"no"}]}]}`,
+			request.Digest()[:12], attempt))
 	})
 	path := l.put("a.md", "One.")
 	got := l.summarize().want(t, 1)
-	if !strings.Contains(got.stdout, "a.md: rejected: the model refused to summarize it") || l.summary(path) != "" {
+	if !strings.Contains(got.stdout, "refused") || strings.Contains(l.summary(path), "The gist") {
 		t.Errorf("stdout is\n%s\nand the summary %q", got.stdout, l.summary(path))
 	}
-	if diff := cmp.Diff(map[string]string{"a.md": "failed: rejected: the model refused to summarize it"}, l.statuses()); diff != "" {
-		t.Errorf("manifest (-want +got):\n%s", diff)
+	if status := l.statuses()["a.md"]; !strings.HasPrefix(status, "failed: ") || !strings.Contains(status, "refused") {
+		t.Errorf("the manifest says %q", status)
 	}
 }
 
@@ -323,8 +359,14 @@ func TestSummarizeUsesThePromptCache(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
 	keys := make(chan string, 16)
-	l.work(func(request jobs.Request, attempt int) jobs.Event {
-		keys <- request.CacheKey
+	l.employ(func(request jobs.Request, attempt int) jobs.Event {
+		var body struct {
+			Key string `json:"prompt_cache_key"`
+		}
+		if err := json.Unmarshal(request.Raw, &body); err != nil {
+			t.Error(err)
+		}
+		keys <- body.Key
 		return reads(request, attempt)
 	})
 	l.put("a.md", "A document.")
@@ -335,9 +377,9 @@ func TestSummarizeUsesThePromptCache(t *testing.T) {
 	if a, b := <-keys, <-keys; a == "" || a != b || len(keys) > 0 {
 		t.Errorf("two documents had the keys %q and %q, and %d more were asked for", a, b, len(keys))
 	}
-	l.summarize().want(t, 0)
+	l.summarize("--prompt-cache=false").want(t, 0)
 	if a, b := <-keys, <-keys; a != "" || b != "" {
-		t.Errorf("short instructions had the keys %q and %q", a, b)
+		t.Errorf("without the cache they had the keys %q and %q", a, b)
 	}
 	l.summarize("--prompt-cache", "--language", "German").want(t, 0)
 	if a, b := <-keys, <-keys; a == "" || a != b {

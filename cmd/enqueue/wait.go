@@ -53,7 +53,7 @@ func (c *cli) waitFor(ctx context.Context, s *session, ids []jobs.ID) error {
 		f.add(&member{order: i, name: string(id), id: id})
 	}
 	f.close()
-	p := c.showProgress(ctx, "wait", a, f)
+	p := c.showProgress(ctx, "wait", a, f, nil)
 	err := f.run(ctx)
 	p.stop()
 	if err != nil {

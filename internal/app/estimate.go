@@ -67,3 +67,20 @@ func (e *Estimator) ask(body json.RawMessage, lane string, now time.Time) prices
 	ask.Regional, ask.At = slices.Contains(e.regional, cmp.Or(e.lanes[lane].Endpoint, e.endpoint)), now
 	return ask
 }
+
+// Price returns what requests of a model cost that use so much each, or why that is not
+// known.
+func (e *Estimator) Price(model, tier, lane string, use jobs.Usage, now time.Time) (jobs.Money, error) {
+	lane = cmp.Or(lane, results.LaneOf(e.routes, model), jobs.DefaultLane)
+	charge, err := e.table.Cost(prices.Use{
+		Model: model, Tier: tier, Regional: slices.Contains(e.regional, cmp.Or(e.lanes[lane].Endpoint, e.endpoint)), Usage: use, At: now,
+	})
+	return charge.Cost, err
+}
+
+// Limits returns the lane of a model, and what the configuration lets it send.
+func (e *Estimator) Limits(model, lane string) (string, results.Rates) {
+	lane = cmp.Or(lane, results.LaneOf(e.routes, model), jobs.DefaultLane)
+	l := e.lanes[lane]
+	return lane, results.Rates{Requests: l.RequestsPerMinute, Tokens: l.TokensPerMinute, InFlight: l.InFlight}
+}

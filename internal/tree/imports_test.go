@@ -75,7 +75,7 @@ func directions() []direction {
 		{"internal/chaos", nil, "tests only"},
 		{"internal/tree", nil, "tests only"},
 		{"cmd/worker", []string{module + "/internal/app", module + "/internal/config", module + "/internal/simulator", module + "/client", module + "/jobs", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"}, "a command is flags, signals and an exit code"},
-		{"cmd/enqueue", []string{module + "/internal/app", module + "/internal/config", module + "/client", module + "/jobs", module + "/jobs/...", module + "/results", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "github.com/vbauerster/mpb/v8/..."}, "a command is flags, signals and an exit code"},
+		{"cmd/enqueue", []string{module + "/internal/app", module + "/internal/config", module + "/internal/fetch", module + "/client", module + "/jobs", module + "/jobs/...", module + "/results", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "github.com/vbauerster/mpb/v8/..."}, "a command is flags, signals and an exit code"},
 	}
 }
 

@@ -41,7 +41,7 @@ type Entry struct {
 	Document string `json:"document"`
 	// Name is what people call the document: its title or file name.
 	Name string `json:"name,omitempty"`
-	// Fingerprint is that of the request; see [Fingerprint].
+	// Fingerprint is that of the request; see [RequestFingerprint].
 	Fingerprint string `json:"fingerprint"`
 	// SHA256 is the [Document.Hash] of the text.
 	SHA256 string `json:"sha256,omitempty"`
@@ -51,7 +51,7 @@ type Entry struct {
 	Status Status `json:"status"`
 	// Output is the name of the summary's file in the folder.
 	Output string `json:"output,omitempty"`
-	// JobID and ResponseID lead to the job and to OpenAI's response.
+	// JobID leads to the job. ResponseID is of older runs, whose summaries were one response each.
 	JobID      string `json:"job_id,omitempty"`
 	ResponseID string `json:"response_id,omitempty"`
 	// Requests is how many requests were made for it, those of earlier attempts and

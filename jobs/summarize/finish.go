@@ -91,7 +91,7 @@ func (r *run) partial(notes []note) Summary {
 				text.WriteString("\n\n")
 			}
 			if len(notes) > 1 {
-				text.WriteString("**" + escapeMarkdown(strings.TrimPrefix(r.about(n.from, n.to), "PART: ")) + "**\n\n")
+				text.WriteString("**" + EscapeMarkdown(strings.TrimPrefix(r.about(n.from, n.to), "PART: ")) + "**\n\n")
 			}
 			text.WriteString(n.Text)
 		}

@@ -25,6 +25,8 @@ var errReadOnly = errors.New("the folder is open for reading only")
 const (
 	// scratchName is the file that is filled before it takes another's name.
 	scratchName = ".summaries.tmp"
+	// pageScratchName is the same for what takes longer to write.
+	pageScratchName = ".summaries.page.tmp"
 	// lockName is the file whose lock says that the folder is being written.
 	lockName = ".summaries.lock"
 
@@ -43,7 +45,9 @@ type Folder struct {
 	// lock is nil if the folder is open for reading only.
 	lock *os.File
 
-	// mu guards the manifest, in memory and on disk, and the scratch file.
+	// pages guards the scratch file of what is written a part at a time.
+	pages sync.Mutex
+	// mu guards the manifest, in memory and on disk, and the other scratch file.
 	mu       sync.Mutex
 	manifest manifest
 }
@@ -232,23 +236,41 @@ func breaksOff(file *os.File) (bool, error) {
 // Save writes a summary under a name from [OutputName], complete or not at all,
 // in place of what had this name.
 func (f *Folder) Save(name string, summary []byte) error {
-	return f.Write(name, func(w io.Writer) error {
-		_, err := w.Write(summary)
-		return err
-	})
-}
-
-// Write is Save for what is written a part at a time. Others wait while it is.
-func (f *Folder) Write(name string, write func(io.Writer) error) error {
 	if !isFileName(name) {
 		return fmt.Errorf("save a summary as %s: not a name for a summary", quoteName(name))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.replaceLocked(name, write); err != nil {
+	if err := f.replaceLocked(name, summary); err != nil {
 		return fmt.Errorf("save a summary as %s: %w", quoteName(name), err)
 	}
 	return nil
+}
+
+// Write is [Folder.Save] for what is written a part at a time. The writer may read the
+// folder; what it writes is not there before all of it is.
+func (f *Folder) Write(name string, write func(io.Writer) error) error {
+	if !isFileName(name) {
+		return fmt.Errorf("save a summary as %s: not a name for a summary", quoteName(name))
+	}
+	f.pages.Lock()
+	defer f.pages.Unlock()
+	if err := f.writePage(name, write); err != nil {
+		return fmt.Errorf("save a summary as %s: %w", quoteName(name), err)
+	}
+	return nil
+}
+
+func (f *Folder) writePage(name string, write func(io.Writer) error) error {
+	if f.lock == nil {
+		return errReadOnly
+	}
+	if err := f.writeScratch(pageScratchName, write); err != nil {
+		return errors.Join(err, f.root.Remove(pageScratchName))
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.renameLocked(pageScratchName, name)
 }
 
 // isFileName reports whether a name is one for a file in the folder, beside those that
@@ -314,11 +336,7 @@ func (f *Folder) compactLocked() error {
 		}
 		buf.Write(line)
 	}
-	write := func(w io.Writer) error {
-		_, err := buf.WriteTo(w)
-		return err
-	}
-	if err := f.replaceLocked(ManifestName, write); err != nil {
+	if err := f.replaceLocked(ManifestName, buf.Bytes()); err != nil {
 		return err
 	}
 	f.manifest.lines, f.manifest.cut = len(entries), false
@@ -327,21 +345,30 @@ func (f *Folder) compactLocked() error {
 
 // replaceLocked gives a file new content. A crash leaves the old file or the
 // new one, and at most a scratch file that the next call overwrites.
-func (f *Folder) replaceLocked(name string, write func(io.Writer) error) error {
+func (f *Folder) replaceLocked(name string, content []byte) error {
 	if f.lock == nil {
 		return errReadOnly
 	}
-	if err := f.writeScratch(write); err != nil {
+	err := f.writeScratch(scratchName, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+	if err != nil {
 		return errors.Join(err, f.root.Remove(scratchName))
 	}
-	if err := f.root.Rename(scratchName, name); err != nil {
-		return errors.Join(err, f.root.Remove(scratchName))
+	return f.renameLocked(scratchName, name)
+}
+
+// renameLocked gives a file that is whole its name.
+func (f *Folder) renameLocked(from, to string) error {
+	if err := f.root.Rename(from, to); err != nil {
+		return errors.Join(err, f.root.Remove(from))
 	}
 	return f.syncFolder()
 }
 
-func (f *Folder) writeScratch(write func(io.Writer) error) (err error) {
-	file, err := f.root.OpenFile(scratchName, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, fileMode)
+func (f *Folder) writeScratch(name string, write func(io.Writer) error) (err error) {
+	file, err := f.root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, fileMode)
 	if err != nil {
 		return err
 	}

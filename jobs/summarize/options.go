@@ -134,10 +134,10 @@ func (o Options) chunkTokens() int { return cmp.Or(o.ChunkTokens, DefaultChunkTo
 // cache to keep it (https://platform.openai.com/docs/guides/prompt-caching).
 const cachedTokens = 1024
 
-// Cacheable reports whether the instructions, which all requests of a run begin with,
-// are long enough for OpenAI's prompt cache. The usual ones are not.
+// Cacheable reports whether what all requests that read documents begin with, the
+// instructions and the schema of the answer, is long enough for OpenAI's prompt cache.
 func (o Options) Cacheable() bool {
-	n, _, err := tokens.Count(instructions(o), cachedTokens)
+	n, _, err := tokens.Count(o.instructions(stageWhole)+string(o.schema(stageWhole)), cachedTokens)
 	return err == nil && n >= cachedTokens
 }
 

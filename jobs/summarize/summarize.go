@@ -1,12 +1,11 @@
-// Package summarize turns documents into requests of the Responses API and
-// keeps account of the summaries that come back. It owns four things: which
-// files a caller's arguments mean ([Expand]), what a file says ([Read]), what
-// the model is asked about it ([Request]), and the folder that holds the
-// summaries with a line about each ([Folder]).
+// Package summarize turns documents into jobs that summarize them, and keeps account of
+// the summaries that come back. It owns five things: which files a caller's arguments mean
+// ([Expand]), what a file says ([Reader]), what a job carries and is likely to take
+// ([Preparer]), which requests it is made of and what comes of their answers ([Planner]),
+// and the folder that holds the summaries with a line about each ([Folder]).
 //
-// One document is one request. A document that does not fit into the model's
-// context is refused by name with a [*TooLargeError]; nothing is ever cut to
-// make it fit.
+// A document of any length is read whole: a long one in parts, whose summaries are
+// merged as a tree. Nothing is ever cut to make it fit.
 //
 // It refuses to know how a request travels: nothing here talks to the network,
 // to Redis or to a queue, and nothing here knows the state of a job beyond the

@@ -73,31 +73,6 @@ func ContextWindow(model string) (Window, bool) {
 	return Window{}, false
 }
 
-// TooLargeError says that a document does not fit into a model's context.
-type TooLargeError struct {
-	// Name is the path of the document.
-	Name string
-	// Model is the model that cannot take it.
-	Model string
-	// Tokens is the size of the request for the document. Counting stops soon
-	// after the limit, and the rest is then extrapolated.
-	Tokens int
-	// Estimated reports whether Tokens is extrapolated.
-	Estimated bool
-	// Limit is how many tokens a request to the model may carry.
-	Limit int
-}
-
-// Error names the document, its size, the limit and the ways out.
-func (e *TooLargeError) Error() string {
-	about := ""
-	if e.Estimated {
-		about = "about "
-	}
-	return fmt.Sprintf("%s: %s%s tokens, but a request to %s may carry %s; split the document or choose a model with a larger context",
-		quoteName(e.Name), about, thousands(e.Tokens), quoteName(e.Model), thousands(e.Limit))
-}
-
 // thousands writes a number that is not negative with commas.
 func thousands(n int) string {
 	if n < 1000 {

@@ -129,7 +129,9 @@ type record struct {
 	Word   string `json:"word"`
 	Reason string `json:"reason,omitempty"`
 	Note   string `json:"note,omitempty"`
-	Gist   string `json:"gist,omitempty"`
+	// Unanswered is set where the document does not answer the question.
+	Unanswered string `json:"unanswered,omitempty"`
+	Gist       string `json:"gist,omitempty"`
 	// HTML is the summary; see [converter].
 	HTML       string                `json:"html,omitempty"`
 	Custom     string                `json:"custom,omitempty"`
@@ -148,9 +150,8 @@ type record struct {
 	At         string                `json:"at,omitempty"`
 	File       string                `json:"file,omitempty"`
 	Data       string                `json:"data,omitempty"`
-	// Paths are the documents that the numbers of citations stand for, in the summary
-	// across all.
-	Paths []string `json:"paths,omitempty"`
+	Missing    []string              `json:"missing,omitempty"`
+	Raw        []string              `json:"raw,omitempty"`
 }
 
 // writeData writes the documents as JSON. Its encoder escapes all that could end a
@@ -164,7 +165,6 @@ func writeData(out *bufio.Writer, run Run, documents Documents) error {
 		if err != nil {
 			return err
 		}
-		r.Paths = run.Paths
 		if across, err = json.Marshal(r); err != nil {
 			return fmt.Errorf("encode the summary across documents: %w", err)
 		}
@@ -214,7 +214,10 @@ func newRecord(md goldmark.Markdown, d Document) (record, error) {
 		r.Custom = indented(s.Custom)
 	}
 	r.Points, r.Questions, r.Dates, r.Names, r.Numbers = s.KeyPoints, s.OpenQuestions, s.Dates, s.Names, s.Numbers
-	r.Coverage, r.Unverified = coverage(s.Coverage), s.Coverage.Unverified
+	r.Coverage, r.Unverified, r.Missing, r.Raw = coverage(s.Coverage), s.Coverage.Unverified, s.Coverage.Missing, s.Raw
+	if s.Answered != nil && !*s.Answered {
+		r.Unanswered = unanswered
+	}
 	if c := s.Coverage; c.Sections > 0 {
 		r.Size = count(int64(c.Sections), strings.ToLower(line(c.Unit, 40)))
 	}

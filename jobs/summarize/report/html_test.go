@@ -125,7 +125,7 @@ func hostiles() []string {
 
 // hostile is a document all of whose texts are one.
 func hostile(text string) report.Document {
-	says := []summarize.Statement{{Text: text, Sources: []summarize.Citation{{Unit: text, Number: 1, Heading: text, Quote: text}}}}
+	says := []summarize.Statement{{Text: text, Sources: []summarize.Citation{{Document: text, Unit: text, Number: 1, Heading: text, Quote: text}}}}
 	mentions := []summarize.Mention{{Value: text, Meaning: text}}
 	custom, err := json.Marshal(map[string]string{text: text})
 	if err != nil {
@@ -138,7 +138,7 @@ func hostile(text string) report.Document {
 		},
 		Summary: &summarize.Summary{
 			Title: text, Language: text, Text: text, KeyPoints: says, OpenQuestions: says, Dates: mentions, Names: mentions, Numbers: mentions, Custom: custom,
-			Coverage: summarize.Coverage{Parts: 1, Sections: 2, Unit: text},
+			Coverage: summarize.Coverage{Parts: 1, Sections: 2, Unit: text, Missing: []string{text}}, Raw: []string{text}, Answered: new(bool),
 		},
 	}
 }
@@ -150,7 +150,7 @@ func TestPageEscapesWhatIsHostile(t *testing.T) {
 	for _, text := range hostiles() {
 		d := hostile(text)
 		all = append(all, d)
-		got := elements(t, page(t, report.Run{Name: text, Question: text, Settings: []string{text}, Across: &d, Paths: []string{text}}, d))
+		got := elements(t, page(t, report.Run{Name: text, Question: text, Settings: []string{text}, Across: &d}, d))
 		// The same elements as in a page about something harmless: nothing got out of
 		// its place.
 		names := func(nodes []*html.Node) (names []string) {
@@ -215,10 +215,21 @@ func TestMarkdownHoldsNoRawHTML(t *testing.T) {
 
 // outsideCode drops what is escaped or quoted as code.
 func outsideCode(markdown string) string {
-	markdown = strings.ReplaceAll(markdown, `\<`, "")
-	markdown = regexp.MustCompile("(?s)````*json.*?\n```+\n").ReplaceAllString(markdown, "")
-	markdown = regexp.MustCompile("(?s)```html.*?\n```").ReplaceAllString(markdown, "")
-	return regexp.MustCompile("`[^`\n]*`").ReplaceAllString(markdown, "")
+	var b strings.Builder
+	fence := ""
+	for line := range strings.Lines(markdown) {
+		ticks := line[:len(line)-len(strings.TrimLeft(line, "`"))]
+		switch {
+		case fence == "" && len(ticks) >= 3:
+			fence = ticks
+		case fence != "" && len(ticks) >= len(fence) && strings.TrimSpace(line) == ticks:
+			fence = ""
+		case fence == "":
+			b.WriteString(line)
+		}
+	}
+	plain := strings.ReplaceAll(b.String(), `\<`, "")
+	return regexp.MustCompile("`[^`\n]*`").ReplaceAllString(plain, "")
 }
 
 func TestPageOfManyDocumentsIsAsLargeAsTheyAre(t *testing.T) {

@@ -22,12 +22,12 @@ func Index(w io.Writer, run Run, documents Documents) error {
 	}
 	out := bufio.NewWriter(w)
 	put := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) } // Flush reports what fails
-	put("%s\n\n# %s\n\n", indexMark, escape(line(heading(run), 200)))
+	put("%s\n\n# %s\n\n", indexMark, summarize.EscapeMarkdown(line(heading(run), 200)))
 	if run.Question != "" {
-		put("> %s\n\n", escape(line(run.Question, 2000)))
+		put("> %s\n\n", summarize.EscapeMarkdown(line(run.Question, 2000)))
 	}
 	for _, text := range account(run, &totals) {
-		put("- %s\n", escape(text))
+		put("- %s\n", summarize.EscapeMarkdown(text))
 	}
 	put("\nAll of it on one page: [%s](%s). For spreadsheets: [%s](%s).\n\n", HTMLName, HTMLName, CSVName, CSVName)
 	if run.Across != nil {
@@ -62,10 +62,10 @@ func indexSection(put func(string, ...any), documents Documents, failed bool) er
 			put("%s", heading)
 		}
 		if failed {
-			put("| %s | %s | %s |\n", indexLink(d), escape(string(d.Entry.Status)), escape(reason(d.Entry)))
+			put("| %s | %s | %s |\n", indexLink(d), summarize.EscapeMarkdown(string(d.Entry.Status)), summarize.EscapeMarkdown(reason(d.Entry)))
 			continue
 		}
-		put("| %s | %s | %s |\n", indexLink(d), escape(brief(d)), escape(price(d.Entry)))
+		put("| %s | %s | %s |\n", indexLink(d), summarize.EscapeMarkdown(brief(d)), summarize.EscapeMarkdown(price(d.Entry)))
 	}
 	if begun {
 		put("\n")
@@ -75,7 +75,7 @@ func indexSection(put func(string, ...any), documents Documents, failed bool) er
 
 // indexLink names a document and leads to its file, if there is one.
 func indexLink(d Document) string {
-	name, path := escape(title(d)), escape(line(d.Entry.Document, 300))
+	name, path := summarize.EscapeMarkdown(title(d)), summarize.EscapeMarkdown(line(d.Entry.Document, 300))
 	if d.Entry.Output != "" {
 		name = "[" + name + "](" + strings.NewReplacer("(", "%28", ")", "%29").Replace(url.PathEscape(d.Entry.Output)) + ")"
 	}

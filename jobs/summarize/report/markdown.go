@@ -11,12 +11,15 @@ import (
 // the summary, what it rests on, and a line that says where all this comes from.
 func Markdown(d Document) []byte {
 	var b bytes.Buffer
-	b.WriteString("# " + escape(title(d)) + "\n\n")
+	if d.Entry.Output == AcrossName {
+		b.WriteString(acrossMark + "\n")
+	}
+	b.WriteString("# " + summarize.EscapeMarkdown(title(d)) + "\n\n")
 	if e := d.Entry.Error; e != nil {
-		b.WriteString("> **No complete summary:** " + escape(line(e.Message, 1000)) + "\n\n")
+		b.WriteString("> **No complete summary:** " + summarize.EscapeMarkdown(line(e.Message, 1000)) + "\n\n")
 	}
 	if note := line(d.Entry.Note, 1000); note != "" {
-		b.WriteString("> **Note:** " + escape(note) + "\n\n")
+		b.WriteString("> **Note:** " + summarize.EscapeMarkdown(note) + "\n\n")
 	}
 	if d.Summary != nil {
 		writeSummary(&b, d.Summary)
@@ -25,7 +28,13 @@ func Markdown(d Document) []byte {
 	return b.Bytes()
 }
 
+// unanswered is said of a document that does not answer what was asked.
+const unanswered = "the document does not answer the question"
+
 func writeSummary(b *bytes.Buffer, s *summarize.Summary) {
+	if s.Answered != nil && !*s.Answered {
+		b.WriteString("> **Note:** " + unanswered + "\n\n")
+	}
 	if text := strings.TrimSpace(s.Text); text != "" {
 		b.WriteString(withoutHTML(text) + "\n\n")
 	}
@@ -38,7 +47,17 @@ func writeSummary(b *bytes.Buffer, s *summarize.Summary) {
 	writeMentions(b, "Names", s.Names)
 	writeMentions(b, "Numbers", s.Numbers)
 	if text := coverage(s.Coverage); text != "" {
-		b.WriteString("## Coverage\n\n" + escape(text) + ".\n\n")
+		b.WriteString("## Coverage\n\n" + summarize.EscapeMarkdown(text) + ".\n\n")
+	}
+	if len(s.Coverage.Missing) > 0 {
+		b.WriteString("Not read:\n\n")
+		for _, missing := range s.Coverage.Missing {
+			b.WriteString("- " + summarize.EscapeMarkdown(line(missing, 1000)) + "\n")
+		}
+		b.WriteByte('\n')
+	}
+	for _, raw := range s.Raw {
+		b.WriteString("## Answer that could not be used\n\n" + fenced("", raw) + "\n\n")
 	}
 }
 
@@ -48,7 +67,7 @@ func writeStatements(b *bytes.Buffer, heading string, statements []summarize.Sta
 	}
 	b.WriteString("## " + heading + "\n\n")
 	for _, s := range statements {
-		b.WriteString("- " + escape(line(s.Text, 4000)) + "\n")
+		b.WriteString("- " + summarize.EscapeMarkdown(line(s.Text, 4000)) + "\n")
 		for _, c := range s.Sources {
 			b.WriteString("  - " + source(c) + "\n")
 		}
@@ -60,10 +79,10 @@ func writeStatements(b *bytes.Buffer, heading string, statements []summarize.Sta
 func source(c summarize.Citation) string {
 	var parts []string
 	if where := place(c); where != "" {
-		parts = append(parts, "*"+escape(where)+"*")
+		parts = append(parts, "*"+summarize.EscapeMarkdown(where)+"*")
 	}
 	if quote := line(c.Quote, 1000); quote != "" {
-		parts = append(parts, "“"+escape(quote)+"”")
+		parts = append(parts, "“"+summarize.EscapeMarkdown(quote)+"”")
 	}
 	text := strings.Join(parts, ": ")
 	if !c.Verified {
@@ -78,9 +97,9 @@ func writeMentions(b *bytes.Buffer, heading string, mentions []summarize.Mention
 	}
 	b.WriteString("## " + heading + "\n\n")
 	for _, m := range mentions {
-		b.WriteString("- **" + escape(line(m.Value, 300)) + "**")
+		b.WriteString("- **" + summarize.EscapeMarkdown(line(m.Value, 300)) + "**")
 		if meaning := line(m.Meaning, 1000); meaning != "" {
-			b.WriteString(": " + escape(meaning))
+			b.WriteString(": " + summarize.EscapeMarkdown(meaning))
 		}
 		b.WriteByte('\n')
 	}
@@ -99,24 +118,12 @@ func origin(e summarize.Entry) string {
 		parts = append(parts, digits(e.InputTokens)+" tokens in, "+digits(e.OutputTokens)+" out")
 	}
 	if paid := price(e); paid != "" {
-		parts = append(parts, "cost "+escape(paid))
+		parts = append(parts, "cost "+summarize.EscapeMarkdown(paid))
 	}
 	if !e.FinishedAt.IsZero() {
 		parts = append(parts, e.FinishedAt.UTC().Format("2006-01-02 15:04 UTC"))
 	}
 	return strings.Join(parts, " · ")
-}
-
-// escape has text read as text in the middle of Markdown.
-func escape(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if strings.ContainsRune("\\`*_[]<>&#|~$", r) {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }
 
 // codeSpan quotes text as code. The fence is longer than any run of backticks inside,

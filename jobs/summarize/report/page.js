@@ -33,31 +33,31 @@
   };
 
   const place = (c) => [c.unit && c.number ? c.unit + " " + c.number : "", c.heading || ""].filter(Boolean).join(", ");
-  const sources = (list, paths) => {
+  const sources = (list) => {
     const ul = make("ul", "sources");
     for (const c of list || []) {
       const li = make("li", c.verified ? "" : "unverified");
-      const path = paths && c.number ? paths[c.number - 1] : undefined;
-      const where = path === undefined ? place(c) : path;
-      if (path !== undefined) {
-        const a = make("a", "", where);
+      const where = place(c);
+      if (c.document) {
+        const a = make("a", "", c.document);
         a.href = "#";
-        a.addEventListener("click", (e) => { e.preventDefault(); open(path); });
+        a.addEventListener("click", (e) => { e.preventDefault(); open(c.document); });
         const em = make("em"); em.append(a); li.append(em);
+        if (where) em.append(", " + where);
       } else if (where) li.append(make("em", "", where));
       else li.append(make("span", "bare"));
-      if (c.quote) { if (where) li.append(" "); li.append(make("q", "", c.quote)); }
+      if (c.quote) { if (where || c.document) li.append(" "); li.append(make("q", "", c.quote)); }
       ul.append(li);
     }
     return ul;
   };
   const section = (body, heading, content) => body.append(make("h3", "", heading), content);
-  const points = (body, heading, list, paths) => {
+  const points = (body, heading, list) => {
     if (!list || !list.length) return;
     const ul = make("ul", "points");
     for (const p of list) {
       const li = make("li", "", p.text);
-      if (p.sources && p.sources.length) li.append(sources(p.sources, paths));
+      if (p.sources && p.sources.length) li.append(sources(p.sources));
       ul.append(li);
     }
     section(body, heading, ul);
@@ -70,21 +70,27 @@
   };
   const link = (href, text) => { const a = make("a", "", text); a.href = href; return a; };
 
-  const fill = (body, d, paths) => {
+  const fill = (body, d) => {
     if (d.reason) body.append(make("p", "note failed", d.reason));
-    if (d.note) body.append(make("p", "note", d.note));
+    for (const note of [d.note, d.unanswered]) if (note) body.append(make("p", "note", note));
     if (d.html) { const prose = make("div", "prose"); prose.innerHTML = d.html; body.append(prose); }
     if (d.custom) body.append(make("pre", "json", d.custom));
-    points(body, "Key points", d.points, paths);
-    points(body, "Open questions", d.questions, paths);
+    points(body, "Key points", d.points);
+    points(body, "Open questions", d.questions);
     mentions(body, "Dates", d.dates);
     mentions(body, "Names", d.names);
     mentions(body, "Numbers", d.numbers);
+    if (d.missing) {
+      const ul = make("ul", "points");
+      for (const m of d.missing) ul.append(make("li", "", m));
+      section(body, "Not read", ul);
+    }
+    for (const raw of d.raw || []) section(body, "Answer that could not be used", make("pre", "json", raw));
     const foot = make("div", "foot", [d.coverage, d.origin].filter(Boolean).join(". "));
     if (d.file) foot.append(" · ", link(encodeURIComponent(d.file), "Markdown"), " · ", link(encodeURIComponent(d.data), "JSON"));
     body.append(foot);
   };
-  const card = (d, paths) => {
+  const card = (d, whole) => {
     const e = make("details", "card");
     const s = make("summary");
     s.append(make("h2", "", d.title));
@@ -93,12 +99,12 @@
     if (d.unverified) facts.append(make("span", "badge unverified", d.unverified + " unverified"), " ");
     facts.append([d.size, d.price].filter(Boolean).join(" · "));
     s.append(facts);
-    if (!paths) s.append(make("div", "path", d.path));
+    if (!whole) s.append(make("div", "path", d.path));
     if (d.reason) s.append(make("div", "reason", d.reason));
     else if (d.gist) s.append(make("div", "gist", d.gist));
     e.append(s);
     let body;
-    e.unfold = () => { if (!body) { body = make("div", "body"); fill(body, d, paths); e.append(body); } };
+    e.unfold = () => { if (!body) { body = make("div", "body"); fill(body, d); e.append(body); } };
     e.addEventListener("toggle", () => { if (e.open) e.unfold(); });
     d.card = e;
     return e;
@@ -180,7 +186,7 @@
   addEventListener("afterprint", () => { for (const e of folded) e.open = false; $("cut").hidden = true; });
 
   for (const e of document.querySelectorAll(".share i")) e.style.flexGrow = e.dataset.n;
-  if (across) { const e = card(across, across.paths); e.classList.add("across"); $("across").append(e); e.unfold(); e.open = true; }
+  if (across) { const e = card(across, true); e.classList.add("across"); $("across").append(e); e.unfold(); e.open = true; }
   documents.forEach((d, n) => { d.n = n; });
   select();
 })();

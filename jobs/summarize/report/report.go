@@ -30,6 +30,9 @@ const (
 	AcrossName = "across.md"
 )
 
+// AcrossDocument is what the summary over all documents is a summary of.
+const AcrossDocument = "all documents"
+
 // Document is a document and what became of it.
 type Document struct {
 	// Entry is its line of the manifest.
@@ -54,24 +57,24 @@ type Run struct {
 	// Made is when the pages were made; the zero time is left out.
 	Made time.Time
 	// Across is the summary of all documents together, nil without one. Its citations
-	// count documents from 1, in the order of Paths.
+	// name the paths of documents.
 	Across *Document
-	Paths  []string
 }
 
 // documentFile is the JSON file of a document.
 type documentFile struct {
-	Document   string                `json:"document"`
-	Name       string                `json:"name"`
-	Status     summarize.Status      `json:"status"`
-	Note       string                `json:"note,omitempty"`
-	Error      *summarize.EntryError `json:"error,omitempty"`
-	Summary    *summarize.Summary    `json:"summary"`
-	Model      string                `json:"model"`
-	JobID      string                `json:"job_id"`
-	Usage      usage                 `json:"usage"`
-	Cost       *jobs.Money           `json:"cost_usd"`
-	FinishedAt time.Time             `json:"finished_at,omitzero"`
+	Document    string                `json:"document"`
+	Name        string                `json:"name"`
+	Fingerprint string                `json:"fingerprint"`
+	Status      summarize.Status      `json:"status"`
+	Note        string                `json:"note,omitempty"`
+	Error       *summarize.EntryError `json:"error,omitempty"`
+	Summary     *summarize.Summary    `json:"summary"`
+	Model       string                `json:"model"`
+	JobID       string                `json:"job_id"`
+	Usage       usage                 `json:"usage"`
+	Cost        *jobs.Money           `json:"cost_usd"`
+	FinishedAt  time.Time             `json:"finished_at,omitzero"`
 }
 
 // usage is what the requests for a document used.
@@ -87,7 +90,7 @@ type usage struct {
 func JSON(d Document) ([]byte, error) {
 	e := d.Entry
 	raw, err := json.MarshalIndent(documentFile{
-		Document: e.Document, Name: e.Name, Status: e.Status, Note: e.Note, Error: e.Error, Summary: d.Summary,
+		Document: e.Document, Name: e.Name, Fingerprint: e.Fingerprint, Status: e.Status, Note: e.Note, Error: e.Error, Summary: d.Summary,
 		Model: e.Model, JobID: e.JobID,
 		Usage: usage{
 			Requests: e.Requests, InputTokens: e.InputTokens, CachedTokens: e.CachedTokens,
@@ -101,17 +104,20 @@ func JSON(d Document) ([]byte, error) {
 	return append(raw, '\n'), nil
 }
 
-// ReadSummary returns the summary that the JSON file of a document holds, nil if it
-// holds none.
-func ReadSummary(raw []byte, document string) (*summarize.Summary, error) {
-	var file documentFile
-	if err := json.Unmarshal(raw, &file); err != nil {
-		return nil, fmt.Errorf("read the summary of %s: %w", document, err)
+// Read reads the JSON file of a document.
+func Read(raw []byte, document string) (Document, error) {
+	var f documentFile
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return Document{}, fmt.Errorf("read the summary of %s: %w", document, err)
 	}
-	if file.Document != document {
-		return nil, errors.New("this is the summary of another document, not of " + document)
+	if f.Document != document {
+		return Document{}, errors.New("this is the summary of another document, not of " + document)
 	}
-	return file.Summary, nil
+	return Document{Summary: f.Summary, Entry: summarize.Entry{
+		Document: f.Document, Name: f.Name, Fingerprint: f.Fingerprint, Status: f.Status, Note: f.Note, Error: f.Error,
+		Model: f.Model, JobID: f.JobID, Requests: f.Usage.Requests, InputTokens: f.Usage.InputTokens, CachedTokens: f.Usage.CachedTokens,
+		OutputTokens: f.Usage.OutputTokens, ReasoningTokens: f.Usage.ReasoningTokens, Cost: f.Cost, FinishedAt: f.FinishedAt,
+	}}, nil
 }
 
 // Totals are the sums over documents.
@@ -215,6 +221,9 @@ func title(d Document) string {
 // place says where in a document a citation is from, such as "Page 3, Terms > Payment".
 func place(c summarize.Citation) string {
 	var parts []string
+	if c.Document != "" {
+		parts = append(parts, line(c.Document, 300))
+	}
 	if c.Unit != "" && c.Number > 0 {
 		parts = append(parts, fmt.Sprintf("%s %d", line(c.Unit, 40), c.Number))
 	}
@@ -227,14 +236,25 @@ func place(c summarize.Citation) string {
 // coverage says how a document was read, such as "12 pages (30,211 bytes) read in 3
 // parts, merged on 1 level".
 func coverage(c summarize.Coverage) string {
-	if c.Parts == 0 {
+	if c.Parts == 0 && c.Documents == 0 && !c.File {
 		return ""
 	}
 	text := count(int64(c.Bytes), "byte") + " of text"
-	if c.Sections > 0 {
+	switch {
+	case c.File:
+		text = "given to the model as a file, so its sources were not verified"
+		if c.Sections > 0 {
+			text = count(int64(c.Sections), strings.ToLower(line(c.Unit, 40))) + ", " + text
+		}
+		return text
+	case c.Documents > 0:
+		text = count(int64(c.Documents), "document")
+	case c.Sections > 0:
 		text = count(int64(c.Sections), strings.ToLower(line(c.Unit, 40))) + " (" + text + ")"
 	}
-	text += " read in " + count(int64(c.Parts), "part")
+	if c.Documents == 0 {
+		text += " read in " + count(int64(c.Parts), "part")
+	}
 	if c.Levels > 0 {
 		text += ", merged on " + count(int64(c.Levels), "level")
 	}

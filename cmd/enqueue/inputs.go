@@ -1,0 +1,177 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/longhaul-jobs/longhaul/internal/app"
+	"github.com/longhaul-jobs/longhaul/internal/config"
+	"github.com/longhaul-jobs/longhaul/internal/fetch"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+)
+
+// input is a document to be.
+type input struct {
+	summarize.Source
+
+	// read reads the document.
+	read func(ctx context.Context) (summarize.Document, error)
+}
+
+// inputs are what the arguments stand for, as [summarize.Selection] has it.
+type inputs struct {
+	documents       []input
+	skipped, failed []*summarize.SourceError
+}
+
+// gatherer finds documents: files, pages of the web, and objects of buckets.
+type gatherer struct {
+	config config.Config
+	fetch  *fetch.Client
+	reader *summarize.Reader
+	// exclude is what is not looked into.
+	exclude []string
+}
+
+// close gives back what the gatherer holds.
+func (g *gatherer) close() error {
+	g.fetch.Close()
+	return g.reader.Close()
+}
+
+// gather finds the documents that arguments stand for, ordered by path, each once. What
+// is wrong with one of them does not affect the others.
+func (g *gatherer) gather(ctx context.Context, args []string) (inputs, error) {
+	var found inputs
+	var local []string
+	for _, arg := range args {
+		switch scheme(arg) {
+		case "http", "https":
+			found.add(g.page(arg))
+		case "s3":
+			if err := g.bucket(ctx, arg, &found); err != nil {
+				return found, err
+			}
+		default:
+			local = append(local, arg)
+		}
+	}
+	if len(local) > 0 {
+		if err := g.files(ctx, local, &found); err != nil {
+			return found, err
+		}
+	}
+	byPath := func(a, b input) int { return cmp.Compare(a.Path, b.Path) }
+	slices.SortStableFunc(found.documents, byPath)
+	found.documents = slices.CompactFunc(found.documents, func(a, b input) bool { return a.Path == b.Path })
+	return found, nil
+}
+
+// add takes a document up, or what is wrong with it.
+func (f *inputs) add(d input, err error) {
+	if err != nil {
+		f.failed = append(f.failed, &summarize.SourceError{Path: d.Path, Err: err})
+		return
+	}
+	f.documents = append(f.documents, d)
+}
+
+// scheme is that of a URL, "" for what is a path.
+func scheme(arg string) string {
+	name, _, ok := strings.Cut(arg, "://")
+	if !ok {
+		return ""
+	}
+	return strings.ToLower(name)
+}
+
+// files finds local documents.
+func (g *gatherer) files(ctx context.Context, args []string, found *inputs) error {
+	selection, err := summarize.Expand(ctx, args, summarize.ExpandOptions{Exclude: g.exclude})
+	if err != nil {
+		return err
+	}
+	for _, source := range selection.Sources {
+		found.documents = append(found.documents, input{Source: source, read: func(ctx context.Context) (summarize.Document, error) {
+			return g.reader.Read(ctx, source)
+		}})
+	}
+	found.skipped = append(found.skipped, selection.Skipped...)
+	found.failed = append(found.failed, selection.Failed...)
+	return nil
+}
+
+// page is a document of the web. Of what kind it is, its server says.
+func (g *gatherer) page(address string) (input, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return input{Source: summarize.Source{Path: address}}, errors.New("is no URL")
+	}
+	shown := u.Redacted()
+	u.Fragment, u.RawFragment = "", ""
+	d := input{Source: summarize.Source{Path: shown}}
+	if err := fetch.Check(address); err != nil {
+		return d, err
+	}
+	d.Path = u.String()
+	d.read = func(ctx context.Context) (summarize.Document, error) {
+		content, err := g.fetch.Get(ctx, d.Path)
+		if err != nil {
+			return summarize.Document{}, &summarize.SourceError{Path: d.Path, Err: err}
+		}
+		kind, known := summarize.KindOfContent(content.Type, content.Name)
+		if !known {
+			return summarize.Document{}, &summarize.SourceError{
+				Path: d.Path, Err: fmt.Errorf("%w: the server sent %.100q", summarize.ErrUnsupported, cmp.Or(content.Type, content.Name)),
+			}
+		}
+		return g.reader.Parse(ctx, d.Path, kind, content.Body)
+	}
+	return d, nil
+}
+
+// bucket finds the documents below a prefix of a bucket.
+func (g *gatherer) bucket(ctx context.Context, address string, found *inputs) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return usage("%s is no URL; write s3://bucket/prefix", address)
+	}
+	reader, err := app.OpenDocuments(g.config, address)
+	if err != nil {
+		return err
+	}
+	named := strings.TrimPrefix(u.Path, "/")
+	before := len(found.documents) + len(found.skipped) + len(found.failed)
+	for object, err := range reader.Objects(ctx) {
+		if err != nil {
+			return fmt.Errorf("s3://%s: %w", u.Host, err)
+		}
+		source := summarize.Source{Path: "s3://" + u.Host + "/" + object.Key, Bytes: object.Bytes}
+		kind, known := summarize.KindOf(object.Key)
+		switch {
+		case !known && object.Key != named:
+			found.skipped = append(found.skipped, &summarize.SourceError{Path: source.Path, Err: fmt.Errorf("%w %s", summarize.ErrUnsupported, path.Ext(object.Key))})
+			continue
+		case !known:
+			kind = summarize.KindText // who named it says that it is a document
+		}
+		source.Kind = kind
+		found.documents = append(found.documents, input{Source: source, read: func(ctx context.Context) (summarize.Document, error) {
+			content, err := reader.Get(ctx, object.Key, summarize.DefaultFileBytes)
+			if err != nil {
+				return summarize.Document{}, &summarize.SourceError{Path: source.Path, Err: err}
+			}
+			return g.reader.Parse(ctx, source.Path, kind, content)
+		}})
+	}
+	if before == len(found.documents)+len(found.skipped)+len(found.failed) {
+		found.failed = append(found.failed, &summarize.SourceError{Path: "s3://" + u.Host + u.Path, Err: errors.New("there is no object below this prefix")})
+	}
+	return nil
+}

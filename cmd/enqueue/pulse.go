@@ -1,0 +1,214 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/client"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// Bounds of what is shown of a run while it goes on.
+const (
+	// pulseEvery is how often it is asked what a run is at.
+	pulseEvery = 2 * time.Second
+	// pulseJobs is how many requests under way are read each time, and shownWork how
+	// many documents that are in work are named.
+	pulseJobs, shownWork = 64, 4
+)
+
+// monitor is what a pulse needs of a client; its methods are those of [client.Client].
+type monitor interface {
+	List(ctx context.Context, filter results.Filter) (results.Page, error)
+	Usage(ctx context.Context, p results.Period) ([]results.Summed, error)
+	Budgets(ctx context.Context, also map[string]results.Budget) ([]client.Budget, error)
+	Now() time.Time
+}
+
+// work is what a run of documents is at.
+type work struct {
+	// spent is what the run has cost by the ledger, also before this command began,
+	// and budget what it may, nil without a bound.
+	spent  results.Sums
+	budget *jobs.Money
+	// lines name some of the documents that are in work, and requests is how many
+	// requests are under way, as far as they were read.
+	lines    []string
+	requests int
+	more     bool // than were read
+}
+
+// pulse asks now and then what a run is at. That it cannot be known is no failure:
+// what was known last is shown.
+type pulse struct {
+	from  monitor
+	group string
+	// budget is the name of the run's budget, whether there is one or not.
+	budget string
+	// name is what people call the document that a job is a part of.
+	name func(part jobs.Job) string
+
+	// onIdle, if not nil, is called when no request is under way.
+	onIdle func(ctx context.Context)
+
+	// idle is how often in a row nothing could go on for want of money.
+	idle int
+
+	// mu guards what follows.
+	mu   sync.Mutex
+	last work
+}
+
+// sinceDays is how far back the ledger is read for what a run has cost.
+const sinceDays = 30
+
+// run asks until ctx ends, or until nothing can go on because the budget is spent, and
+// then says so.
+func (p *pulse) run(ctx context.Context) (stuck string) {
+	for {
+		if why := p.look(ctx); why != "" {
+			return why
+		}
+		if sleep(ctx, pulseEvery) != nil {
+			return ""
+		}
+	}
+}
+
+// look asks once, and says why nothing can go on any more, "" if something can.
+func (p *pulse) look(ctx context.Context) (stuck string) {
+	page, err := p.from.List(ctx, results.Filter{
+		Group: p.group, Kind: jobs.KindResponse, States: []jobs.State{jobs.StateRunning, jobs.StateSubmitting}, Limit: pulseJobs,
+	})
+	if err != nil {
+		return ""
+	}
+	now := p.from.Now()
+	sums, err := p.from.Usage(ctx, results.Period{Since: now.AddDate(0, 0, -sinceDays), Until: now, Group: p.group})
+	if err != nil {
+		return ""
+	}
+	budgets, err := p.from.Budgets(ctx, nil)
+	if err != nil {
+		return ""
+	}
+	w := work{lines: p.describe(page.Jobs), requests: len(page.Jobs), more: page.Next != ""}
+	for _, s := range sums {
+		w.spent.Add(s.Sums)
+	}
+	if w.requests == 0 && p.onIdle != nil {
+		p.onIdle(ctx)
+	}
+	if i := slices.IndexFunc(budgets, func(b client.Budget) bool { return b.Name == p.budget }); i >= 0 {
+		w.budget = budgets[i].Amount
+		stuck = p.starved(budgets[i], w.requests)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = w
+	return stuck
+}
+
+// starved reports whether a budget has left nothing under way three times in a row,
+// while jobs wait for room in it.
+func (p *pulse) starved(b client.Budget, requests int) string {
+	const certain = 3
+	if b.Amount == nil || b.Waiting == 0 || b.InFlight > 0 || requests > 0 {
+		p.idle = 0
+		return ""
+	}
+	if p.idle++; p.idle < certain {
+		return ""
+	}
+	return fmt.Sprintf("the budget of %s is spent but for %s, which is too little for what comes next; %s for it. The same command with a higher --budget goes on",
+		dollars(*b.Amount), dollars(max(0, *b.Amount-b.Spent)), plural(b.Waiting, "request waits", "requests wait"))
+}
+
+// describe names the documents that requests belong to, the longest in work first.
+func (p *pulse) describe(parts []jobs.Job) []string {
+	type document struct {
+		name, part string
+		since      time.Time
+		requests   int
+	}
+	byParent := make(map[jobs.ID]*document)
+	for _, j := range parts {
+		d := byParent[j.Parent]
+		if d == nil {
+			d = &document{name: p.name(j), part: j.Part, since: j.Created}
+			byParent[j.Parent] = d
+		}
+		d.requests++
+		if j.Created.Before(d.since) {
+			d.since, d.part = j.Created, j.Part
+		}
+	}
+	all := make([]*document, 0, len(byParent))
+	for _, d := range byParent {
+		all = append(all, d)
+	}
+	slices.SortFunc(all, func(a, b *document) int { return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.name, b.name)) })
+	var lines []string
+	for _, d := range all[:min(len(all), shownWork)] {
+		line := d.name + ": " + d.part
+		if d.requests > 1 {
+			line += fmt.Sprintf(" and %d more", d.requests-1)
+		}
+		lines = append(lines, line+", "+formatElapsed(p.from.Now().Sub(d.since).Round(time.Second)))
+	}
+	if hidden := len(all) - len(lines); hidden > 0 {
+		lines = append(lines, plural(hidden, "more document", "more documents")+" in work")
+	}
+	return lines
+}
+
+// work is what was known last.
+func (p *pulse) work() *work {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := p.last
+	return &w
+}
+
+// money says what a run has cost, of its budget if it has one.
+func (w *work) money() string {
+	if w.spent.Responses == 0 && w.budget == nil {
+		return ""
+	}
+	known := w.spent.Cost
+	text := "spent " + dollars(known)
+	switch {
+	case w.spent.Unknown > 0 && w.spent.Unknown == w.spent.Responses:
+		text = "spent an unknown amount"
+	case w.spent.Unknown > 0:
+		text += " and an unknown amount"
+	}
+	if w.budget != nil {
+		text += " of " + dollars(*w.budget)
+	}
+	return text
+}
+
+// tokens says what was read and written.
+func (w *work) tokens() string {
+	if w.spent.InputTokens+w.spent.OutputTokens == 0 {
+		return ""
+	}
+	return fmt.Sprintf("tokens %s in %s out", formatTokens(w.spent.InputTokens), formatTokens(w.spent.OutputTokens))
+}
+
+// underWay says how many requests there are.
+func (w *work) underWay() string {
+	switch {
+	case w.requests == 0:
+		return ""
+	case w.more:
+		return "more than " + plural(w.requests, "request", "requests") + " under way"
+	}
+	return plural(w.requests, "request", "requests") + " under way"
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
+)
+
+// summarizeAcross makes one summary over those of the given documents, unless there is
+// one, and returns how many were asked for.
+func (r *summarizeRun) summarizeAcross(ctx context.Context, found []input) (int, error) {
+	named, missing, err := r.summaries(found)
+	if err != nil {
+		return 0, err
+	}
+	r.account.expect(1)
+	refuse := func(err error) (int, error) {
+		r.account.fail(failure{order: len(found), Name: report.AcrossDocument, Class: jobs.ClassInvalid, Message: err.Error()})
+		return 0, nil
+	}
+	if len(named) == 0 {
+		return refuse(errors.New("none of the documents has a summary"))
+	}
+	prepared, err := r.preparer.Across(named)
+	if err != nil {
+		return refuse(err)
+	}
+	fingerprint := summarize.RequestFingerprint(prepared.Request)
+	before, err := r.acrossOnRecord()
+	if err != nil {
+		return 0, err
+	}
+	if !r.force && before != nil && before.Entry.Status == summarize.StatusSucceeded && before.Entry.Fingerprint == fingerprint {
+		r.account.skip()
+		return 0, nil
+	}
+	if err := r.connect(ctx); err != nil {
+		return 0, err
+	}
+	note := ""
+	if missing > 0 {
+		note = plural(missing, "document without a summary is not in it", "documents without a summary are not in it")
+	}
+	return 1, r.followAcross(ctx, prepared, fingerprint, len(found), note)
+}
+
+// followAcross submits the summary over all and writes it when its job has ended.
+func (r *summarizeRun) followAcross(ctx context.Context, prepared summarize.Prepared, fingerprint string, order int, note string) error {
+	s := r.session
+	pulse, err := r.newPulse(ctx, s)
+	if err != nil {
+		return err
+	}
+	f := &follower{jobs: s, account: r.account, patience: r.patience, leaveHeld: true}
+	f.advise = func(j jobs.Job) string { return r.advise(j, "--force") }
+	f.onEnd = func(ctx context.Context, m *member, j jobs.Job) (*jobs.Failure, error) {
+		entry := summarize.Entry{Document: report.AcrossDocument, Name: "All documents", Fingerprint: fingerprint, Note: note}
+		summary, failed, err := r.outcome(ctx, s, f, &entry, m, j, nil)
+		if err != nil {
+			return nil, err
+		}
+		entry.Output = report.AcrossName
+		r.changed.Store(true)
+		return failed, r.save(report.Document{Entry: entry, Summary: summary})
+	}
+	return r.following(ctx, "across", f, pulse, func(ctx context.Context) error {
+		return f.patiently(ctx, func() error {
+			j, fresh, err := r.submitParent(ctx, s, report.AcrossDocument, fingerprint, prepared.Request)
+			if err == nil && !fresh {
+				j, err = r.again(ctx, s, j)
+			}
+			if err != nil {
+				return err
+			}
+			m := &member{order: order, name: report.AcrossDocument}
+			m.observe(j)
+			r.paths.Store(j.ID, report.AcrossDocument)
+			f.add(m)
+			return nil
+		})
+	})
+}
+
+// summaries are those of the documents, and how many have none.
+func (r *summarizeRun) summaries(found []input) (named []summarize.Named, missing int, err error) {
+	for _, in := range found {
+		entry, _ := r.folder.Entry(in.Path)
+		if entry.Status != summarize.StatusSucceeded {
+			missing++
+			continue
+		}
+		d, err := r.onRecord(entry)
+		if err != nil {
+			return nil, 0, err
+		}
+		if d.Summary == nil {
+			missing++
+			continue
+		}
+		named = append(named, summarize.Named{Document: in.Path, Summary: *d.Summary})
+	}
+	return named, missing, nil
+}
+
+// acrossOnRecord is the summary over all documents, nil if there is none.
+func (r *summarizeRun) acrossOnRecord() (*report.Document, error) {
+	raw, err := r.folder.Read(report.DataName(report.AcrossName), maxPage)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := report.Read(raw, report.AcrossDocument)
+	if err != nil {
+		return nil, err
+	}
+	return &d, nil
+}

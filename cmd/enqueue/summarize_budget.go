@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/longhaul-jobs/longhaul/client"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// errBudget ends the waiting for a run whose budget is spent.
+var errBudget = errors.New("the budget is spent")
+
+// runBudget is the name of a run's budget. A long one loses its end: names have 128
+// characters.
+func runBudget(group string) string {
+	const most = 128
+	name := "run-" + group
+	return name[:min(len(name), most)]
+}
+
+// newPulse returns what watches the run, and sets its budget if one is given.
+func (r *summarizeRun) newPulse(ctx context.Context, s *session) (*pulse, error) {
+	name := runBudget(r.job.Group)
+	if r.budget != "" {
+		amount, err := jobs.ParseMoney(r.budget)
+		if err != nil {
+			return nil, err
+		}
+		err = s.SetBudget(ctx, name, results.Budget{Amount: &amount, Per: results.PerTotal, Group: r.job.Group, Unknown: results.UnknownRefuse})
+		if err != nil {
+			return nil, err
+		}
+	} else if err := r.mentionBudget(ctx, s, name); err != nil {
+		return nil, err
+	}
+	return &pulse{from: s, group: r.job.Group, budget: name, name: r.nameOf}, nil
+}
+
+// mentionBudget says that an earlier command has set a budget, which still holds.
+func (r *summarizeRun) mentionBudget(ctx context.Context, s *session, name string) error {
+	budgets, err := s.Budgets(ctx, nil)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(budgets, func(b client.Budget) bool { return b.Name == name && b.Amount != nil })
+	if i >= 0 {
+		r.console.say("the run has a budget of %s; enqueue budgets unset %s takes it back", dollars(*budgets[i].Amount), name)
+	}
+	return nil
+}
+
+// nameOf is the document that a request is for.
+func (r *summarizeRun) nameOf(part jobs.Job) string {
+	if path, ok := r.paths.Load(part.Parent); ok {
+		if text, ok := path.(string); ok {
+			return text
+		}
+	}
+	return string(part.Parent)
+}

@@ -1,0 +1,319 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/internal/app"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// moneyRange is what a cost will be: hardly less than Low, hardly more than High.
+type moneyRange struct {
+	Low      jobs.Money `json:"low"`
+	Expected jobs.Money `json:"expected"`
+	High     jobs.Money `json:"high"`
+}
+
+// dryRun is what summaries are likely to cost and to take.
+type dryRun struct {
+	// Documents need a summary, Unchanged ones have it, Failed ones cannot be read.
+	Documents int `json:"documents"`
+	Unchanged int `json:"unchanged"`
+	Failed    int `json:"failed"`
+	// Copies are those among the documents whose content another has; they cost nothing.
+	Copies       int             `json:"copies"`
+	Requests     summarize.Range `json:"requests"`
+	InputTokens  summarize.Range `json:"input_tokens"`
+	OutputTokens summarize.Range `json:"output_tokens"`
+	// Files are documents that go to the model as files, whose tokens are guessed.
+	Files int `json:"files"`
+	// Cost is null where it is not known, and Unknown then says why.
+	Cost    *moneyRange `json:"cost_usd"`
+	Unknown string      `json:"cost_unknown_why,omitempty"`
+	// Lane is where the requests go, and Limits what it may send, as far as that is known;
+	// LimitsFrom says where from.
+	Lane       string        `json:"lane"`
+	Limits     results.Rates `json:"limits"`
+	LimitsFrom string        `json:"limits_from"`
+	// Seconds are how long the limits have it take at least, null if there are none.
+	Seconds *float64 `json:"at_least_seconds"`
+}
+
+// forecast says what the documents that need a summary are likely to cost and to take. A
+// document that cannot be summarized is named, and costs nothing. Nothing is sent and
+// nothing written.
+func (r *summarizeRun) forecast(ctx context.Context, args []string) (err error) {
+	if err := r.prepareToRead(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.inputs.close()) }()
+	found, err := r.inputs.gather(ctx, args)
+	switch {
+	case err != nil:
+		return err
+	case len(found.documents) == 0:
+		return nothingSelected(found)
+	}
+	if r.folder, err = summarize.ReadFolder(r.out); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.folder.Close()) }()
+	estimator, err := app.NewEstimator(r.config)
+	if err != nil {
+		return err
+	}
+	r.passedOver(found.skipped)
+	for _, failed := range found.failed {
+		r.console.say("%s: %s", failed.Path, failed.Err)
+	}
+	f := &forecaster{run: r, estimator: estimator, now: time.Now(), seen: make(map[string]bool)}
+	f.Failed = len(found.failed)
+	err = inParallel(ctx, runtime.GOMAXPROCS(0), len(found.documents), func(ctx context.Context, i int) error {
+		return f.document(ctx, i, found.documents[i])
+	})
+	if err != nil {
+		return err
+	}
+	if r.across {
+		if err := f.over(found.documents); err != nil {
+			return err
+		}
+	}
+	f.time(ctx)
+	if r.json {
+		return r.print(f.dryRun)
+	}
+	return f.write()
+}
+
+// forecaster sums up what documents are likely to cost.
+type forecaster struct {
+	run       *summarizeRun
+	estimator *app.Estimator
+	now       time.Time
+
+	// mu guards what follows while documents are read.
+	mu   sync.Mutex
+	seen map[string]bool // fingerprints
+	cost moneyRange
+	dryRun
+}
+
+// document adds a document.
+func (f *forecaster) document(ctx context.Context, order int, in input) error {
+	r := f.run
+	if !r.wanted(in.Path) {
+		f.count(&f.Unchanged)
+		return nil
+	}
+	d, err := r.prepare(ctx, order, in)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		r.console.say("%s", err)
+		f.count(&f.Failed)
+		return nil
+	}
+	if r.done(d) {
+		f.count(&f.Unchanged)
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Documents++
+	if f.seen[d.fingerprint] {
+		f.Copies++
+		return nil
+	}
+	f.seen[d.fingerprint] = true
+	if d.forecast.Estimated {
+		f.Files++
+	}
+	f.add(d.forecast)
+	return nil
+}
+
+func (f *forecaster) count(n *int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	*n++
+}
+
+// add takes up what a summary will take.
+func (f *forecaster) add(of summarize.Forecast) {
+	requests, input := of.Requests(), of.InputTokens()
+	f.Requests = f.Requests.Add(requests)
+	f.InputTokens = f.InputTokens.Add(input)
+	f.OutputTokens = f.OutputTokens.Add(of.OutputTokens)
+	tier := f.run.options.ServiceTier
+	f.price(&f.cost.Low, tier, requests.Low, input.Low, of.OutputTokens.Low)
+	f.price(&f.cost.Expected, tier, requests.Expected, input.Expected, of.OutputTokens.Expected)
+	f.price(&f.cost.High, cmp.Or(f.run.job.FallbackTier, tier), requests.High, input.High, of.OutputTokens.High)
+}
+
+// price adds what requests cost that use so much in all. Each is priced by its share: a
+// price may depend on how long a request is.
+func (f *forecaster) price(sum *jobs.Money, tier string, requests, input, output int) {
+	if requests == 0 {
+		return
+	}
+	use := jobs.Usage{InputTokens: int64(input / requests), OutputTokens: int64(output / requests)}
+	each, err := f.estimator.Price(f.run.options.Model, tier, f.run.job.Lane, use, f.now)
+	if err != nil {
+		f.Unknown = err.Error()
+		return
+	}
+	*sum += each * jobs.Money(requests)
+}
+
+// over adds the summary over all documents. What the summaries will be like that it
+// reads is guessed.
+func (f *forecaster) over(found []input) error {
+	guess := func(words, points int) (summarize.Forecast, error) {
+		s := summarize.Summary{Text: strings.Repeat("words ", words)}
+		for range points {
+			s.KeyPoints = append(s.KeyPoints, summarize.Statement{Text: strings.Repeat("words ", 20)})
+		}
+		named := make([]summarize.Named, len(found))
+		for i, d := range found {
+			named[i] = summarize.Named{Document: d.Path, Summary: s}
+		}
+		prepared, err := f.run.preparer.Across(named)
+		return prepared.Forecast, err
+	}
+	low, err := guess(60, 2)
+	if err != nil {
+		return usageError{err}
+	}
+	middle, err := guess(200, 7)
+	if err != nil {
+		return usageError{err}
+	}
+	high, err := guess(600, 15)
+	if err != nil {
+		return usageError{err}
+	}
+	span := func(a, b, c summarize.Range) summarize.Range {
+		return summarize.Range{Low: a.Low, Expected: b.Expected, High: c.High}
+	}
+	f.add(summarize.Forecast{
+		Merges:       span(low.Merges, middle.Merges, high.Merges),
+		MergeTokens:  span(low.MergeTokens, middle.MergeTokens, high.MergeTokens),
+		OutputTokens: span(low.OutputTokens, middle.OutputTokens, high.OutputTokens),
+	})
+	return nil
+}
+
+// time works out how long the limits of the lane have it take.
+func (f *forecaster) time(ctx context.Context) {
+	r := f.run
+	if f.Unknown == "" {
+		f.Cost = &f.cost
+	}
+	f.Lane, f.Limits = f.estimator.Limits(r.options.Model, r.job.Lane)
+	f.LimitsFrom = "the configuration"
+	if limits, ok := f.inForce(ctx); ok {
+		f.Limits, f.LimitsFrom = limits, "Redis"
+	}
+	var minutes float64
+	if n := f.Limits.Requests; n > 0 {
+		minutes = max(minutes, float64(f.Requests.Expected)/float64(n))
+	}
+	if n := f.Limits.Tokens; n > 0 {
+		minutes = max(minutes, float64(f.InputTokens.Expected+f.OutputTokens.Expected)/float64(n))
+	}
+	if minutes > 0 {
+		f.Seconds = new(minutes * 60)
+	}
+}
+
+// inForce asks the installation what the lane may send now. One that does not answer at
+// once is none, and nothing is written to it.
+func (f *forecaster) inForce(ctx context.Context) (results.Rates, bool) {
+	const patience = 2 * time.Second
+	r := f.run
+	if r.dev || r.live {
+		return results.Rates{}, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	rates, err := r.limitsOf(ctx, f.Lane)
+	return rates, err == nil
+}
+
+// limitsOf asks Redis for the limits of a lane, if there is an installation in it.
+func (r *summarizeRun) limitsOf(ctx context.Context, lane string) (rates results.Rates, err error) {
+	rdb, err := app.NewRedis(r.config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return rates, err
+	}
+	installed, err := results.Installed(ctx, rdb, r.config.Redis.Prefix)
+	if err = errors.Join(err, rdb.Close()); err != nil {
+		return rates, err
+	}
+	if !installed {
+		return rates, errors.New("there is no installation")
+	}
+	err = r.withSession(ctx, r.config, func(s *session) error {
+		lanes, err := s.Lanes(ctx, lane)
+		for _, l := range lanes {
+			if l.Name == lane {
+				rates = l.InForce
+			}
+		}
+		return err
+	})
+	return rates, err
+}
+
+// write shows it to people.
+func (f *forecaster) write() error {
+	var b strings.Builder
+	columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	row := func(cells ...string) { _, _ = fmt.Fprintln(columns, strings.Join(cells, "\t")) } // a Builder takes everything
+	number := func(n int) string { return formatCount(int64(n)) }
+	three := func(name string, r summarize.Range) {
+		row(name, number(r.Low), number(r.Expected), number(r.High))
+	}
+	row("documents", number(f.Documents))
+	for _, some := range []struct {
+		name string
+		n    int
+	}{{"copies of others", f.Copies}, {"unchanged", f.Unchanged}, {"cannot be read", f.Failed}, {"go as files", f.Files}} {
+		if some.n > 0 {
+			row(some.name, number(some.n))
+		}
+	}
+	row("", "low", "expected", "high")
+	three("requests", f.Requests)
+	three("input tokens", f.InputTokens)
+	three("output tokens", f.OutputTokens)
+	if f.Cost != nil {
+		row("cost", dollars(f.Cost.Low), dollars(f.Cost.Expected), dollars(f.Cost.High))
+	} else {
+		row("cost", "unknown", "unknown", "unknown")
+	}
+	_ = columns.Flush()
+	if f.Unknown != "" {
+		fmt.Fprintf(&b, "cost unknown: %s\n", printable(f.Unknown))
+	}
+	if f.Seconds != nil {
+		fmt.Fprintf(&b, "at least %s by the limits of lane %s (%s)\n", formatElapsed(max(time.Second, time.Duration(*f.Seconds*float64(time.Second)))), f.Lane, f.LimitsFrom)
+	} else {
+		fmt.Fprintf(&b, "how long: not known, since lane %s has no limits of ours (%s)\n", f.Lane, f.LimitsFrom)
+	}
+	b.WriteString("nothing was sent\n")
+	return printLine(f.run.stdout, "%s", strings.TrimSuffix(b.String(), "\n"))
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
+)
+
+func TestSummarizeWritesThePagesOfARun(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	l.put("a.md", "# Alpha\n\nA document.")
+	l.put("index.md", "# Beta\n\nIt is called like a page of the run.")
+	l.put("bad.md", "Please refuse")
+	l.summarize("--across", "--name", "pages").want(t, 1)
+	names := folder(t, l.out)
+	for _, want := range append(report.PageNames(), summarize.ManifestName) {
+		if !slices.Contains(names, want) {
+			t.Errorf("there is no %s among %v", want, names)
+		}
+	}
+	for name, texts := range map[string][]string{
+		report.IndexName:  {"# Summaries: pages", "3 documents: 2 succeeded, 1 failed", "the input is refused", "[Alpha](", "across.md"},
+		report.CSVName:    {"The gist.", "bad.md", "invalid"},
+		report.HTMLName:   {"<h1>pages</h1>", "The gist.", "bad.md", "Across all"},
+		report.AcrossName: {"The gist.", "2 documents", "**Note:** 1 document without a summary is not in it"},
+	} {
+		text := readText(t, filepath.Join(l.out, name))
+		for _, want := range texts {
+			if !strings.Contains(text, want) && want != "Across all" {
+				t.Errorf("%s does not say %q:\n%.3000s", name, want, text)
+			}
+		}
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, ".tmp") {
+			t.Errorf("%s is left over", name)
+		}
+	}
+
+	// Nothing is new: nothing is written.
+	if err := os.Remove(filepath.Join(l.dir, "bad.md")); err != nil {
+		t.Fatal(err)
+	}
+	before := readText(t, filepath.Join(l.out, report.HTMLName))
+	jobsBefore := l.total()
+	l.summarize("--across", "--name", "pages").want(t, 0)
+	if n := l.total(); n != jobsBefore {
+		t.Errorf("%d jobs after %d, though the summaries are the same", n, jobsBefore)
+	}
+	if after := readText(t, filepath.Join(l.out, report.HTMLName)); after != before {
+		t.Error("the page was written anew")
+	}
+	l.put("new.md", "Another document.")
+	l.summarize("--name", "pages").want(t, 0)
+	if after := readText(t, filepath.Join(l.out, report.HTMLName)); !strings.Contains(after, "new.md") || !strings.Contains(after, "older than some of the summaries") {
+		t.Error("the page does not tell of the new document, or that the summary over all is older")
+	}
+}
+
+// What another program has put into the folder stays, and is found before anything is
+// paid for.
+func TestSummarizeOverwritesNothingOfOthers(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	path := l.put("a.md", "A document.")
+	if err := os.MkdirAll(l.out, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	notes := filepath.Join(l.out, summarize.OutputName(path))
+	if err := os.WriteFile(notes, []byte("my notes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := l.summarize().want(t, 1)
+	if !strings.Contains(got.stdout, "is not this program's; --overwrite replaces it") || readText(t, notes) != "my notes" || l.total() != 0 {
+		t.Errorf("%d jobs, the notes are %q, and stdout is\n%s", l.total(), readText(t, notes), got.stdout)
+	}
+	index := filepath.Join(l.out, report.IndexName)
+	if err := os.WriteFile(index, []byte("my index"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.summarize().want(t, 2).says(t, "index.md is not this program's")
+	l.summarize("--overwrite").want(t, 0)
+	if readText(t, notes) == "my notes" || readText(t, index) == "my index" {
+		t.Error("--overwrite replaced nothing")
+	}
+	// From then on they are its own, also when the record of them is gone.
+	if err := os.Remove(filepath.Join(l.out, summarize.ManifestName)); err != nil {
+		t.Fatal(err)
+	}
+	l.summarize().want(t, 0)
+}
+
+// Copies of a document are one job, paid for once.
+func TestSummarizePaysForCopiesOnce(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	first := l.put("a.txt", "The same text.")
+	second := l.put("b/other.txt", "The same text.")
+	got := decode[summarizeReport](t, l.summarize("--json").want(t, 0).stdout)
+	if got.Succeeded != 2 || got.InputTokens != 20 || l.total() != 2 {
+		t.Errorf("%d jobs, and it reports %+v", l.total(), got)
+	}
+	if d := l.data(first); d.Entry.Note != "" || d.Entry.Requests != 1 {
+		t.Errorf("of the first: %+v", d.Entry)
+	}
+	if d := l.data(second); !strings.Contains(d.Entry.Note, "the same content as "+first) || d.Entry.Cost == nil || *d.Entry.Cost != 0 || d.Summary == nil {
+		t.Errorf("of the second: %+v", d.Entry)
+	}
+}
+
+// A document that changes in one place has only that part asked for again.
+func TestSummarizeAsksOnlyForChangedParts(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	var text strings.Builder
+	for i := range 400 {
+		fmt.Fprintf(&text, "# Chapter %d\n\n%s\n\n", i, strings.Repeat(fmt.Sprintf("It says something of its own in %d. ", i), 10))
+	}
+	path := l.put("long.md", text.String())
+	args := []string{"--chunk-tokens", "3000"}
+	l.summarize(args...).want(t, 0)
+	before := l.data(path)
+	if before.Entry.Requests < 10 {
+		t.Fatalf("%d requests, want many", before.Entry.Requests)
+	}
+	l.put("long.md", text.String()+"# The end\n\nSomething new.\n")
+	l.summarize(args...).want(t, 0)
+	if after := l.data(path); after.Entry.Requests == 0 || after.Entry.Requests > before.Entry.Requests/3 || after.Summary.Coverage.Parts < before.Summary.Coverage.Parts {
+		t.Errorf("%d requests after the change, %d before; read in %d parts and %d", after.Entry.Requests, before.Entry.Requests,
+			after.Summary.Coverage.Parts, before.Summary.Coverage.Parts)
+	}
+}
+
+func TestSummarizeSelects(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	asked := make(chan string, 64)
+	l.employ(func(request jobs.Request, attempt int) jobs.Event {
+		asked <- inputOf(request)
+		return reads(request, attempt)
+	})
+	count := func(args ...string) int {
+		l.summarize(args...)
+		n := len(asked)
+		for range n {
+			<-asked
+		}
+		return n
+	}
+	l.put("good.md", "Good.")
+	l.put("bad.md", "Please refuse")
+	if n := count(); n != 2 {
+		t.Errorf("%d requests at first, want 2", n)
+	}
+	l.put("new.md", "New.")
+	l.put("good.md", "Good, and changed.")
+	if n := count("--only-new"); n != 1 {
+		t.Errorf("%d requests with --only-new, want that for new.md", n)
+	}
+	if n := count("--retry-failed"); n != 1 {
+		t.Errorf("%d requests with --retry-failed, want that for bad.md", n)
+	}
+	if n := count(); n != 2 { // good.md has changed, and bad.md is tried again
+		t.Errorf("%d requests without, want 2", n)
+	}
+	l.summarize("--only-new", "--retry-failed").want(t, 2).says(t, "exclude each other")
+}
+
+func TestSummarizeReadsItsOptionsFromFiles(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	bodies := make(chan string, 8)
+	l.employ(func(request jobs.Request, attempt int) jobs.Event {
+		bodies <- string(request.Raw)
+		return reads(request, attempt)
+	})
+	path := l.put("a.md", "A document.")
+	prompt := putFile(t, "prompt.txt", "Mind the tides.")
+	l.summarize("--prompt", prompt, "--ask", "When is high water?", "--style", "in verse", "--flex").want(t, 0)
+	body := <-bodies
+	for _, want := range []string{"Mind the tides.", "When is high water?", "in verse", `"service_tier":"flex"`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the request does not say %q:\n%s", want, body)
+		}
+	}
+	schema := putFile(t, "schema.json", `{"type":"object","properties":{"parties":{"type":"array","items":{"type":"string"}}},"required":["parties"],"additionalProperties":false}`)
+	l.summarize("--schema", schema).want(t, 0)
+	if d := l.data(path); string(d.Summary.Custom) == "" || !strings.Contains(string(d.Summary.Custom), "parties") {
+		t.Errorf("the answer is %s", d.Summary.Custom)
+	}
+	for _, test := range [][]string{
+		{"--prompt", "no/such", "--prompt"},
+		{"--schema", putFile(t, "bad.json", `{"type":"nothing"}`), "schema"},
+		{"--budget", "much", "--budget"},
+		{"--budget", "0", "is nothing"},
+		{"--preset", "poem", "preset"},
+		{"--length", "endless", "length"},
+		{"--max-pages", "-1", "--max-pages"},
+		{"--as-file", "[", "--as-file"},
+		{"--chunk-tokens", "5", "chunk tokens"},
+	} {
+		l.summarize(test[0], test[1]).want(t, 2).says(t, test[2])
+	}
+}

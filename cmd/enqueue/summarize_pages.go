@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
+)
+
+// maxPage bounds what is read of a file about a document.
+const maxPage = 256 << 20
+
+// headBytes is how much of a page tells whose it is.
+const headBytes = 2048
+
+// claimPages makes sure that the pages about the run are its own to write.
+func (r *summarizeRun) claimPages() error {
+	if r.overwrite {
+		return nil
+	}
+	for _, name := range report.PageNames() {
+		head, err := r.folder.Read(name, headBytes)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case !report.IsPage(name, head):
+			return usage("%s is not this program's; --overwrite replaces it, --out names another folder", filepath.Join(r.out, name))
+		}
+	}
+	return nil
+}
+
+// documents are those on record, with their summaries.
+func (r *summarizeRun) documents() report.Documents {
+	return func(yield func(report.Document, error) bool) {
+		for _, entry := range r.folder.Entries() {
+			d, err := r.onRecord(entry)
+			if !yield(d, err) {
+				return
+			}
+		}
+	}
+}
+
+// onRecord is a document with its summary, without one if its file is not there.
+func (r *summarizeRun) onRecord(entry summarize.Entry) (report.Document, error) {
+	d := report.Document{Entry: entry}
+	if entry.Output == "" {
+		return d, nil
+	}
+	raw, err := r.folder.Read(report.DataName(entry.Output), maxPage)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, nil
+	}
+	if err != nil {
+		return d, err
+	}
+	read, err := report.Read(raw, entry.Document)
+	d.Summary = read.Summary
+	return d, err
+}
+
+// writePages writes the pages about the run, if they would say something new.
+func (r *summarizeRun) writePages() error {
+	has, err := r.folder.Has(report.HTMLName)
+	if err != nil || has && !r.changed.Load() {
+		return err
+	}
+	if err := r.folder.Sort(); err != nil {
+		return err
+	}
+	run := report.Run{Name: r.title(), Question: r.options.Question, Settings: r.settings(), Made: r.lastEnd()}
+	if run.Across, err = r.acrossOnRecord(); err != nil {
+		return err
+	}
+	if a := run.Across; a != nil && a.Entry.FinishedAt.Before(run.Made) {
+		a.Entry.Note = joinRemarks(a.Entry.Note, "older than some of the summaries; --across makes it anew")
+	}
+	documents := r.documents()
+	for _, page := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{report.CSVName, func(w io.Writer) error { return report.CSV(w, documents) }},
+		{report.IndexName, func(w io.Writer) error { return report.Index(w, run, documents) }},
+		{report.HTMLName, func(w io.Writer) error { return report.HTML(w, run, documents) }},
+	} {
+		if err := r.folder.Write(page.name, page.write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// title is what the pages call the run: its name, or that of its folder.
+func (r *summarizeRun) title() string {
+	named, err := groupOf(r.out)
+	if err == nil && r.job.Group != named {
+		return r.job.Group
+	}
+	return filepath.Base(r.out)
+}
+
+// lastEnd is when the last document ended: the pages are about what was known then.
+func (r *summarizeRun) lastEnd() time.Time {
+	var last time.Time
+	for _, entry := range r.folder.Entries() {
+		if entry.FinishedAt.After(last) {
+			last = entry.FinishedAt
+		}
+	}
+	return last
+}
+
+// settings say how the summaries were asked for.
+func (r *summarizeRun) settings() []string {
+	o := r.options
+	said := []string{o.Model}
+	add := func(format, value string) {
+		if value != "" {
+			said = append(said, fmt.Sprintf(format, value))
+		}
+	}
+	add("%s", string(o.Preset))
+	add("length %s", o.Length)
+	add("in %s", o.Language)
+	add("style: %s", o.Style)
+	add("effort %s", o.Effort)
+	add("%s tier", o.ServiceTier)
+	if o.Instructions != "" {
+		said = append(said, "own instructions")
+	}
+	if len(o.Schema) > 0 {
+		said = append(said, "own schema")
+	}
+	return said
+}

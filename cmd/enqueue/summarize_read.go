@@ -1,0 +1,203 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
+)
+
+// keptRequests bounds the requests in memory, in bytes. Documents beyond are
+// read again when their turn comes.
+const keptRequests = 64 << 20
+
+// document is a document that needs a summary.
+type document struct {
+	input
+
+	order       int
+	heading     string
+	hash        string
+	fingerprint string
+	note        string // for readers of its summary
+	forecast    summarize.Forecast
+	request     json.RawMessage // nil if it was not kept
+	// copyOf is the document with the same content whose job this one shares, nil for
+	// the first of them.
+	copyOf *document
+}
+
+// read reads all documents and returns those that need a summary. One that cannot
+// be read fails alone.
+func (r *summarizeRun) read(ctx context.Context, found []input) ([]*document, error) {
+	read := make([]*document, len(found))
+	err := inParallel(ctx, runtime.GOMAXPROCS(0), len(found), func(ctx context.Context, i int) error {
+		if !r.wanted(found[i].Path) {
+			r.account.skip()
+			return nil
+		}
+		d, err := r.prepare(ctx, i, found[i])
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return r.refuse(i, found[i].Path, err)
+		case r.done(d):
+			r.account.skip()
+			return nil
+		}
+		if r.kept.Add(int64(len(d.request))) > keptRequests {
+			r.kept.Add(-int64(len(d.request)))
+			d.request = nil
+		}
+		read[i] = d
+		return nil
+	})
+	var documents []*document
+	first := make(map[string]*document)
+	for _, d := range read {
+		if d == nil {
+			continue
+		}
+		if d.copyOf = first[d.fingerprint]; d.copyOf == nil {
+			first[d.fingerprint] = d
+		}
+		documents = append(documents, d)
+	}
+	return documents, err
+}
+
+// wanted reports whether a document is among those that the flags mean.
+func (r *summarizeRun) wanted(document string) bool {
+	entry, known := r.folder.Entry(document)
+	switch {
+	case r.onlyNew:
+		return !known
+	case r.retryFailed:
+		return known && entry.Status != summarize.StatusSucceeded && entry.Status != summarize.StatusSubmitted && entry.Status != summarize.StatusHeld
+	}
+	return true
+}
+
+// done reports whether a document has its summary, and the files of it.
+func (r *summarizeRun) done(d *document) bool {
+	if r.force || !r.folder.Done(d.fingerprint, d.Path) {
+		return false
+	}
+	entry, _ := r.folder.Entry(d.Path)
+	has, err := r.folder.Has(report.DataName(entry.Output))
+	return err == nil && has
+}
+
+// prepare reads a document and makes its request.
+func (r *summarizeRun) prepare(ctx context.Context, order int, in input) (*document, error) {
+	doc, err := in.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	prepared, err := r.preparer.Document(doc)
+	if err != nil {
+		return nil, err
+	}
+	return &document{
+		input: in, order: order, heading: doc.Heading(), hash: doc.Hash, note: remarkOn(doc),
+		request: prepared.Request, forecast: prepared.Forecast, fingerprint: summarize.RequestFingerprint(prepared.Request),
+	}, nil
+}
+
+// remarkOn says what readers of a summary should know of what was read.
+func remarkOn(doc summarize.Document) string {
+	var remarks []string
+	if n := doc.Omitted.Count; n > 0 {
+		remarks = append(remarks, fmt.Sprintf("the last %s were not read (--max-pages)", plural(n, strings.ToLower(doc.Omitted.Unit), strings.ToLower(doc.Omitted.Unit)+"s")))
+	}
+	if doc.Pictures > 0 {
+		remarks = append(remarks, plural(doc.Pictures, "page has only a picture, which was not read", "pages have only pictures, which were not read"))
+	}
+	return strings.Join(remarks, "; ")
+}
+
+// matches reports whether a pattern is that of a document: of its name, or with a slash
+// of its whole path.
+func matches(pattern, document string) (bool, error) {
+	if !strings.Contains(pattern, "/") {
+		document = path.Base(document)
+	}
+	return path.Match(pattern, document)
+}
+
+// refuse counts a document that cannot be summarized, and puts that on record
+// unless it is there.
+func (r *summarizeRun) refuse(order int, document string, err error) error {
+	message := err.Error()
+	if e, ok := errors.AsType[*summarize.SourceError](err); ok {
+		message = e.Err.Error() // the name stands before it anyway
+	}
+	message = strings.TrimPrefix(message, document+": ")
+	r.account.fail(failure{order: order, Name: document, Class: jobs.ClassInvalid, Message: message})
+	entry, _ := r.folder.Entry(document)
+	reason := summarize.EntryError{Class: string(jobs.ClassInvalid), Message: message}
+	if entry.Status == summarize.StatusFailed && entry.Error != nil && *entry.Error == reason {
+		return nil
+	}
+	r.changed.Store(true)
+	entry.Document, entry.Status, entry.Error = document, summarize.StatusFailed, &reason
+	entry.Fingerprint, entry.JobID, entry.Note = "", "", ""
+	entry.FinishedAt = time.Now().UTC()
+	return r.folder.Record(entry)
+}
+
+// passedOver mentions files in folders that are no documents.
+func (r *summarizeRun) passedOver(skipped []*summarize.SourceError) {
+	const shown = 5
+	for i, s := range skipped {
+		if i == shown {
+			r.console.say("and %s", plural(len(skipped)-i, "more that is no document", "more that are no documents"))
+			return
+		}
+		r.console.say("passed over %s", s)
+	}
+}
+
+// nothingSelected says why there is no document.
+func nothingSelected(found inputs) error {
+	if len(found.failed) == 0 {
+		return usage("there is no document among these paths; documents are source code and what ends in %s", strings.Join(summarize.Extensions(), " "))
+	}
+	wrong := make([]error, len(found.failed))
+	for i, f := range found.failed {
+		wrong[i] = f
+	}
+	return usageError{errors.Join(wrong...)}
+}
+
+// claim makes sure that a document's files are its own to write, before anything is paid
+// for: what another program has put there stays.
+func (r *summarizeRun) claim(d *document) error {
+	entry, known := r.folder.Entry(d.Path)
+	if r.overwrite || known && entry.JobID != "" {
+		return nil
+	}
+	output := summarize.OutputName(d.Path)
+	for _, name := range []string{output, report.DataName(output)} {
+		content, err := r.folder.Read(name, maxPage)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case !report.IsOf(content, d.Path):
+			return fmt.Errorf("%s in %s is not this program's; --overwrite replaces it, --out names another folder", name, cmp.Or(r.out, "."))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+)
+
+// watchEvery is how often a folder is looked at. A file that has changed is left alone
+// until it looks the same twice, so that what is still being written is not read. Files
+// are looked at rather than waited for: that works on every file system, and ten
+// thousand of them take some hundredths of a second.
+const watchEvery = 2 * time.Second
+
+// stamp is what tells that a file has changed.
+type stamp struct {
+	bytes    int64
+	modified time.Time
+}
+
+// keepWatching goes on with files that come or change, until ctx ends. before is how the
+// first pass ended.
+func (r *summarizeRun) keepWatching(ctx context.Context, args []string, found inputs, before error) error {
+	local := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return scheme(arg) != "" })
+	if before != nil && !errors.Is(before, errReported) {
+		return before
+	}
+	seen := stamps(found)
+	r.console.say("watching %s; an interrupt ends it", plural(len(local), "path", "paths"))
+	for last := seen; ; {
+		if err := sleep(ctx, watchEvery); err != nil {
+			r.console.say("stopped watching")
+			return before
+		}
+		now, err := r.inputs.gather(ctx, local)
+		if err != nil {
+			return r.stopped(ctx, err, "the same command")
+		}
+		looks := stamps(now)
+		if maps.Equal(looks, seen) || !maps.Equal(looks, last) {
+			last = looks
+			continue
+		}
+		changed := now
+		changed.failed = nil // those were told of
+		changed.documents = slices.DeleteFunc(slices.Clone(now.documents), func(d input) bool { return looks[d.Path] == seen[d.Path] })
+		seen, last = looks, looks
+		if len(changed.documents) == 0 {
+			continue // some were removed; their summaries stay
+		}
+		if before = r.pass(ctx, changed); before != nil && !errors.Is(before, errReported) {
+			return before
+		}
+	}
+}
+
+// stamps looks at files.
+func stamps(found inputs) map[string]stamp {
+	all := make(map[string]stamp, len(found.documents))
+	for _, d := range found.documents {
+		all[d.Path] = stampOf(d.Source)
+	}
+	return all
+}
+
+func stampOf(source summarize.Source) stamp {
+	info, err := os.Stat(filepath.FromSlash(cmp.Or(source.Archive, source.Path)))
+	if err != nil {
+		return stamp{} // it is going, or no file
+	}
+	return stamp{info.Size(), info.ModTime()}
+}
