@@ -84,7 +84,7 @@ input is wrong and nothing was done.`,
 	flags.SortFlags = false
 	config.AddFlags(flags, "redis", "blobs", "openai", "log")
 	root.AddCommand(
-		c.submitCommand(), c.batchCommand(), c.summarizeCommand(), c.waitCommand(), c.watchCommand(),
+		c.submitCommand(), c.batchCommand(), c.summarizeCommand(), c.runsCommand(), c.runCommand(), c.waitCommand(), c.watchCommand(),
 		c.getCommand(), c.listCommand(), c.cancelCommand(), c.retryCommand(), c.deleteCommand(),
 		c.releaseCommand(), c.failCommand(), c.adoptCommand(), c.lanesCommand(), c.budgetsCommand(), c.batchesCommand(), c.usageCommand(),
 		c.versionCommand(),

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/longhaul-jobs/longhaul/internal/config"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// runRow is a run as the list of runs shows it.
+type runRow struct {
+	Name      string `json:"name"`
+	Documents int    `json:"documents"`
+	Succeeded int    `json:"succeeded"`
+	Failed    int    `json:"failed"` // and cancelled, expired or held
+	Open      int    `json:"open"`
+	// Sums are from the ledger of the time that is listed. Cost is null where it is not
+	// known of any response, and CostUnknown is of how many it is not.
+	Cost         *jobs.Money `json:"cost_usd"`
+	CostUnknown  int64       `json:"cost_unknown"`
+	InputTokens  int64       `json:"input_tokens"`
+	OutputTokens int64       `json:"output_tokens"`
+	Started      time.Time   `json:"started"`
+	// Active is when something happened last to one of its documents.
+	Active time.Time `json:"last_activity"`
+
+	seen map[string]bool // the documents that are counted
+}
+
+func (c *cli) runsCommand() *cobra.Command {
+	var since string
+	cmd := &cobra.Command{
+		Use:   "runs",
+		Short: "List the runs of enqueue summarize",
+		Long: `runs lists the runs of enqueue summarize with a document that was handed over in
+some time, the last active first: how many documents have their summary, failed
+or are open, and what the run has cost in that time. Of a document that was
+summarized several times the last time counts.`,
+		Example: `  enqueue runs
+  enqueue runs --since 1d --json`,
+		Args: noArguments,
+	}
+	cmd.Flags().StringVar(&since, "since", "30d", "only documents handed over since then: 2h, 3d, or a time (RFC 3339)")
+	cmd.RunE = c.elsewhere(func(ctx context.Context, cfg config.Config, _ []string) error {
+		from, err := past("since", since, time.Now())
+		if err != nil {
+			return err
+		}
+		return c.withSession(ctx, cfg, func(s *session) error {
+			rows, err := listRuns(ctx, s, from)
+			if err != nil {
+				return err
+			}
+			return c.printRuns(rows)
+		})
+	})
+	return cmd
+}
+
+// listRuns reads the runs since a time, the last active first.
+func listRuns(ctx context.Context, s *session, since time.Time) ([]*runRow, error) {
+	byName := make(map[string]*runRow)
+	for j, err := range s.All(ctx, results.Filter{Kind: jobs.KindSummarize, CreatedSince: since, Limit: 1000}) {
+		if err != nil {
+			return nil, err
+		}
+		name := j.PartGroup()
+		if byName[name] == nil {
+			byName[name] = &runRow{Name: name, Started: j.Created, seen: make(map[string]bool)}
+		}
+		byName[name].add(j)
+	}
+	sums, err := s.Usage(ctx, results.Period{Since: since, Until: s.Now()})
+	if err != nil {
+		return nil, err
+	}
+	spent := make(map[string]results.Sums)
+	for _, sum := range sums {
+		total := spent[sum.Group]
+		total.Add(sum.Sums)
+		spent[sum.Group] = total
+	}
+	rows := make([]*runRow, 0, len(byName))
+	for name, row := range byName {
+		row.charge(spent[name])
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(a, b *runRow) int { return cmp.Or(b.Active.Compare(a.Active), cmp.Compare(a.Name, b.Name)) })
+	return rows, nil
+}
+
+// add counts a document by its job. The newest job of a document comes first.
+func (r *runRow) add(j jobs.Job) {
+	if j.Created.Before(r.Started) {
+		r.Started = j.Created
+	}
+	if j.Updated.After(r.Active) {
+		r.Active = j.Updated
+	}
+	if document := j.Metadata[aboutDocument]; document != "" {
+		if r.seen[document] {
+			return
+		}
+		r.seen[document] = true
+	}
+	r.Documents++
+	switch {
+	case j.State == jobs.StateSucceeded:
+		r.Succeeded++
+	case j.State.Terminal():
+		r.Failed++
+	default:
+		r.Open++
+	}
+}
+
+func (r *runRow) charge(s results.Sums) {
+	r.CostUnknown, r.InputTokens, r.OutputTokens = s.Unknown, s.InputTokens, s.OutputTokens
+	if s.Unknown < s.Responses || s.Responses == 0 {
+		r.Cost = &s.Cost
+	}
+}
+
+func (c *cli) printRuns(rows []*runRow) error {
+	if c.json {
+		for _, row := range rows {
+			if err := c.print(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(rows) == 0 {
+		return printLine(c.stdout, "no runs; `enqueue summarize FOLDER` begins one")
+	}
+	return writeRuns(c.stdout, rows)
+}
+
+func writeRuns(w io.Writer, rows []*runRow) error {
+	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = io.WriteString(columns, "RUN\tDOCUMENTS\tSUMMARIZED\tFAILED\tOPEN\tCOST\tSTARTED\tLAST ACTIVITY\n") // Flush reports what fails
+	for _, r := range rows {
+		spent := "unknown"
+		if r.Cost != nil {
+			spent = dollars(*r.Cost)
+			if r.CostUnknown > 0 {
+				spent += "+?"
+			}
+		}
+		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, formatCount(int64(r.Documents)), formatCount(int64(r.Succeeded)),
+			formatCount(int64(r.Failed)), formatCount(int64(r.Open)), spent, formatTime(r.Started), formatTime(r.Active))
+	}
+	if err := columns.Flush(); err != nil {
+		return fmt.Errorf("write to stdout: %w", err)
+	}
+	return nil
+}
+
+func (c *cli) runCommand() *cobra.Command {
+	var once bool
+	cmd := &cobra.Command{
+		Use:   "run NAME",
+		Short: "Watch a run of enqueue summarize, from anywhere",
+		Long: `run shows how far a run of enqueue summarize has come until its last document has
+ended: the documents in work, failures as they come, tokens and money. It changes
+nothing, and may be stopped and called again. The summaries are written by enqueue
+summarize: the same command that began the run writes those that are not there.`,
+		Example: `  enqueue run contracts
+  enqueue run contracts --once --json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) != 1:
+				return errors.New("name one run; `enqueue runs` lists them")
+			case !jobs.ValidName(args[0]):
+				return fmt.Errorf("%q is no name of a run: letters, digits and . _ - : only", args[0])
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "say how far it is and leave")
+	cmd.RunE = c.elsewhere(func(ctx context.Context, cfg config.Config, args []string) error {
+		return c.withSession(ctx, cfg, func(s *session) error {
+			w := &runWatch{cli: c, name: args[0], session: s, account: newAccount(time.Now()), documents: make(map[jobs.ID]string)}
+			return w.watchRun(ctx, once)
+		})
+	})
+	return cmd
+}
