@@ -186,7 +186,7 @@ func (m *move) concerns(ev Event) error {
 		if !m.job.Kind.IsParent() {
 			return ErrUnchanged
 		}
-	case Created, AdoptRequested, ReleaseRequested, FailRequested:
+	case Created, Collected, AdoptRequested, ReleaseRequested, FailRequested:
 		if m.job.Kind.IsParent() {
 			return m.refuse(ev.Name(), "it has parts and no response of its own")
 		}

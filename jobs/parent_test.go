@@ -86,6 +86,8 @@ func TestParentMatrix(t *testing.T) {
 		                                 .       .       .       .       .       .       .`},
 		{"Created", fixed(jobs.Created{Attempt: 1, Endpoint: testEndpoint, Reply: reply("resp_1", jobs.StatusCompleted)}), `
 		                                 !       !       !       !       !       !       !`},
+		{"Collected", fixed(jobs.Collected{Line: jobs.LineID(jobs.Try{Job: testID, Attempt: 1}), Endpoint: testEndpoint}), `
+		                                 !       !       !       !       !       !       !`},
 		{"AdoptRequested", fixed(jobs.AdoptRequested{ResponseID: "resp_1"}), `
 		                                 !       !       !       !       !       !       !`},
 		{"ReleaseRequested", fixed(jobs.ReleaseRequested{}), `

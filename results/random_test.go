@@ -159,7 +159,11 @@ func (p *player) accept() {
 	} else if len(p.ids) > 0 && p.random.IntN(4) == 0 {
 		options.ContinueFrom = p.pick()
 	}
-	j, fresh, err := p.Accept(p.t.Context(), request(p.t, choose(p, "x", "y")), options)
+	r := request(p.t, choose(p, "x", "y"))
+	if p.random.IntN(4) == 0 {
+		r.Kind, options.Thread, options.ContinueFrom = jobs.KindSummarize, "", ""
+	}
+	j, fresh, err := p.Accept(p.t.Context(), r, options)
 	p.report(err)
 	if err == nil && fresh {
 		p.ids = append(p.ids, j.ID)
@@ -191,6 +195,7 @@ func (p *player) watch() {
 	others, err := p.ClaimDue(p.t.Context(), 5, time.Minute)
 	p.report(err)
 	due = append(due, others...)
+	p.plan()
 	for _, j := range due {
 		switch {
 		case p.random.IntN(5) == 0: // the worker dies
@@ -219,6 +224,46 @@ func (p *player) watch() {
 	}
 }
 
+// plan takes the steps of some parents, as a worker would that may die at each call.
+func (p *player) plan() {
+	ctx := p.t.Context()
+	due, err := p.ClaimPlans(ctx, jobs.ParentKinds(), 3, time.Minute)
+	p.report(err)
+	for _, j := range due {
+		if p.random.IntN(4) == 0 {
+			continue // the worker dies
+		}
+		if j.Late(p.Now().Add(time.Hour)) { // the clock may be moved on meanwhile
+			p.do(j.ID, jobs.StopRequested{Reason: jobs.StopDeadline})
+			continue
+		}
+		if p.random.IntN(4) == 0 {
+			p.do(j.ID, jobs.PlanEnded{Since: j.Plan.Since, Result: []byte(`{"summary":"s"}`)})
+			continue
+		}
+		part, fresh, err := p.AcceptPart(ctx, j, "a part", request(p.t, choose(p, "x", "y", "z")))
+		p.report(err)
+		if err != nil {
+			continue
+		}
+		if fresh {
+			p.ids = append(p.ids, part.ID)
+		}
+		state, err := p.AttachParts(ctx, j.ID, []results.PlanPart{{ID: part.ID, Phase: 1, Open: !part.State.Terminal()}}, time.Time{}, 0)
+		p.report(err)
+		if state != jobs.StateWaiting || p.random.IntN(4) == 0 {
+			continue
+		}
+		p.do(j.ID, jobs.Planned{Since: j.Plan.Since, Phase: 1 + p.random.IntN(3), Parts: 1})
+		_, err = p.AttachParts(ctx, j.ID, nil, p.Now().Add(time.Minute), p.random.IntN(3))
+		p.report(err)
+		ended, err := p.Attend(ctx, j.ID, []jobs.ID{part.ID})
+		p.report(err)
+		_, err = p.PartsEnded(ctx, j.ID, ended)
+		p.report(err)
+	}
+}
+
 // follow keeps a claimed job in hand while it tells of its progress, and lets it lapse.
 func (p *player) follow(j jobs.Job) {
 	claim, a := p.TakeClaim(), j.Current
@@ -240,6 +285,8 @@ func (p *player) tell(j jobs.Job) {
 	p.report(err)
 	for _, id := range dependents {
 		p.do(id, j.Ending())
+		_, err := p.PartsEnded(p.t.Context(), id, []jobs.ID{j.ID})
+		p.report(err)
 	}
 	if p.random.IntN(5) == 0 {
 		return // the worker dies
@@ -321,7 +368,7 @@ func (p *player) event(j jobs.Job) jobs.Event {
 		return nil // that is done with the telling, and not without
 	}
 	done := jobs.EffectDone{ID: effect.ID}
-	if p.random.IntN(2) == 0 {
+	if !effect.Local() && p.random.IntN(2) == 0 {
 		r := reply(p.t, effect.ResponseID, status)
 		done.Reply = &r
 	}

@@ -87,7 +87,7 @@ func partsOf(phase int, texts []string) []jobs.Part {
 type shop struct {
 	*results.Store
 
-	t       *testing.T
+	t       testing.TB
 	rdb     *redis.Client
 	now     atomic.Pointer[time.Time]
 	planner *tree
@@ -107,7 +107,7 @@ func (s *shop) logged() string {
 	return s.log.String()
 }
 
-func newShop(t *testing.T) *shop {
+func newShop(t testing.TB) *shop {
 	t.Helper()
 	options, err := redis.ParseURL(redistest.URL(t))
 	if err != nil {

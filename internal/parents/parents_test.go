@@ -239,6 +239,32 @@ func TestStoppedParent(t *testing.T) {
 	}
 }
 
+// slow is a store that takes an hour to find parts.
+type slow struct {
+	parents.Store
+
+	shop *shop
+}
+
+func (s *slow) FindParts(ctx context.Context, keys []string) ([]jobs.Job, error) {
+	s.shop.advance(time.Hour)
+	return s.Store.FindParts(ctx, keys)
+}
+
+// TestDeadlineThatPassesDuringAStep expires the parent, although it is its parts that are
+// refused for it.
+//
+// Guarantees: G8, G30.
+func TestDeadlineThatPassesDuringAStep(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	j := s.submit(treeRequest{Texts: []string{"a"}}, jobs.Options{Deadline: s.Now().Add(time.Minute)})
+	s.stepWith(&slow{Store: s.Store, shop: s})
+	if got := s.load(j.ID); got.State != jobs.StateExpired || len(s.responses()) != 0 {
+		t.Errorf("%s, %v, %d parts", got.State, got.Failure, len(s.responses()))
+	}
+}
+
 // TestLostWordsOnlyDelay: a parent that nobody tells of the ends of its parts asks for
 // them by itself, ever more rarely and without its planner.
 //

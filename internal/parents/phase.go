@@ -38,6 +38,9 @@ func (r *Runner) phase(ctx context.Context, j jobs.Job, number int, parts []jobs
 		outcome, err = r.provide(ctx, j, number, all)
 	}
 	if refusal, ok := errors.AsType[*refusedError](err); ok {
+		if j.Late(r.store.Now()) { // so are its parts, which is why they were refused
+			return nil, stepEnded, r.expire(ctx, j)
+		}
 		outcome, err = r.end(ctx, j, jobs.Next{Failure: &refusal.failure})
 	}
 	if err != nil || outcome != "" {
@@ -80,7 +83,9 @@ func (r *Runner) find(ctx context.Context, j jobs.Job, parts []jobs.Part) ([]ask
 		return nil, err
 	}
 	for i := range all {
-		all[i].job = found[i]
+		if all[i].job = found[i]; found[i].ID != "" {
+			all[i].request = jobs.Request{} // a large document has as much text again in these
+		}
 	}
 	return all, nil
 }

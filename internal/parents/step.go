@@ -23,8 +23,7 @@ func (r *Runner) step(ctx context.Context, j jobs.Job) (outcome string, err erro
 	case j.Plan == nil || !j.Planning():
 		return stepOver, nil // it was put there by something that is not ours
 	case j.Late(r.store.Now()):
-		_, err := r.store.Advance(ctx, j, jobs.StopRequested{Reason: jobs.StopDeadline})
-		return stepEnded, ignoreUnchanged(err)
+		return stepEnded, r.expire(ctx, j)
 	case j.Lapsed >= lapsesBeforePoison:
 		return r.end(ctx, j, jobs.Next{Failure: &jobs.Failure{
 			Class: jobs.ClassPoison, Code: "plan_crashed",
@@ -57,6 +56,12 @@ func (r *Runner) step(ctx context.Context, j jobs.Job) (outcome string, err erro
 		}
 		phases = append(phases, ends)
 	}
+}
+
+// expire ends a parent whose deadline has passed.
+func (r *Runner) expire(ctx context.Context, j jobs.Job) error {
+	_, err := r.store.Advance(ctx, j, jobs.StopRequested{Reason: jobs.StopDeadline})
+	return ignoreUnchanged(err)
 }
 
 // waits reports whether some of the parent's parts were not known to have ended. It asks for their
