@@ -20,6 +20,9 @@ const (
 	MaxPhases = 100
 	// maxPartName bounds what a part is called, in bytes.
 	maxPartName = 200
+	// attendWithin is how soon a parent is due again after it is on record that it waits
+	// for parts: until they are put down to tell it, nothing does.
+	attendWithin = 5 * time.Second
 )
 
 // Plan is how far a parent has come. Its planner is asked again from the beginning at
@@ -200,7 +203,7 @@ func (m *move) planned(ev Planned) error {
 		return ErrUnchanged
 	}
 	m.changePlan(func(p *Plan) { p.Phase, p.Parts = ev.Phase, ev.Parts })
-	j.AskAt = stored(m.now.Add(askAfter)) // should nobody tell it
+	j.AskAt = stored(m.now.Add(attendWithin))
 	return nil
 }
 

@@ -130,7 +130,7 @@ func TestParentIsDue(t *testing.T) {
 		t.Fatalf("aside %t, planning %t, due %s", j.Aside(), j.Planning(), due())
 	}
 	j = apply(t, j, parentPlanned)
-	if !j.Planning() || !due().Equal(j.Updated.Add(time.Minute)) || j.Plan.Phase != 1 || j.Plan.Parts != 3 {
+	if !j.Planning() || !due().Equal(j.Updated.Add(5*time.Second)) || j.Plan.Phase != 1 || j.Plan.Parts != 3 {
 		t.Fatalf("planned: due %s, %+v", due(), j.Plan)
 	}
 	j = apply(t, j, cancel)

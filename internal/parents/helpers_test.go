@@ -107,20 +107,20 @@ func (s *shop) logged() string {
 	return s.log.String()
 }
 
-func newShop(t testing.TB) *shop {
-	t.Helper()
-	options, err := redis.ParseURL(redistest.URL(t))
+func newShop(tb testing.TB) *shop {
+	tb.Helper()
+	options, err := redis.ParseURL(redistest.URL(tb))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	s := &shop{t: t, rdb: redis.NewClient(options), planner: &tree{}, log: &bytes.Buffer{}}
-	t.Cleanup(func() { _ = s.rdb.Close() })
+	s := &shop{t: tb, rdb: redis.NewClient(options), planner: &tree{}, log: &bytes.Buffer{}}
+	tb.Cleanup(func() { _ = s.rdb.Close() })
 	s.advance(0)
-	s.Store, err = results.Open(t.Context(), s.rdb, results.Config{
+	s.Store, err = results.Open(tb.Context(), s.rdb, results.Config{
 		Clock: func() time.Time { return *s.now.Load() },
 	}, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }

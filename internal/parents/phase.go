@@ -165,15 +165,10 @@ func (r *Runner) await(ctx context.Context, j jobs.Job, number, parts int, open 
 	if err = ignoreUnchanged(err); err != nil {
 		return err
 	}
-	ask := r.store.Now().Add(askFirst)
-	if !j.Deadline.IsZero() && j.Deadline.Before(ask) {
-		ask = j.Deadline
+	if left, err := r.attend(ctx, j, open); err != nil || left == 0 {
+		return err // with the last of them it has become due
 	}
-	if _, err := r.store.AttachParts(ctx, j.ID, nil, ask, 0); err != nil {
-		return err
-	}
-	_, err = r.attend(ctx, j, open)
-	return err
+	return r.askLater(ctx, j, 0)
 }
 
 // read reads the answers of parts that have ended.

@@ -74,12 +74,18 @@ func (r *Runner) waits(ctx context.Context, j jobs.Job) (bool, error) {
 	if left, err := r.attend(ctx, j, open); err != nil || left == 0 {
 		return true, err // with the last of them it has become due
 	}
-	ask := r.store.Now().Add(min(askMost, askFirst*time.Duration(1+min(j.Nudge, 10))))
+	return true, r.askLater(ctx, j, j.Nudge+1)
+}
+
+// askLater has a parent ask for itself how its parts stand, should nobody tell it: ever
+// more rarely the more often it did so in vain, and at its deadline.
+func (r *Runner) askLater(ctx context.Context, j jobs.Job, vain int) error {
+	ask := r.store.Now().Add(min(askMost, askFirst*time.Duration(max(1, vain))))
 	if !j.Deadline.IsZero() && j.Deadline.Before(ask) {
 		ask = j.Deadline
 	}
-	_, err = r.store.AttachParts(ctx, j.ID, nil, ask, j.Nudge+1)
-	return true, err
+	_, err := r.store.AttachParts(ctx, j.ID, nil, ask, vain)
+	return err
 }
 
 // attend has the parent told of the ends of its open parts, and returns how many of them
