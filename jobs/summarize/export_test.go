@@ -14,10 +14,11 @@ func BoundaryAfter(text string, sum [32]byte) string { return boundaryAfter(text
 // Message lets tests read what the model gets to read of a part.
 func Message(doc Document, c Chunk) string { return newSplitter(doc).message(c) }
 
-// Messages lets tests read what the model gets to read of all parts.
-func Messages(doc Document, opts Options) ([]string, error) {
+// Messages lets tests read what the model gets to read of all parts, by another way to count.
+func (p *Preparer) Messages(doc Document, tally func(text string, limit int) (n, counted int, err error)) ([]string, error) {
 	s := newSplitter(doc)
-	if err := s.split(opts.frames()); err != nil {
+	s.tally = tally
+	if err := s.split(p.frames); err != nil {
 		return nil, err
 	}
 	var out []string

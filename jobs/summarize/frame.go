@@ -278,3 +278,17 @@ func (o Options) frames() frames {
 	}
 	return f
 }
+
+// partBudget is [frames.part]. It is not counted where it cannot matter: a token has at least one
+// byte.
+func (o Options) partBudget() int {
+	limit, known := o.InputTokens()
+	most := 0
+	for s := range stages {
+		most = max(most, len(o.instructions(stage(s)))+len(o.schema(stage(s)))+2*itemTokens)
+	}
+	if part := o.chunkTokens(); !known || part <= limit-most {
+		return part
+	}
+	return o.frames().part
+}

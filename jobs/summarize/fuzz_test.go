@@ -34,7 +34,7 @@ func FuzzSplit(f *testing.F) {
 			doc.Sections = append(doc.Sections, s)
 		}
 		// What a token is matters little here, and counting is most of the time.
-		checkSplit(t, doc, preparer, small, func(text string, _ int) (int, int, error) { return (len(text) + 1) / 2, len(text), nil })
+		checkSplit(t, doc, preparer, small, roughly)
 	})
 }
 

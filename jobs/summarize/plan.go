@@ -167,7 +167,10 @@ func (r *run) partName(c Chunk) string {
 
 // merge merges notes until one is left, and ends with the summary.
 func (r *run) merge(notes []note, between, last stage) error {
-	budget := r.options.frames().part
+	budget := 0
+	if len(notes) > 1 || r.Document == nil {
+		budget = r.options.partBudget()
+	}
 	for len(notes) > 1 || r.Document == nil && r.levels == 0 {
 		quotes := len(r.options.Schema) > 0
 		groups := grouping(notes, budget, quotes)

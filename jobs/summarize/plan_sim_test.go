@@ -220,21 +220,21 @@ func TestPlannerAnswersByAnotherSchema(t *testing.T) {
 // An edit is paid for where it was made, and in the merges above.
 func TestPlannerRunsOnlyWhatChanged(t *testing.T) {
 	random := rand.New(rand.NewPCG(8, 8))
-	doc := pagesOf(random, 380, 4)
-	opts := summarize.Options{Model: "gpt-4.1", ChunkTokens: 2 * small}
+	doc := pagesOf(random, 110, 4)
+	opts := summarize.Options{Model: "gpt-4.1", ChunkTokens: small}
 	p := simulated(t, simulator.Config{})
 	summaryOf(t, p.run(t, parentRequest(t, doc, opts)))
 	parts, all := len(p.phases[0]), p.sent
-	if parts < 60 {
-		t.Fatalf("%d parts, want a document of 60", parts)
+	if parts < 30 {
+		t.Fatalf("%d parts, want a document of many", parts)
 	}
 	first := p.known
-	for i := range 4 {
+	for i := range 3 {
 		edited := doc
 		edited.Sections = append([]summarize.Section(nil), doc.Sections...)
-		text := edited.Sections[100+20*i].Text
+		text := edited.Sections[30+25*i].Text
 		half := len(text) / 2
-		edited.Sections[100+20*i].Text = text[:half] + strings.Replace(text[half:], ". ", ", or so it is told in the town. ", 1)
+		edited.Sections[30+25*i].Text = text[:half] + strings.Replace(text[half:], ". ", ", or so it is told in the town. ", 1)
 		p.known = maps.Clone(first)
 		var read int
 		p.answer = func(part jobs.Part) (jobs.PartEnd, bool) {
@@ -244,7 +244,7 @@ func TestPlannerRunsOnlyWhatChanged(t *testing.T) {
 			return jobs.PartEnd{}, false
 		}
 		summaryOf(t, p.run(t, parentRequest(t, edited, opts)))
-		if merges := p.sent - read; read < 1 || read > 2 || merges > 2*(len(p.phases)-1) {
+		if merges := p.sent - read; read < 1 || read > 3 || merges > 2*(len(p.phases)-1) {
 			t.Errorf("an edit has %d of %d parts read again and %d merges in %d phases made", read, parts, merges, len(p.phases))
 		}
 	}
