@@ -69,7 +69,7 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 		file=$${target%%:*}
 		name=$${target##* }
 		printf '%s %s\n' "$$(dirname "$$file")" "$$name"
-		go test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) "$$(dirname "$$file")"
+		go test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=1s "$$(dirname "$$file")"
 	done
 
 .PHONY: bench
