@@ -73,7 +73,7 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 	done
 
 .PHONY: bench
-bench: deps ## the measurements that the pages under docs/ cite
+bench: benchdeps ## the measurements that the pages under docs/ cite
 	@go test ./internal/bench -run='^$$' -bench=. -benchtime=1x -timeout=60m -v
 
 .PHONY: image
@@ -156,3 +156,17 @@ corpusdeps: deps
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends "$${packages[@]}" >/dev/null
+
+# What reading documents is measured beside, and on.
+.PHONY: benchdeps
+benchdeps: deps
+	@if command -v pandoc >/dev/null && command -v pdftotext >/dev/null && [[ -f /usr/share/doc/debian-policy/policy.pdf.gz ]]; then
+		exit 0
+	fi
+	if [[ $$(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
+		printf 'The measurements need: sudo apt-get install pandoc poppler-utils debian-policy\n' >&2
+		exit 1
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends pandoc poppler-utils debian-policy >/dev/null

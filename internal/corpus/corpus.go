@@ -175,7 +175,7 @@ func (a *assembly) write(name string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 		return err
 	}
-	return os.WriteFile(file, content, 0o600)
+	return os.WriteFile(file, content, 0o600) //nolint:gosec // names are made here
 }
 
 // manuals has pandoc write manual pages of several languages in the formats that

@@ -3,6 +3,7 @@
 package corpus_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,19 +24,15 @@ import (
 // least is how much of the words that another program finds has to be found here, by
 // the kind of the document; what is left out of each is in docs/documents.md.
 func least(kind summarize.Kind) float64 {
-	switch kind {
-	case summarize.KindPDF:
+	shares := map[summarize.Kind]float64{
 		// Formulas are words to nobody, and the narrow spaces of troff are lost.
-		return 0.94
-	case summarize.KindHTML:
+		summarize.KindPDF: 0.94,
 		// Navigation is left out here and read by pandoc.
-		return 0.90
-	case summarize.KindPPTX:
+		summarize.KindHTML: 0.90,
 		// It is compared as printed, with long words divided.
-		return 0.92
-	default:
-		return 0.98
+		summarize.KindPPTX: 0.92,
 	}
+	return cmp.Or(shares[kind], 0.98)
 }
 
 // TestCorpus reads all documents of the corpus and compares what it finds with

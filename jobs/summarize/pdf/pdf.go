@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -33,8 +34,9 @@ var (
 )
 
 const (
-	// DefaultParallel is how many documents are read at once.
-	DefaultParallel = 2
+	// DefaultParallel is how many documents are read at once, if there are as many
+	// processors.
+	DefaultParallel = 4
 	// DefaultPageTime is how long a page may take. Usual ones take ten milliseconds.
 	DefaultPageTime = 30 * time.Second
 	// DefaultTime is how long a document may take; 10,000 pages take a minute or two.
@@ -114,7 +116,7 @@ type Reader struct {
 // New returns a reader. It starts nothing before the first document.
 func New(config Config) *Reader {
 	if config.Parallel <= 0 {
-		config.Parallel = DefaultParallel
+		config.Parallel = min(DefaultParallel, runtime.GOMAXPROCS(0))
 	}
 	if config.Memory <= 0 {
 		config.Memory = DefaultMemory
