@@ -21,8 +21,8 @@ type summarizeFlags struct {
 	out, budget, prompt, schema, preset string
 	asFile                              []string
 	maxPages                            int
-	across, flex, dryRun, allowPrivate  bool
-	force, overwrite                    bool
+	across, flex, batch, dryRun         bool
+	force, overwrite, allowPrivate      bool
 	retryFailed, onlyNew, watching      bool
 }
 
@@ -93,6 +93,9 @@ sends and writes nothing. That needs neither Redis nor a key.`,
 		if err := f.complete(&options); err != nil {
 			return err
 		}
+		if f.batch && jobOptions.Deadline.IsZero() {
+			jobOptions.Deadline = time.Now().Add(batchDeadline)
+		}
 		if !flags.Changed("prompt-cache") {
 			jobOptions.PromptCache = options.Cacheable()
 		}
@@ -107,6 +110,10 @@ sends and writes nothing. That needs neither Redis nor a key.`,
 	})
 	return cmd
 }
+
+// batchDeadline is by when a document has to be summarized whose requests go through
+// batches, unless another deadline is given: a day for each of a few levels of merging.
+const batchDeadline = 5 * jobs.BatchWindow
 
 func (f *summarizeFlags) register(flags *pflag.FlagSet, options *summarize.Options) {
 	flags.StringVar(&f.out, "out", "summaries", "folder for the summaries")
@@ -124,6 +131,7 @@ func (f *summarizeFlags) register(flags *pflag.FlagSet, options *summarize.Optio
 	flags.BoolVar(&f.across, "across", false, "also make one summary over all documents, in across.md")
 	flags.StringVar(&f.budget, "budget", "", "dollars that the run may cost in all, also by earlier commands")
 	flags.BoolVar(&f.flex, "flex", false, "use OpenAI's flex processing: half the price, and slower")
+	flags.BoolVar(&f.batch, "batch", false, "use OpenAI's Batch API: half the price, up to a day for each level of a document")
 	flags.IntVar(&f.maxPages, "max-pages", 0, "read only so many pages, slides, sheets or parts of each document, and say so")
 	flags.StringArrayVar(&f.asFile, "as-file", nil, "give documents that match this pattern to the model as the files that they are; may be repeated")
 	flags.IntVar(&options.ChunkTokens, "chunk-tokens", 0, fmt.Sprintf("most tokens of a document in one request (default %d)", summarize.DefaultChunkTokens))
@@ -164,8 +172,13 @@ func (f *summarizeFlags) complete(options *summarize.Options) error {
 	case f.prompt != "" && options.Instructions != "":
 		return usage("--prompt and --instructions say the same; keep one")
 	}
-	if f.flex {
+	switch {
+	case f.flex && f.batch:
+		return usage("--flex and --batch exclude each other: both are half the price")
+	case f.flex:
 		options.ServiceTier = "flex"
+	case f.batch:
+		options.ServiceTier = jobs.TierBatch
 	}
 	if f.prompt != "" {
 		text, err := readSmall("--prompt", f.prompt)

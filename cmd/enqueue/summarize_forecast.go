@@ -46,6 +46,9 @@ type dryRun struct {
 	Lane       string        `json:"lane"`
 	Limits     results.Rates `json:"limits"`
 	LimitsFrom string        `json:"limits_from"`
+	// InBatches says that the requests go through the Batch API: each is answered within a
+	// day, and what merges waits for what is merged.
+	InBatches bool `json:"in_batches,omitempty"`
 	// Seconds are how long the limits have it take at least, null if there are none.
 	Seconds *float64 `json:"at_least_seconds"`
 }
@@ -223,6 +226,9 @@ func (f *forecaster) time(ctx context.Context) {
 		f.Cost = &f.cost
 	}
 	f.Lane, f.Limits = f.estimator.Limits(r.options.Model, r.job.Lane)
+	if f.InBatches = r.batch; r.batch {
+		return // which have limits of their own
+	}
 	f.LimitsFrom = "the configuration"
 	if limits, ok := f.inForce(ctx); ok {
 		f.Limits, f.LimitsFrom = limits, "Redis"
@@ -309,9 +315,12 @@ func (f *forecaster) write() error {
 	if f.Unknown != "" {
 		fmt.Fprintf(&b, "cost unknown: %s\n", printable(f.Unknown))
 	}
-	if f.Seconds != nil {
+	switch {
+	case f.InBatches:
+		b.WriteString("up to 24 hours in batches, and as long again for each level of merging\n")
+	case f.Seconds != nil:
 		fmt.Fprintf(&b, "at least %s by the limits of lane %s (%s)\n", formatElapsed(max(time.Second, time.Duration(*f.Seconds*float64(time.Second)))), f.Lane, f.LimitsFrom)
-	} else {
+	default:
 		fmt.Fprintf(&b, "how long: not known, since lane %s has no limits of ours (%s)\n", f.Lane, f.LimitsFrom)
 	}
 	b.WriteString("nothing was sent\n")

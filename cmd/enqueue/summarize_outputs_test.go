@@ -195,6 +195,7 @@ func TestSummarizeReadsItsOptionsFromFiles(t *testing.T) {
 			t.Errorf("the request does not say %q:\n%s", want, body)
 		}
 	}
+	l.summarize("--flex", "--batch").want(t, 2).says(t, "--flex and --batch exclude each other")
 	schema := putFile(t, "schema.json", `{"type":"object","properties":{"parties":{"type":"array","items":{"type":"string"}}},"required":["parties"],"additionalProperties":false}`)
 	l.summarize("--schema", schema).want(t, 0)
 	if d := l.data(path); string(d.Summary.Custom) == "" || !strings.Contains(string(d.Summary.Custom), "parties") {

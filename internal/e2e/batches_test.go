@@ -1,6 +1,9 @@
 package e2e_test
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +12,48 @@ import (
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
+
+// TestSummarizeInBatches has documents summarized through batches, one of them in parts
+// and with a merge: it costs half of what was said that it costs without.
+//
+// Guarantees: G30, G31.
+func TestSummarizeInBatches(t *testing.T) {
+	t.Parallel()
+	in := installation.New(t, "--simulator-queued", "100ms", "--simulator-running", "100ms", "--simulator-batch", "1s")
+	in.Worker("LONGHAUL_BATCH_WAIT=500ms", "LONGHAUL_BATCH_LOOK_EVERY=300ms")
+	dir := t.TempDir()
+	long := &strings.Builder{}
+	for i := range 2500 {
+		fmt.Fprintf(long, "Paragraph %d. The harbour master noted %d ships and %d storms that year.\n\n", i, 3*i, 7*i)
+	}
+	for name, text := range map[string]string{"short.md": "# Short\n\nThe harbour was rebuilt after the storm.\n", "long.txt": long.String()} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(args ...string) string {
+		t.Helper()
+		code, stdout, stderr := enqueue(t, dir, append([]string{"summarize", "short.md", "long.txt", "--redis-url", in.RedisURL()}, args...)...)
+		if code != 0 {
+			t.Fatalf("summarize %v: exit code %d: %s%s", args, code, stdout, stderr)
+		}
+		return stdout
+	}
+	if plan := run("--batch", "--dry-run"); !strings.Contains(plan, "up to 24 hours in batches") {
+		t.Errorf("the dry run says\n%s", plan)
+	}
+	run("--batch")
+	all := in.All(results.Filter{Kind: jobs.KindResponse})
+	in.Account(all)
+	if len(all) < 4 {
+		t.Errorf("%d requests for a document of several parts and another one", len(all))
+	}
+	for _, j := range all {
+		if a, _ := j.CurrentAttempt(); j.State != jobs.StateSucceeded || a.ServiceTier != jobs.TierBatch {
+			t.Errorf("%s is %s in tier %q", j.ID, j.State, a.ServiceTier)
+		}
+	}
+}
 
 // TestBatchesSurviveKills has workers killed while they upload, create, watch and collect
 // batches, of which the first create loses its answer and one expires in part. Each job
