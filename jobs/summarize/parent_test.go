@@ -56,7 +56,8 @@ func TestDocumentsThatCannotBeSummarized(t *testing.T) {
 		{
 			"file and text",
 			summarize.Document{Path: "d/a.txt", Sections: []summarize.Section{{Text: "x"}}, File: &summarize.File{MediaType: "application/pdf", Data: []byte("x")}},
-			summarize.Options{}, "both a file and sections",
+			summarize.Options{},
+			"both a file and sections",
 		},
 		{"no room", one(summarize.Section{Text: "x"}), summarize.Options{ContextTokens: 3_000, Instructions: strings.Repeat("Be brief. ", 500)}, "allow a larger context"},
 	}
