@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/tokens"
 )
 
@@ -150,6 +151,9 @@ func (s *splitter) surelyTooLarge(from, to int) bool {
 
 // refine adds the parts between two cuts, as few as fit.
 func (s *splitter) refine(from, to int) error {
+	if len(s.ends) == jobs.MaxParts {
+		return fmt.Errorf("it has more than the %s parts that are possible: allow larger parts", thousands(jobs.MaxParts))
+	}
 	if !s.surelyTooLarge(from, to) {
 		s.ends = append(s.ends, to)
 		count, fits, err := s.count(len(s.ends)-1, s.budget)

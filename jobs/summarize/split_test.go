@@ -214,6 +214,17 @@ func noise(random *rand.Rand, n int) string {
 	return strings.ToValidUTF8(string(b), "\ufffd")
 }
 
+func TestSplitRefusesTooManyParts(t *testing.T) {
+	preparer, err := summarize.NewPreparer(summarize.Options{Model: "gpt-4.1", ChunkTokens: small})
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := summarize.Document{Kind: summarize.KindText, Sections: []summarize.Section{{Text: strings.Repeat("a ", 12_000_000)}}}
+	if _, err := preparer.SplitBy(doc, roughly); err == nil || !strings.Contains(err.Error(), "the 5,000 parts") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // A change to a paragraph changes the requests of the parts that show it, and no others.
 func TestSplitIsStable(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 9))
