@@ -108,6 +108,9 @@ func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
 		for shard := range s.shards {
 			b := s.base(shard)
 			read(b.due(), true)
+			for _, kind := range jobs.ParentKinds() {
+				read(string(b)+plansSet(kind), true)
+			}
 			for _, use := range uses {
 				read(b.looks(use.Name), use.Served)
 			}

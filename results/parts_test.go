@@ -160,6 +160,30 @@ func TestLastPartThatEndedInBetweenMakesItsParentDue(t *testing.T) {
 	}
 }
 
+// TestRetriedParentPlansAnew, though a part that it waited for before still runs.
+//
+// Guarantee: G30.
+func TestRetriedParentPlansAnew(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
+		j := h.parent(jobs.Options{})
+		one, _ := h.part(j, "one")
+		h.attach(j.ID, h.Now().Add(time.Hour), results.PlanPart{ID: one.ID, Phase: 1, Open: true})
+		h.step(j.ID, jobs.StopRequested{Reason: jobs.StopCancel})
+		if open, err := h.OpenParts(t.Context(), j.ID); err != nil || len(open) != 1 {
+			t.Errorf("open once it was cancelled: %v, %v", open, err)
+		}
+		h.step(j.ID, jobs.RetryRequested{})
+		if open, err := h.OpenParts(t.Context(), j.ID); err != nil || len(open) != 0 {
+			t.Errorf("open once it was tried again: %v, %v", open, err)
+		}
+		if due := h.plans(10); !slices.Equal(due, []jobs.ID{j.ID}) {
+			t.Errorf("claimed %v", due)
+		}
+		h.check()
+	})
+}
+
 // TestPartsAreFoundByWhatTheyAsk, of whatever parent, in the order in which they are
 // asked for.
 //

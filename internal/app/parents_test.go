@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/longhaul-jobs/longhaul/internal/simulator"
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -143,6 +144,77 @@ func TestParentRunsItsParts(t *testing.T) {
 
 // made is how many responses the simulator has made.
 func (w *world) made() int { return len(w.sim.Ledger().Entries) }
+
+// TestCancelledParent takes its parts along, but for those that another parent waits for,
+// and goes on with the others when it is tried again; deleted, it is gone with its parts.
+//
+// Guarantees: G8, G14, G30.
+func TestCancelledParent(t *testing.T) {
+	t.Parallel()
+	w := planned(t, simulator.Config{Queued: 5 * time.Millisecond, Running: time.Hour})
+	text := paragraphs(4)
+	first, second := w.submitDocument(text, jobs.Options{Group: "run"}), w.submitDocument(text[:1], jobs.Options{})
+	w.work()
+	running := func(id jobs.ID) (n int) {
+		parts, err := w.store.Parts(t.Context(), id, 0, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range parts {
+			if w.load(part.ID).State == jobs.StateRunning {
+				n++
+			}
+		}
+		return n
+	}
+	eventually(t, "the parts run", func() bool { return running(first) == 4 && running(second) == 1 })
+	if why, err := w.client.Why(t.Context(), w.load(first)); err != nil || why != "4 of its 4 parts, in phase 1" {
+		t.Errorf("waits for %q, %v", why, err)
+	}
+	if _, err := w.client.Cancel(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	if j := w.wait(first); j.State != jobs.StateCancelled {
+		t.Fatalf("%s", j.State)
+	}
+	eventually(t, "its parts have ended, but for one", func() bool {
+		counts, err := w.store.Counts(t.Context(), "run")
+		return err == nil && counts[jobs.StateCancelled] >= 4 && len(w.load(first).Outbox) == 0
+	})
+	if n := running(second); n != 1 {
+		t.Errorf("%d parts of the other parent run, want 1", n)
+	}
+	if err := w.sim.Reconfigure(func(c *simulator.Config) { c.Running = 20 * time.Millisecond }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.client.Retry(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "its parts run again, or have ended", func() bool { return w.load(first).Plan.Phase == 1 || w.load(first).State.Terminal() })
+	shared, err := w.store.Parts(t.Context(), second, 0, 1)
+	if err != nil || len(shared) != 1 {
+		t.Fatal(err)
+	}
+	w.step(shared[0].ID, jobs.StopRequested{Reason: jobs.StopCancel}) // it would run for an hour
+	if j := w.wait(second); j.State != jobs.StateFailed && j.State != jobs.StateSucceeded {
+		t.Errorf("the other parent: %s", j.State)
+	}
+	if j := w.wait(first); j.State == jobs.StateFailed { // for the part that was just cancelled
+		if _, err := w.client.Retry(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if j := w.wait(first); j.State != jobs.StateSucceeded {
+		t.Fatalf("%s, %v", j.State, j.Failure)
+	}
+	if err := w.client.Delete(t.Context(), first, true); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is gone with its parts", func() bool {
+		counts, err := w.store.Counts(t.Context(), "run")
+		return err == nil && counts.Total() == 0
+	})
+}
 
 // TestDocumentIsSummarized by the planner of the build, in parts and with a merge.
 //

@@ -56,6 +56,8 @@ if from ~= state then set_state(id, head, from, state) end
 if leaves then leave_lane(id, head, admitted) end
 if parked and parked ~= parked_key(aside) then redis.call('ZREM', parked, id) end
 if parked_key(aside) then redis.call('ZADD', parked_key(aside), head[RANK], id) end
+-- A parent that is tried again plans anew, whatever it waited for before its end.
+if terminal[from] and aside ~= '' then redis.call('DEL', open_key(id)) end
 if place == 'lane' then
   redis.call('ZADD', waiting_key('later', head[LANE]), not_before, id)
   if tonumber(not_before) <= tonumber(now) then poke(waiting_key('later', head[LANE])) end
