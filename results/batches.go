@@ -262,21 +262,28 @@ func (s *Store) StepBatch(ctx context.Context, endpoint string, b Batch) (Batch,
 	return b, true, nil
 }
 
+// ErrBatchMoved says that another step of a batch came first.
+var ErrBatchMoved = errors.New("another worker has gone on with it")
+
 // leavePage is how many lines leave a batch in one step.
 const leavePage = 1000
 
 // LeaveBatch takes lines out of a batch: for good, or, with a time, to be in another one
-// from then on. It returns how many are left.
-func (s *Store) LeaveBatch(ctx context.Context, endpoint string, number int64, again time.Time, ids ...string) (left int, err error) {
+// from then on. It returns how many are left, and [ErrBatchMoved] if the batch is not as it
+// was read: whoever fell behind would have a line that was sent meanwhile be sent again.
+func (s *Store) LeaveBatch(ctx context.Context, endpoint string, b Batch, again time.Time, ids ...string) (left int, err error) {
 	for {
 		page := ids[:min(len(ids), leavePage)]
-		args := make([]any, 0, len(page)+2)
-		args = append(args, number, dueScore(again))
+		args := make([]any, 0, len(page)+3)
+		args = append(args, b.Number, b.version, dueScore(again))
 		for _, id := range page {
 			args = append(args, id)
 		}
 		if left, err = s.run(ctx, s.scripts.lineLeave, s.batches(endpoint), args...).Int(); err != nil {
-			return 0, fmt.Errorf("take lines out of batch %d: %w", number, err)
+			return 0, fmt.Errorf("take lines out of batch %d: %w", b.Number, err)
+		}
+		if left < 0 {
+			return 0, fmt.Errorf("take lines out of batch %d: %w", b.Number, ErrBatchMoved)
 		}
 		if ids = ids[len(page):]; len(ids) == 0 {
 			return left, nil

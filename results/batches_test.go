@@ -2,6 +2,7 @@ package results_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -112,10 +113,14 @@ func TestLeaveBatch(t *testing.T) {
 		if diff := cmp.Diff(want, h.lineStates(ids)); diff != "" {
 			t.Errorf("states (-want +got):\n%s", diff)
 		}
-		if left, err := h.LeaveBatch(ctx, atMain, b.Number, h.Now().Add(-time.Second), ids[1], ids[2], ids[3]); left != 2 || err != nil {
+		if left, err := h.LeaveBatch(ctx, atMain, b, h.Now().Add(-time.Second), ids[1], ids[2], ids[3]); left != 2 || err != nil {
 			t.Errorf("%d left, %v", left, err)
 		}
-		if left, err := h.LeaveBatch(ctx, atMain, b.Number, time.Time{}, ids[4]); left != 1 || err != nil {
+		// What has left counts no more: else a batch with lines that are wanted would be cancelled.
+		if again, err := h.Batch(ctx, atMain, b.Number); err != nil || again.Unwanted != 0 {
+			t.Errorf("%d of its lines are unwanted, %v", again.Unwanted, err)
+		}
+		if left, err := h.LeaveBatch(ctx, atMain, b, time.Time{}, ids[4]); left != 1 || err != nil {
 			t.Errorf("%d left, %v", left, err)
 		}
 		want = map[results.LineState]int{results.LineGone: 3, results.LineOpen: 2, results.LineSent: 1}
@@ -123,7 +128,7 @@ func TestLeaveBatch(t *testing.T) {
 			t.Errorf("states (-want +got):\n%s", diff)
 		}
 		// Those that may be sent later only are in no batch yet.
-		if _, err := h.LeaveBatch(ctx, atMain, b.Number, h.Now().Add(time.Hour), ids[5]); err != nil {
+		if _, err := h.LeaveBatch(ctx, atMain, b, h.Now().Add(time.Hour), ids[5]); err != nil {
 			t.Fatal(err)
 		}
 		if again, formed, err := h.FormBatch(ctx, atMain, "gpt-4.1", 100, 1<<20); !formed || again.Lines != 2 || err != nil {
@@ -152,6 +157,13 @@ func TestStepBatch(t *testing.T) {
 		}
 		if _, first, err := h.StepBatch(ctx, atMain, b); first || err != nil {
 			t.Errorf("twice from one record: %t, %v", first, err)
+		}
+		// Who fell behind has no line of what was sent meanwhile wait for another batch.
+		if _, err := h.LeaveBatch(ctx, atMain, b, h.Now(), "line_gpt-4.1_000"); !errors.Is(err, results.ErrBatchMoved) {
+			t.Errorf("a line taken out from an old record: %v", err)
+		}
+		if open, err := h.OpenLines(ctx, atMain); err != nil || len(open) != 0 {
+			t.Errorf("%+v waits for another batch, %v", open, err)
 		}
 		next.Stage, next.Answered = results.BatchDone, 1
 		if next, first, err = h.StepBatch(ctx, atMain, next); !first || err != nil {

@@ -66,7 +66,7 @@ func (k *Keeper) build(ctx context.Context, b results.Batch) (content []byte, li
 		if len(leaving) == 0 {
 			continue
 		}
-		if _, err := k.store.LeaveBatch(ctx, k.config.Endpoint, b.Number, at, leaving...); err != nil {
+		if _, err := k.store.LeaveBatch(ctx, k.config.Endpoint, b, at, leaving...); err != nil {
 			return nil, 0, err
 		}
 	}

@@ -189,7 +189,7 @@ func (c *collection) flush(ctx context.Context) error {
 		if len(ids) == 0 {
 			continue
 		}
-		if _, err := k.store.LeaveBatch(ctx, k.config.Endpoint, c.batch.Number, at, ids...); err != nil {
+		if _, err := k.store.LeaveBatch(ctx, k.config.Endpoint, c.batch, at, ids...); err != nil {
 			return err
 		}
 	}

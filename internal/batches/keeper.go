@@ -47,7 +47,7 @@ type Store interface {
 	Batches(ctx context.Context, endpoint string) ([]results.Batch, error)
 	BatchLines(ctx context.Context, endpoint string, number int64) ([]string, error)
 	StepBatch(ctx context.Context, endpoint string, b results.Batch) (results.Batch, bool, error)
-	LeaveBatch(ctx context.Context, endpoint string, number int64, again time.Time, ids ...string) (left int, err error)
+	LeaveBatch(ctx context.Context, endpoint string, b results.Batch, again time.Time, ids ...string) (left int, err error)
 }
 
 // Effects enqueues the outbox of a job; when it cannot, the watchdog will.
