@@ -32,8 +32,11 @@ type dryRun struct {
 	Unchanged int `json:"unchanged"`
 	Failed    int `json:"failed"`
 	// Copies are those among the documents whose content another has; they cost nothing.
-	Copies       int             `json:"copies"`
-	Requests     summarize.Range `json:"requests"`
+	Copies   int             `json:"copies"`
+	Requests summarize.Range `json:"requests"`
+	// ReadTokens are those of the input that read the documents: a count, and no
+	// estimate. The rest reads what was answered.
+	ReadTokens   int             `json:"read_tokens"`
 	InputTokens  summarize.Range `json:"input_tokens"`
 	OutputTokens summarize.Range `json:"output_tokens"`
 	// Files are documents that go to the model as files, whose tokens are guessed.
@@ -157,6 +160,7 @@ func (f *forecaster) count(n *int) {
 // add takes up what a summary will take.
 func (f *forecaster) add(of summarize.Forecast) {
 	requests, input := of.Requests(), of.InputTokens()
+	f.ReadTokens += of.PartTokens
 	f.Requests = f.Requests.Add(requests)
 	f.InputTokens = f.InputTokens.Add(input)
 	f.OutputTokens = f.OutputTokens.Add(of.OutputTokens)
@@ -305,6 +309,7 @@ func (f *forecaster) write() error {
 	row("", "low", "expected", "high")
 	three("requests", f.Requests)
 	three("input tokens", f.InputTokens)
+	row("  of the documents", number(f.ReadTokens), number(f.ReadTokens), number(f.ReadTokens))
 	three("output tokens", f.OutputTokens)
 	if f.Cost != nil {
 		row("cost", dollars(f.Cost.Low), dollars(f.Cost.Expected), dollars(f.Cost.High))

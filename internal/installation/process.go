@@ -110,12 +110,15 @@ func (p *Process) Terminate() int {
 }
 
 // Wait waits for the end and returns the exit code.
-func (p *Process) Wait() int {
+func (p *Process) Wait() int { p.tb.Helper(); return p.WaitFor(time.Minute) }
+
+// WaitFor is [Process.Wait] for an end that takes longer than a minute.
+func (p *Process) WaitFor(patience time.Duration) int {
 	p.tb.Helper()
 	select {
 	case <-p.gone:
-	case <-time.After(time.Minute):
-		p.tb.Fatalf("did not end within a minute:\n%s", Tail(p.Stderr.String(), 4000))
+	case <-time.After(patience):
+		p.tb.Fatalf("did not end within %s:\n%s", patience, Tail(p.Stderr.String(), 4000))
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
