@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/vbauerster/mpb/v8"
@@ -74,7 +76,15 @@ func (d *barDisplay) begin(v view) {
 func (d *barDisplay) below(w io.Writer, stat decor.Statistics) error {
 	v := d.last.Load()
 	lines := make([]string, 0, 2+shownWork+1)
-	if b := v.breakdown(); b != "" && v.only == nil {
+	if v.work != nil {
+		spent := v.work.tokens()
+		if money := v.work.money(); money != "" {
+			spent += ", " + money
+		}
+		counts := *v
+		counts.work = &work{requests: v.work.requests, more: v.work.more}
+		lines = append(lines, counts.breakdown(), strings.TrimPrefix(spent, ", "))
+	} else if b := v.breakdown(); b != "" && v.only == nil {
 		lines = append(lines, b)
 	}
 	if v.work != nil && !v.final {
@@ -83,6 +93,7 @@ func (d *barDisplay) below(w io.Writer, stat decor.Statistics) error {
 	if v.note != "" && !v.final {
 		lines = append(lines, v.note)
 	}
+	lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
 	for _, line := range lines {
 		if _, err := fmt.Fprintln(w, clip("  "+line, stat.AvailableWidth)); err != nil {
 			return err
