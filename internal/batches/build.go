@@ -20,6 +20,9 @@ const soon = 10 * time.Second
 // a lost answer, leaves a file there that nobody asks for.
 func (k *Keeper) upload(ctx context.Context, b results.Batch) error {
 	content, lines, err := k.build(ctx, b)
+	if _, away := errors.AsType[*jobs.Error](err); away {
+		return k.fail(ctx, b, err) // the blob store; it is as much worth a pause as the provider
+	}
 	if err != nil {
 		return err
 	}
@@ -104,7 +107,14 @@ func (k *Keeper) request(ctx context.Context, id string) (json.RawMessage, want,
 	case j.State != jobs.StateRunning || a.ResponseID != id || j.Stop != nil:
 		return nil, never, nil
 	}
-	raw, err := k.encode(ctx, j, a, id)
+	request, err := k.store.Request(ctx, j)
+	if err != nil && !gone(err) {
+		return nil, never, err
+	}
+	var raw json.RawMessage
+	if err == nil {
+		raw, err = encode(request, j, a, id)
+	}
 	if err != nil {
 		f := jobs.FailureOf(err)
 		k.log.WarnContext(ctx, "request of a line not read", slog.String("job_id", string(j.ID)), slog.String("class", string(f.Class)), slog.Any("err", err))
@@ -113,12 +123,14 @@ func (k *Keeper) request(ctx context.Context, id string) (json.RawMessage, want,
 	return raw, now, nil
 }
 
+// gone reports whether a request is not to be had any more, rather than away with Redis or
+// the blob store, or kept in one that this worker does not know.
+func gone(err error) bool {
+	return errors.Is(err, results.ErrBlobMissing) || errors.Is(err, results.ErrUnreadable) || errors.Is(err, results.ErrNotFound)
+}
+
 // encode writes one line of the file.
-func (k *Keeper) encode(ctx context.Context, j jobs.Job, a jobs.Attempt, id string) (json.RawMessage, error) {
-	request, err := k.store.Request(ctx, j)
-	if err != nil {
-		return nil, err
-	}
+func encode(request jobs.Request, j jobs.Job, a jobs.Attempt, id string) (json.RawMessage, error) {
 	body, err := request.Body(j.ID, a.Number, a.Adjust)
 	if err != nil {
 		return nil, err

@@ -85,6 +85,11 @@ func (k *Keeper) refused(ctx context.Context, b results.Batch, ended jobs.Batch)
 	}
 	c := &collection{keeper: k, batch: b, pause: fullPause}
 	whole, faults := blame(ended.Errors.Data, len(ids))
+	if len(ids) != b.Lines {
+		// A worker has died at this. Faults go by the number of a line in the file, which those
+		// that are left no longer have: another batch will tell of them.
+		clear(faults)
+	}
 	for i, id := range ids {
 		f, ok := faults[i+1]
 		if !ok && whole != nil {

@@ -250,6 +250,9 @@ func (k *Keeper) create(ctx context.Context, b results.Batch) error {
 	if err != nil || !first || ctx.Err() != nil {
 		return err
 	}
+	if k.store.Now().Sub(b.Creating) >= findGrace {
+		return nil // this worker was held up, and another may have made it by now
+	}
 	// It may be accepted from here on, so its answer is waited for.
 	made, failure := k.api.CreateBatch(context.WithoutCancel(ctx), b.FileID, k.metadata(b))
 	switch class := jobs.ClassOf(failure); {

@@ -1,0 +1,139 @@
+package batches_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/longhaul-jobs/longhaul/internal/batches"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// world is a store with one batch, and the provider.
+type world struct {
+	batches.Store
+	batches.API
+
+	batch   results.Batch
+	members []string
+	// away is why requests cannot be read, and held how long a step takes.
+	away error
+	held time.Duration
+	// ended is the batch at the provider.
+	ended jobs.Batch
+
+	events, again, creates int
+}
+
+func (w *world) Now() time.Time { return time.Now() }
+
+func (w *world) Load(_ context.Context, id jobs.ID) (jobs.Job, error) {
+	return jobs.Job{ID: id, State: jobs.StateRunning, Current: 1, Attempts: []jobs.Attempt{{Number: 1, ResponseID: jobs.LineID(jobs.Try{Job: id, Attempt: 1})}}}, nil
+}
+
+func (w *world) Request(context.Context, jobs.Job) (jobs.Request, error) {
+	return jobs.Request{}, w.away
+}
+
+func (w *world) Step(_ context.Context, id jobs.ID, _ jobs.Event) (jobs.Job, error) {
+	w.events++
+	return jobs.Job{ID: id}, nil
+}
+
+func (w *world) KeepBatches(context.Context, string, string, time.Duration) (bool, error) {
+	return true, nil
+}
+
+func (w *world) OpenLines(context.Context, string) ([]results.OpenLines, error) { return nil, nil }
+
+func (w *world) Batches(context.Context, string) ([]results.Batch, error) {
+	return []results.Batch{w.batch}, nil
+}
+
+func (w *world) BatchLines(context.Context, string, int64) ([]string, error) { return w.members, nil }
+
+func (w *world) StepBatch(_ context.Context, _ string, b results.Batch) (results.Batch, bool, error) {
+	w.batch = b
+	time.Sleep(w.held)
+	return b, true, nil
+}
+
+func (w *world) LeaveBatch(_ context.Context, _ string, _ results.Batch, again time.Time, ids ...string) (int, error) {
+	if !again.IsZero() {
+		w.again += len(ids)
+	}
+	return 0, nil
+}
+
+func (w *world) Batch(context.Context, string) (jobs.Batch, error) { return w.ended, nil }
+
+func (w *world) CreateBatch(context.Context, string, map[string]string) (jobs.Batch, error) {
+	w.creates++
+	return jobs.Batch{ID: "batch_1", Status: "validating"}, nil
+}
+
+func (w *world) Effects(context.Context, jobs.Job) error { return nil }
+
+// round has a keeper do one round.
+func (w *world) round(t *testing.T) {
+	t.Helper()
+	for i := range 2 {
+		w.members = append(w.members, jobs.LineID(jobs.Try{Job: jobs.NewID(time.Now(), i), Attempt: 1}))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		k := batches.NewKeeper(w, w, w, batches.Config{Endpoint: "main", Worker: "w", Wait: time.Minute, MaxLines: 10, MaxBytes: 1 << 20, Tick: time.Hour, Look: time.Minute, CreateTimeout: time.Minute},
+			batches.NewMetrics(prometheus.NewPedanticRegistry()), slog.New(slog.DiscardHandler))
+		if err := k.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A worker dies after some lines of a refused file have left their batch. The numbers that
+// tell which line is at fault are those of the file, so that nobody is blamed by them now.
+func TestRefusedFileOfWhichLinesHaveLeft(t *testing.T) {
+	t.Parallel()
+	w := &world{
+		batch: results.Batch{Number: 1, Stage: results.BatchRunning, Lines: 3, BatchID: "batch_1"},
+		ended: jobs.Batch{Status: jobs.BatchFailed, Errors: jobs.BatchFaults{Data: []jobs.BatchFault{{Code: "invalid_request", Line: 1}}}},
+	}
+	w.round(t)
+	if w.events != 0 || w.again != 2 || w.batch.Stage != results.BatchDone {
+		t.Errorf("%d jobs are told of a fault, %d lines go into another batch, and it is %s", w.events, w.again, w.batch.Stage)
+	}
+}
+
+// While the blob store is away, no job fails for it: the batch is built later.
+func TestRequestsThatAreAway(t *testing.T) {
+	t.Parallel()
+	w := &world{
+		batch: results.Batch{Number: 1, Stage: results.BatchFormed, Lines: 2},
+		away:  &jobs.Error{Failure: jobs.Failure{Class: jobs.ClassUnavailable, Code: "blobs_away"}},
+	}
+	w.round(t)
+	if w.events != 0 || w.batch.Stage != results.BatchFormed || w.batch.Tries != 1 || w.batch.Problem == "" {
+		t.Errorf("%d jobs are told, and it is %+v", w.events, w.batch)
+	}
+}
+
+// A worker that is held up between its intent and the call does not make the batch, which
+// another may have made by then.
+//
+// Guarantee: G31.
+func TestCreateAfterAPause(t *testing.T) {
+	t.Parallel()
+	for held, want := range map[time.Duration]int{0: 1, time.Minute: 0} {
+		w := &world{batch: results.Batch{Number: 1, Stage: results.BatchUploaded, Lines: 2, FileID: "file-1"}, held: held}
+		w.round(t)
+		if w.creates != want {
+			t.Errorf("held up for %s: %d creates, want %d", held, w.creates, want)
+		}
+	}
+}
