@@ -25,11 +25,13 @@ package jobs
 // higher number belongs to a newer worker and is left alone.
 const Schema = schemaParent
 
-// The versions of records that this build writes. Those of parents are apart, so that a
-// worker which has no planners leaves them alone, and reads all others as before.
+// The versions of records that this build writes. Those of parents and of requests that go
+// through batches are apart, so that a worker which has no planners, or would look for a
+// line at the provider, leaves them alone, and reads all others as before.
 const (
 	schemaResponse = 1
 	schemaParent   = 2
+	schemaBatch    = 2
 )
 
 // DefaultModel is the model of a request that names none.

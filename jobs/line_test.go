@@ -147,3 +147,15 @@ func TestBatchBody(t *testing.T) {
 		t.Errorf("its deadline is in %s, want %s", j.Deadline.Sub(testNow), jobs.DefaultBatchDeadline)
 	}
 }
+
+// A worker of a build without batches would look for a line at the provider, and take it
+// for lost.
+func TestOlderWorkersLeaveBatchesAlone(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]int{`{"input":"x"}`: 1, `{"input":"x","service_tier":"batch"}`: 2} {
+		j := jobs.New(jobs.NewID(time.Now(), 0), jobs.Request{Raw: []byte(body), Model: "gpt-4.1"}, jobs.Options{}, time.Now())
+		if j.Schema != want {
+			t.Errorf("%s has schema %d, want %d", body, j.Schema, want)
+		}
+	}
+}

@@ -258,6 +258,9 @@ func New(id ID, request Request, o Options, now time.Time) Job {
 		j.Schema, j.Kind = schemaParent, request.Kind
 		j.Plan = &Plan{Since: now, Nonce: o.Nonce, PromptCache: o.PromptCache}
 	} else {
+		if Batched(request.Raw) {
+			j.Schema = schemaBatch
+		}
 		j = described(j, request, o)
 	}
 	if j.Aside() {
