@@ -74,7 +74,7 @@ func TestBatchesSurviveKills(t *testing.T) {
 	}
 	worker := in.Worker(environ...)
 	ids := in.Submit(n, `{"service_tier":"batch","input":"Document %d. The harbour was rebuilt after the storm."}`, jobs.Options{})
-	for kills := 0; kills < 6; kills++ {
+	for kills := range 6 {
 		// Each at another point: what it is at then is on no schedule of ours.
 		time.Sleep(700*time.Millisecond + time.Duration(kills)*450*time.Millisecond)
 		worker.Kill()
