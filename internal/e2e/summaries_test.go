@@ -36,13 +36,22 @@ func TestTheDryRunIsRight(t *testing.T) {
 	if code := dry.Wait(); code != 0 {
 		t.Fatalf("the dry run: exit code %d", code)
 	}
-	type span struct{ Low, Expected, High int64 }
+	type span struct {
+		Low      int64 `json:"low"`
+		Expected int64 `json:"expected"`
+		High     int64 `json:"high"`
+	}
+	type moneySpan struct {
+		Low      jobs.Money `json:"low"`
+		Expected jobs.Money `json:"expected"`
+		High     jobs.Money `json:"high"`
+	}
 	var said struct {
-		Requests     span                                     `json:"requests"`
-		ReadTokens   int64                                    `json:"read_tokens"`
-		InputTokens  span                                     `json:"input_tokens"`
-		OutputTokens span                                     `json:"output_tokens"`
-		Cost         struct{ Low, Expected, High jobs.Money } `json:"cost_usd"`
+		Requests     span      `json:"requests"`
+		ReadTokens   int64     `json:"read_tokens"`
+		InputTokens  span      `json:"input_tokens"`
+		OutputTokens span      `json:"output_tokens"`
+		Cost         moneySpan `json:"cost_usd"`
 	}
 	if err := json.Unmarshal([]byte(dry.Stdout.String()), &said); err != nil {
 		t.Fatalf("%v:\n%s", err, dry.Stdout)
