@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -278,6 +279,15 @@ func (f *follower) end(ctx context.Context, m *member, j jobs.Job) error {
 	}
 	f.account.end(m)
 	return nil
+}
+
+// charge puts down what a member has cost, and what a person can do about it unless
+// that is known.
+func (f *follower) charge(m *member, usage jobs.Usage, sum spent, advice string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m.usage, m.spent = usage, sum
+	m.advice = cmp.Or(m.advice, advice)
 }
 
 // count asks for the group's counts. It returns how many members have ended, or

@@ -81,9 +81,11 @@ func (r *summarizeRun) outcome(
 // bill takes down what the requests of a job have cost. A request that was made for
 // another job before is paid for there.
 func (r *summarizeRun) bill(ctx context.Context, s *session, f *follower, entry *summarize.Entry, m *member, j jobs.Job) error {
+	var usage jobs.Usage
+	var sum spent
+	aside := false
 	err := f.patiently(ctx, func() error {
-		entry.Requests, m.usage, m.spent = 0, jobs.Usage{}, spent{}
-		aside := false
+		entry.Requests, usage, sum, aside = 0, jobs.Usage{}, spent{}, false
 		for part, err := range s.Parts(ctx, j.ID) {
 			if err != nil {
 				return err
@@ -93,20 +95,22 @@ func (r *summarizeRun) bill(ctx context.Context, s *session, f *follower, entry 
 				continue
 			}
 			entry.Requests++
-			m.usage.Add(paid(part.Job))
-			m.spent = m.spent.and(spentOn(part.Job))
-		}
-		if aside && retriable(j) && m.advice == "" && !r.dev {
-			m.advice = "it is not tried again unless " + r.call("retry", j.ID) + " or --force asks for it"
+			usage.Add(paid(part.Job))
+			sum = sum.and(spentOn(part.Job))
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	entry.InputTokens, entry.OutputTokens = m.usage.InputTokens, m.usage.OutputTokens
-	entry.CachedTokens, entry.ReasoningTokens = m.usage.CachedTokens, m.usage.ReasoningTokens
-	entry.Cost = m.spent.whole()
+	advice := ""
+	if aside && retriable(j) && !r.dev {
+		advice = "it is not tried again unless " + r.call("retry", j.ID) + " or --force asks for it"
+	}
+	f.charge(m, usage, sum, advice)
+	entry.InputTokens, entry.OutputTokens = usage.InputTokens, usage.OutputTokens
+	entry.CachedTokens, entry.ReasoningTokens = usage.CachedTokens, usage.ReasoningTokens
+	entry.Cost = sum.whole()
 	return nil
 }
 
