@@ -98,6 +98,9 @@ func (b Budget) about(now time.Time, ledger time.Duration) (name string, since t
 	return strings.Join([]string{period, b.Lane, b.Tenant, b.Group, b.Model}, " "), since
 }
 
+// BudgetsSeen is how old a worker's view of the budgets that were set at run time may be.
+const BudgetsSeen = time.Second
+
 // SetBudget sets a budget at run time. It counts for all workers, before one of the same
 // name in their configuration, until it is taken back.
 func (s *Store) SetBudget(ctx context.Context, name string, b Budget) error {

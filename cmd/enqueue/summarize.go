@@ -86,6 +86,9 @@ sends and writes nothing. That needs neither Redis nor a key.`,
 		if options.Model == "" && !flags.Changed("model") {
 			options.Model = cfg.OpenAI.Model
 		}
+		if flags.Changed("name") && flags.Changed("group") {
+			return usage("--name and --group say the same; keep one")
+		}
 		jobOptions, err := job.options(flags, time.Now())
 		if err != nil {
 			return err

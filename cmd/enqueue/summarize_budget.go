@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/longhaul-jobs/longhaul/client"
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -12,6 +13,9 @@ import (
 
 // errBudget ends the waiting for a run whose budget is spent.
 var errBudget = errors.New("the budget is spent")
+
+// budgetMargin is what a worker may need to act on what it has seen.
+const budgetMargin = 500 * time.Millisecond
 
 // runBudget is the name of a run's budget. A long one loses its end: names have 128
 // characters.
@@ -31,6 +35,10 @@ func (r *summarizeRun) newPulse(ctx context.Context, s *session) (*pulse, error)
 		}
 		err = s.SetBudget(ctx, name, results.Budget{Amount: &amount, Per: results.PerTotal, Group: r.job.Group, Unknown: results.UnknownRefuse})
 		if err != nil {
+			return nil, err
+		}
+		// A worker that has not seen it yet would send all parts of a document at once.
+		if err := sleep(ctx, results.BudgetsSeen+budgetMargin); err != nil {
 			return nil, err
 		}
 	} else if err := r.mentionBudget(ctx, s, name); err != nil {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -206,6 +207,7 @@ func TestSummarizeReadsItsOptionsFromFiles(t *testing.T) {
 		{"--schema", putFile(t, "bad.json", `{"type":"nothing"}`), "schema"},
 		{"--budget", "much", "--budget"},
 		{"--budget", "0", "is nothing"},
+		{"--name=a", "--group=b", "--name and --group say the same"},
 		{"--preset", "poem", "preset"},
 		{"--length", "endless", "length"},
 		{"--max-pages", "-1", "--max-pages"},
@@ -213,5 +215,25 @@ func TestSummarizeReadsItsOptionsFromFiles(t *testing.T) {
 		{"--chunk-tokens", "5", "chunk tokens"},
 	} {
 		l.summarize(test[0], test[1]).want(t, 2).says(t, test[2])
+	}
+}
+
+// A budget that is set with a run holds from its first request on, also at a worker that
+// has just looked which budgets there are.
+func TestSummarizeBudgetHoldsAtOnce(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	var asked atomic.Int64
+	l.employ(func(request jobs.Request, attempt int) jobs.Event {
+		asked.Add(1)
+		return reads(request, attempt)
+	})
+	l.put("a.md", "One.")
+	l.summarize().want(t, 0)
+	l.put("b.md", "Two.")
+	before := asked.Load()
+	got := l.summarize("--name", "poor", "--budget", "0.000001").want(t, 1)
+	if n := asked.Load() - before; n != 0 || !strings.Contains(got.stdout+got.stderr, "which is too little for what comes next") {
+		t.Errorf("%d requests were sent, and it says\n%s%s", n, got.stdout, got.stderr)
 	}
 }

@@ -38,7 +38,7 @@ type Purse interface {
 
 const (
 	// budgetsSeen is how old the view of what was set at run time may be.
-	budgetsSeen = time.Second
+	budgetsSeen = results.BudgetsSeen
 	// holdLease is how long a part is held before somebody looks whether its attempt
 	// still is under way, and holdAgain how long before somebody looks once more.
 	holdLease, holdAgain = time.Minute, 5 * time.Minute
