@@ -41,8 +41,8 @@ func writeSummary(b *bytes.Buffer, s *summarize.Summary) {
 	if len(s.Custom) > 0 {
 		b.WriteString(fenced("json", indented(s.Custom)) + "\n\n")
 	}
-	writeStatements(b, "Key points", s.KeyPoints)
-	writeStatements(b, "Open questions", s.OpenQuestions)
+	writeStatements(b, "Key points", s.KeyPoints, s.Coverage.File)
+	writeStatements(b, "Open questions", s.OpenQuestions, s.Coverage.File)
 	writeMentions(b, "Dates", s.Dates)
 	writeMentions(b, "Names", s.Names)
 	writeMentions(b, "Numbers", s.Numbers)
@@ -61,7 +61,7 @@ func writeSummary(b *bytes.Buffer, s *summarize.Summary) {
 	}
 }
 
-func writeStatements(b *bytes.Buffer, heading string, statements []summarize.Statement) {
+func writeStatements(b *bytes.Buffer, heading string, statements []summarize.Statement, unread bool) {
 	if len(statements) == 0 {
 		return
 	}
@@ -69,14 +69,15 @@ func writeStatements(b *bytes.Buffer, heading string, statements []summarize.Sta
 	for _, s := range statements {
 		b.WriteString("- " + summarize.EscapeMarkdown(line(s.Text, 4000)) + "\n")
 		for _, c := range s.Sources {
-			b.WriteString("  - " + source(c) + "\n")
+			b.WriteString("  - " + source(c, unread) + "\n")
 		}
 	}
 	b.WriteByte('\n')
 }
 
-// source writes a citation; one that the document does not bear out says so.
-func source(c summarize.Citation) string {
+// source writes a citation; one that the document does not bear out says so, and so does
+// one of a document that nobody here has read.
+func source(c summarize.Citation, unread bool) string {
 	var parts []string
 	if where := place(c); where != "" {
 		parts = append(parts, "*"+summarize.EscapeMarkdown(where)+"*")
@@ -85,7 +86,11 @@ func source(c summarize.Citation) string {
 		parts = append(parts, "“"+summarize.EscapeMarkdown(quote)+"”")
 	}
 	text := strings.Join(parts, ": ")
-	if !c.Verified {
+	switch {
+	case c.Verified:
+	case unread:
+		text = strings.TrimLeft(text+" (not checked)", " ")
+	default:
 		text = strings.TrimLeft(text+" **(unverified: not found there)**", " ")
 	}
 	return text

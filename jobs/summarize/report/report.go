@@ -131,7 +131,7 @@ type Totals struct {
 	// Cost is what is known of the cost; CostUnknown documents cost something else.
 	Cost        jobs.Money
 	CostUnknown int
-	// Sources and Unverified count the citations.
+	// Sources and Unverified count the citations that were checked.
 	Sources, Unverified int
 }
 
@@ -152,7 +152,7 @@ func (t *Totals) add(d Document) {
 	case e.JobID != "":
 		t.CostUnknown++
 	}
-	if d.Summary != nil {
+	if d.Summary != nil && !d.Summary.Coverage.File { // whose sources nobody can check
 		t.Sources += d.Summary.Coverage.Sources
 		t.Unverified += d.Summary.Coverage.Unverified
 	}
