@@ -87,6 +87,8 @@ func (s *Store) LineState(ctx context.Context, endpoint, id string) (LineState, 
 type OpenLines struct {
 	Model string `json:"model"`
 	Count int    `json:"count"`
+	// Due are those of them that may be sent now.
+	Due int `json:"due"`
 	// Since is when the first of them came, or may be sent again.
 	Since time.Time `json:"since"`
 }
@@ -108,8 +110,12 @@ func (s *Store) OpenLines(ctx context.Context, endpoint string) ([]OpenLines, er
 		if err != nil {
 			return nil, fmt.Errorf("ask what waits for a batch: %w", err)
 		}
+		due, err := s.rdb.ZCount(ctx, base+"open:"+model, "-inf", strconv.FormatInt(ms(s.Now()), 10)).Result()
+		if err != nil {
+			return nil, fmt.Errorf("ask what waits for a batch: %w", err)
+		}
 		if len(first) > 0 {
-			waiting = append(waiting, OpenLines{Model: model, Count: int(count), Since: time.UnixMilli(int64(first[0].Score))})
+			waiting = append(waiting, OpenLines{Model: model, Count: int(count), Due: int(due), Since: time.UnixMilli(int64(first[0].Score))})
 		}
 	}
 	return waiting, nil
@@ -153,6 +159,10 @@ type Batch struct {
 	Due     time.Time `json:"due,omitzero"`
 	Tries   int       `json:"tries,omitempty"`
 	Problem string    `json:"problem,omitempty"`
+	// NotFound is how many looks in a row did not find it at the provider, and Missing how
+	// often answers were missing in its files.
+	NotFound int `json:"not_found,omitempty"`
+	Missing  int `json:"missing,omitempty"`
 	// Answered, Again and Failed count its lines by what came of them: an answer, another
 	// batch, or a failure.
 	Answered int       `json:"answered,omitempty"`

@@ -22,6 +22,9 @@ import (
 // that looks find out no more than whether it is still there.
 const lookAgain = 10 * time.Minute
 
+// lineFrame is what a file has around a request, in bytes.
+const lineFrame = 128
+
 // Responses is the API of an endpoint. Its errors are [*jobs.Error].
 type Responses interface {
 	Create(ctx context.Context, body json.RawMessage, clientRequestID string) (jobs.Reply, error)
@@ -60,7 +63,7 @@ func (c *Client) Create(ctx context.Context, body json.RawMessage, clientRequest
 	if err != nil {
 		return jobs.Reply{}, err
 	}
-	if err := c.lines.AddLine(ctx, c.endpoint, id, model, len(body)); err != nil {
+	if err := c.lines.AddLine(ctx, c.endpoint, id, model, len(body)+lineFrame); err != nil {
 		return jobs.Reply{}, storeError("create line", err)
 	}
 	return line(id, jobs.StatusQueued, false)

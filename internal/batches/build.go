@@ -104,8 +104,10 @@ func (k *Keeper) request(ctx context.Context, id string) (json.RawMessage, want,
 	switch {
 	case j.State == jobs.StateSubmitting && a.Number == t.Attempt:
 		return nil, later, nil
-	case j.State != jobs.StateRunning || a.ResponseID != id || j.Stop != nil:
+	case j.State != jobs.StateRunning || a.ResponseID != id:
 		return nil, never, nil
+	case j.Stop != nil:
+		return nil, never, k.unsent(ctx, id)
 	}
 	request, err := k.store.Request(ctx, j)
 	if err != nil && !gone(err) {
@@ -121,6 +123,15 @@ func (k *Keeper) request(ctx context.Context, id string) (json.RawMessage, want,
 		return nil, never, k.deliver(ctx, id, jobs.Collected{Line: id, Endpoint: k.config.Endpoint, Failure: &f})
 	}
 	return raw, now, nil
+}
+
+// unsent ends a job that was stopped before its line was sent: that has cost nothing.
+func (k *Keeper) unsent(ctx context.Context, id string) error {
+	r, err := line(id, jobs.StatusCancelled, true)
+	if err != nil {
+		return err
+	}
+	return k.deliver(ctx, id, jobs.Collected{Line: id, Endpoint: k.config.Endpoint, Reply: &r})
 }
 
 // gone reports whether a request is not to be had any more, rather than away with Redis or

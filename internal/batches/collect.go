@@ -36,7 +36,13 @@ func (k *Keeper) collect(ctx context.Context, b results.Batch, ended jobs.Batch)
 		}
 		err := k.api.Answers(ctx, file, func(a jobs.BatchAnswer) error { return c.take(ctx, a) })
 		if _, theirs := errors.AsType[*jobs.Error](err); theirs {
-			return errors.Join(c.flush(ctx), k.fail(ctx, c.batch, err))
+			if err := c.flush(ctx); err != nil {
+				return err
+			}
+			if jobs.ClassOf(err) == jobs.ClassLost {
+				return k.missing(ctx, c.batch, err) // the file is gone
+			}
+			return k.fail(ctx, c.batch, err)
 		}
 		if err != nil {
 			return err
@@ -51,11 +57,21 @@ func (k *Keeper) collect(ctx context.Context, b results.Batch, ended jobs.Batch)
 	}
 	// A file may have been cut between two lines. A line that stays without an answer may
 	// have been carried out.
-	missing := jobs.Failure{Class: jobs.ClassLost, Code: "no_answer", Message: "the batch has ended without an answer to it"}
-	if len(left) > 0 && b.Tries < enoughLost {
-		return k.fail(ctx, c.batch, &jobs.Error{Failure: missing, Op: "read the answers of a batch"})
+	if len(left) > 0 {
+		return k.missing(ctx, c.batch, &jobs.Error{
+			Failure: jobs.Failure{Class: jobs.ClassLost, Code: "no_answer", Message: "the batch has ended without an answer to it"},
+			Op:      "read the answers of a batch",
+		})
 	}
-	return k.gone(ctx, c.batch, missing)
+	return k.done(ctx, c.batch)
+}
+
+// missing has answers that are not there looked for again, and gives them up in the end.
+func (k *Keeper) missing(ctx context.Context, b results.Batch, failure error) error {
+	if b.Missing++; b.Missing > enoughLost {
+		return k.gone(ctx, b, jobs.FailureOf(failure))
+	}
+	return k.fail(ctx, b, failure)
 }
 
 // gone gives up what is left of a batch: a failure for each of its lines.

@@ -18,6 +18,8 @@ const (
 	// batch before another one is made, beside the time that the create may take.
 	findGrace = 30 * time.Second
 	findEvery = 10 * time.Second
+	// findBefore is how far back the list is read: the provider's clock may be behind.
+	findBefore = time.Hour
 
 	firstPause, maxPause = 5 * time.Second, 10 * time.Minute
 	// fullPause is what a batch waits that was more than the account may have enqueued.
@@ -179,7 +181,7 @@ func (k *Keeper) form(ctx context.Context) (waiting int, err error) {
 		return 0, err
 	}
 	for _, lines := range open {
-		for lines.Count >= k.config.MaxLines || k.store.Now().Sub(lines.Since) >= k.config.Wait {
+		for lines.Due >= k.config.MaxLines || k.store.Now().Sub(lines.Since) >= k.config.Wait {
 			b, formed, err := k.store.FormBatch(ctx, k.config.Endpoint, lines.Model, k.config.MaxLines, k.config.MaxBytes)
 			if err != nil {
 				return waiting, err
@@ -188,6 +190,7 @@ func (k *Keeper) form(ctx context.Context) (waiting int, err error) {
 				break
 			}
 			lines.Count -= b.Lines
+			lines.Due -= b.Lines
 			k.log.InfoContext(ctx, "batch formed", slog.Int64("batch", b.Number), slog.String("model", b.Model), slog.Int("lines", b.Lines))
 		}
 		waiting += max(0, lines.Count)
@@ -272,7 +275,7 @@ func (k *Keeper) create(ctx context.Context, b results.Batch) error {
 // find looks for a batch whose create may have been accepted. Only when it is not in the
 // list, and can no longer come into it, is another made.
 func (k *Keeper) find(ctx context.Context, b results.Batch) error {
-	made, found, err := k.api.FindBatch(ctx, b.Creating.Add(-time.Minute), k.metadata(b))
+	made, found, err := k.api.FindBatch(ctx, b.Creating.Add(-findBefore), k.metadata(b))
 	switch {
 	case err != nil:
 		return k.fail(ctx, b, err)
@@ -309,13 +312,15 @@ func (k *Keeper) run(ctx context.Context, b results.Batch, made jobs.Batch) erro
 // look sees how a batch stands, and collects what came of it once it has ended.
 func (k *Keeper) look(ctx context.Context, b results.Batch) error {
 	now, err := k.api.Batch(ctx, b.BatchID)
-	if jobs.ClassOf(err) == jobs.ClassLost && err != nil && b.Tries >= enoughLost {
-		return k.gone(ctx, b, jobs.FailureOf(err))
+	if err != nil && jobs.ClassOf(err) == jobs.ClassLost {
+		if b.NotFound++; b.NotFound > enoughLost {
+			return k.gone(ctx, b, jobs.FailureOf(err))
+		}
 	}
 	if err != nil {
 		return k.fail(ctx, b, err)
 	}
-	b.Status, b.Counts = now.Status, now.Counts
+	b.Status, b.Counts, b.NotFound = now.Status, now.Counts, 0
 	if now.Terminal() {
 		return k.collect(ctx, b, now)
 	}

@@ -3,6 +3,7 @@ package batches_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,9 @@ type world struct {
 	held time.Duration
 	// ended is the batch at the provider.
 	ended jobs.Batch
+
+	// looks are the classes of failure of the next looks at it.
+	looks []jobs.Class
 
 	events, again, creates int
 }
@@ -70,7 +74,14 @@ func (w *world) LeaveBatch(_ context.Context, _ string, _ results.Batch, again t
 	return 0, nil
 }
 
-func (w *world) Batch(context.Context, string) (jobs.Batch, error) { return w.ended, nil }
+func (w *world) Batch(context.Context, string) (jobs.Batch, error) {
+	if len(w.looks) > 0 {
+		class := w.looks[0]
+		w.looks = w.looks[1:]
+		return jobs.Batch{}, &jobs.Error{Failure: jobs.Failure{Class: class}}
+	}
+	return w.ended, nil
+}
 
 func (w *world) CreateBatch(context.Context, string, map[string]string) (jobs.Batch, error) {
 	w.creates++
@@ -82,13 +93,19 @@ func (w *world) Effects(context.Context, jobs.Job) error { return nil }
 // round has a keeper do one round.
 func (w *world) round(t *testing.T) {
 	t.Helper()
+	w.rounds(t, time.Hour, 2*time.Minute)
+}
+
+// rounds has a keeper do rounds for a while.
+func (w *world) rounds(t *testing.T, tick, while time.Duration) {
+	t.Helper()
 	for i := range 2 {
 		w.members = append(w.members, jobs.LineID(jobs.Try{Job: jobs.NewID(time.Now(), i), Attempt: 1}))
 	}
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), while)
 		defer cancel()
-		k := batches.NewKeeper(w, w, w, batches.Config{Endpoint: "main", Worker: "w", Wait: time.Minute, MaxLines: 10, MaxBytes: 1 << 20, Tick: time.Hour, Look: time.Minute, CreateTimeout: time.Minute},
+		k := batches.NewKeeper(w, w, w, batches.Config{Endpoint: "main", Worker: "w", Wait: time.Minute, MaxLines: 10, MaxBytes: 1 << 20, Tick: tick, Look: time.Minute, CreateTimeout: time.Minute},
 			batches.NewMetrics(prometheus.NewPedanticRegistry()), slog.New(slog.DiscardHandler))
 		if err := k.Run(ctx); err != nil {
 			t.Error(err)
@@ -135,5 +152,32 @@ func TestCreateAfterAPause(t *testing.T) {
 		if w.creates != want {
 			t.Errorf("held up for %s: %d creates, want %d", held, w.creates, want)
 		}
+	}
+}
+
+// A batch is given up when it is not found time and again, and not because looks at it
+// have failed for other reasons.
+func TestBatchThatIsNotFound(t *testing.T) {
+	t.Parallel()
+	away := slices.Repeat([]jobs.Class{jobs.ClassUnavailable}, 8)
+	for name, test := range map[string]struct {
+		looks []jobs.Class
+		stage results.BatchStage
+	}{
+		"once, after others":  {append(slices.Clone(away), jobs.ClassLost), results.BatchRunning},
+		"again and again":     {slices.Repeat([]jobs.Class{jobs.ClassLost}, 20), results.BatchDone},
+		"only for some looks": {slices.Concat(slices.Repeat([]jobs.Class{jobs.ClassLost}, 4), away), results.BatchRunning},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &world{
+				batch: results.Batch{Number: 1, Stage: results.BatchRunning, Lines: 2, BatchID: "batch_1"},
+				ended: jobs.Batch{Status: "in_progress"}, looks: test.looks,
+			}
+			w.rounds(t, time.Second, 3*time.Hour)
+			if w.batch.Stage != test.stage {
+				t.Errorf("it is %s, want %s", w.batch.Stage, test.stage)
+			}
+		})
 	}
 }

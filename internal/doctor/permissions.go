@@ -29,7 +29,7 @@ func probes() []probe {
 		list("sadd", key, "a"), list("smembers", key), list("srem", key, "a"), list("del", key),
 		list("lpush", key, "a"), list("rpush", key, "a"), list("llen", key), list("lrange", key, 0, -1), list("lrem", key, 0, "a"),
 		list("rpoplpush", key, key), list("del", key),
-		list("zadd", key, 0, "a"), list("zcard", key), list("zscore", key, "a"), list("zrange", key, 0, -1),
+		list("zadd", key, 0, "a"), list("zcard", key), list("zcount", key, "-inf", "+inf"), list("zscore", key, "a"), list("zrange", key, 0, -1),
 		list("zrevrange", key, 0, -1), list("zrangebyscore", key, 0, 0), list("zrevrangebylex", key, "+", "-"),
 		list("zremrangebyscore", key, 1, 2), list("zremrangebyrank", key, 1, 2), list("zrem", key, "a"), list("del", key),
 		list("xadd", key, "maxlen", "~", 1, "1-1", "a", "1"), list("xrange", key, "-", "+"), list("xrevrange", key, "+", "-"), list("del", key),
