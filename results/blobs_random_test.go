@@ -26,7 +26,7 @@ func TestBlobsAgreeWithTheRecordsWhateverHappens(t *testing.T) {
 // that nothing is left when all jobs are gone.
 func playWithBlobs(t *testing.T, h *harness, s *shelf, seed uint64) {
 	t.Helper()
-	const operations = 200
+	const operations = 300
 	p := newPlayer(h, seed)
 	for n := range operations {
 		if p.random.IntN(8) == 0 {
