@@ -214,7 +214,10 @@ func newRecord(md goldmark.Markdown, d Document) (record, error) {
 		r.Custom = indented(s.Custom)
 	}
 	r.Points, r.Questions, r.Dates, r.Names, r.Numbers = s.KeyPoints, s.OpenQuestions, s.Dates, s.Names, s.Numbers
-	r.Coverage, r.Unverified, r.Missing, r.Raw = coverage(s.Coverage), s.Coverage.Unverified, s.Coverage.Missing, s.Raw
+	r.Coverage, r.Missing, r.Raw = coverage(s.Coverage), s.Coverage.Missing, s.Raw
+	if !s.Coverage.File { // whose sources nobody can check
+		r.Unverified = s.Coverage.Unverified
+	}
 	if s.Answered != nil && !*s.Answered {
 		r.Unanswered = unanswered
 	}
