@@ -86,10 +86,7 @@ func (k *Keeper) gone(ctx context.Context, b results.Batch, f jobs.Failure) erro
 			return err
 		}
 	}
-	if err := c.flush(ctx); err != nil {
-		return err
-	}
-	return k.done(ctx, c.batch)
+	return c.end(ctx)
 }
 
 // refused deals with a batch whose file the provider would not carry out. Nothing of it
@@ -111,17 +108,16 @@ func (k *Keeper) refused(ctx context.Context, b results.Batch, ended jobs.Batch)
 		if !ok && whole != nil {
 			f, ok = *whole, true
 		}
-		if !ok {
-			f = jobs.Failure{Class: jobs.ClassUnavailable, Code: codeExpired} // for the fault of others
+		if ok {
+			err = c.take(ctx, jobs.BatchAnswer{CustomID: id, Failure: &f})
+		} else {
+			err = c.sendAgain(ctx, id) // it is for the fault of others
 		}
-		if err := c.take(ctx, jobs.BatchAnswer{CustomID: id, Failure: &f}); err != nil {
+		if err != nil {
 			return err
 		}
 	}
-	if err := c.flush(ctx); err != nil {
-		return err
-	}
-	return k.done(ctx, c.batch)
+	return c.end(ctx)
 }
 
 // blame says which lines of a file are at fault, and what is wrong with it as a whole.
@@ -170,9 +166,7 @@ type collection struct {
 func (c *collection) take(ctx context.Context, a jobs.BatchAnswer) error {
 	k := c.keeper
 	if a.Failure != nil && (a.Failure.Code == codeExpired || a.Failure.Code == codeFull) {
-		c.again = append(c.again, a.CustomID)
-		c.batch.Again++
-		return c.page(ctx)
+		return c.sendAgain(ctx, a.CustomID)
 	}
 	ev := jobs.Collected{Line: a.CustomID, Endpoint: k.config.Endpoint, Reply: a.Reply, Failure: a.Failure}
 	switch {
@@ -194,6 +188,21 @@ func (c *collection) take(ctx context.Context, a jobs.BatchAnswer) error {
 	}
 	c.taken = append(c.taken, a.CustomID)
 	return c.page(ctx)
+}
+
+// sendAgain has a line go into another batch.
+func (c *collection) sendAgain(ctx context.Context, id string) error {
+	c.again = append(c.again, id)
+	c.batch.Again++
+	return c.page(ctx)
+}
+
+// end ends the batch, of which every line has come to something.
+func (c *collection) end(ctx context.Context) error {
+	if err := c.flush(ctx); err != nil {
+		return err
+	}
+	return c.keeper.done(ctx, c.batch)
 }
 
 func (c *collection) page(ctx context.Context) error {

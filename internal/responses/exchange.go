@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -212,21 +213,22 @@ func (e *exchange) deleted() bool {
 // readID finds the id of a response object of which the end may be missing, ""
 // if it is not certain.
 func readID(body []byte) string {
-	id := readMember(body, "id")
-	if !validID(id) || (readMember(body, "object") != "response" && !strings.HasPrefix(id, "resp_")) {
+	found := readMembers(body, "id", "object")
+	id := found["id"]
+	if !validID(id) || (found["object"] != "response" && !strings.HasPrefix(id, "resp_")) {
 		return ""
 	}
 	return id
 }
 
-// readMember finds a member of an object of which the end may be missing, "" if it is
-// not there or neither text nor a number.
-func readMember(body []byte, name string) string {
+// readMembers finds members of an object of which the end may be missing: those that are
+// there, "" for one that is neither text nor a number.
+func readMembers(body []byte, names ...string) map[string]string {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	if first, err := dec.Token(); err != nil || first != json.Delim('{') {
-		return ""
+		return nil
 	}
-	found := ""
+	found := make(map[string]string, len(names))
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
@@ -236,8 +238,8 @@ func readMember(body []byte, name string) string {
 		if dec.Decode(&value) != nil {
 			break
 		}
-		if key == name {
-			found = scalar(value)
+		if name, ok := key.(string); ok && slices.Contains(names, name) {
+			found[name] = scalar(value)
 		}
 	}
 	return found

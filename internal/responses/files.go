@@ -177,7 +177,7 @@ func skipLine(in *bufio.Reader) error {
 
 // oversized is the answer on a line over the cap, of which only the beginning was read.
 func (c *Client) oversized(begin []byte) jobs.BatchAnswer {
-	return jobs.BatchAnswer{CustomID: readMember(begin, "custom_id"), Failure: &jobs.Failure{
+	return jobs.BatchAnswer{CustomID: readMembers(begin, "custom_id")["custom_id"], Failure: &jobs.Failure{
 		Class: jobs.ClassOversized, Message: fmt.Sprintf("the answer is larger than the cap of %d bytes", c.config.MaxResponseBytes),
 	}}
 }
