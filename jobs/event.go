@@ -100,6 +100,8 @@ type ResponseLost struct {
 // StopRequested is a cancel, or a deadline that passed.
 type StopRequested struct {
 	Reason StopReason
+	// Parent is the stopped parent whose part the job is, if that is why.
+	Parent ID
 }
 
 // StopGivenUp ends a stopped job whose response the provider would not end.

@@ -255,6 +255,8 @@ func Outcomes() []Outcome {
 type Stop struct {
 	At     time.Time  `json:"at"`
 	Reason StopReason `json:"reason"`
+	// Parent is the stopped parent for which a part is stopped, "" for any other stop.
+	Parent ID `json:"parent,omitempty"`
 }
 
 // StopReason says who wants the job to end.

@@ -139,9 +139,10 @@ func PartName(name string) string {
 }
 
 // Stale reports whether a part has to be tried again before its end counts for the
-// parent: it ended without success before the parent was accepted, or retried by hand,
-// or was stopped on behalf of another parent. What a person should look at first is
-// tried again only with the parent by hand.
+// parent: it ended without success, or was to end, before the parent was accepted, or
+// retried by hand; or it was stopped on behalf of a parent, which is another one or this one
+// as it was before. What a person should look at first is tried again only with the parent
+// by hand.
 func (j Job) Stale(part Job) bool {
 	if j.Plan == nil || part.Deleting {
 		return false
@@ -149,7 +150,8 @@ func (j Job) Stale(part Job) bool {
 	before := part.Ended.Before(j.Plan.Since)
 	switch part.State {
 	case StateCancelled, StateExpired:
-		return before || part.Parent != j.ID
+		stop := part.Stop
+		return before || part.Parent != j.ID || stop != nil && (stop.Parent != "" || stop.At.Before(j.Plan.Since))
 	case StateIncomplete:
 		return before && j.Plan.Retried
 	case StateFailed:

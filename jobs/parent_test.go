@@ -299,6 +299,21 @@ func TestStaleParts(t *testing.T) {
 			t.Errorf("%d: %s: stale %t, after a retry %t", i, tt.part.State, first, second)
 		}
 	}
+	for i, tt := range []struct {
+		stop          jobs.Stop
+		first, second bool
+	}{
+		{jobs.Stop{At: at(30), Reason: jobs.StopCancel}, false, false},
+		{jobs.Stop{At: at(0), Reason: jobs.StopCancel}, false, true}, // asked for before the retry, and done after it
+		{jobs.Stop{At: at(30), Reason: jobs.StopCancel, Parent: other}, true, true},
+		{jobs.Stop{At: at(30), Reason: jobs.StopCancel, Parent: testID}, true, true},
+	} {
+		stopped := part(jobs.StateCancelled, "", testID, at(60))
+		stopped.Stop = &tt.stop
+		if first, second := parent.Stale(stopped), retried.Stale(stopped); first != tt.first || second != tt.second {
+			t.Errorf("stop %d: stale %t, after a retry %t", i, first, second)
+		}
+	}
 	deleted := part(jobs.StateFailed, jobs.ClassInvalid, other, at(-60))
 	deleted.Deleting = true
 	if parent.Stale(deleted) {

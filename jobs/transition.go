@@ -264,7 +264,7 @@ func (m *move) stopRequested(ev StopRequested) error {
 	if j.State.Terminal() || j.Stop != nil {
 		return ErrUnchanged
 	}
-	j.Stop = &Stop{At: m.now, Reason: ev.Reason}
+	j.Stop = &Stop{At: m.now, Reason: ev.Reason, Parent: ev.Parent}
 	switch j.State {
 	case StateWaiting, StateUncertain:
 		m.stopParts()

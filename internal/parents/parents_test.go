@@ -239,6 +239,43 @@ func TestStoppedParent(t *testing.T) {
 	}
 }
 
+// TestRetryWhilePartsAreBeingCancelled: what was stopped for the parent as it was before,
+// or for another one, is no end for the parent as it is now, whenever that comes.
+//
+// Guarantee: G30.
+func TestRetryWhilePartsAreBeingCancelled(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	j := s.submit(treeRequest{Texts: []string{"a"}}, jobs.Options{})
+	s.step()
+	part := s.responses()[0]
+	if _, err := s.Admit(t.Context(), part.Lane, 10); err != nil {
+		t.Fatal(err)
+	}
+	response := func(status string) jobs.Reply {
+		r, err := jobs.ParseResponse(fmt.Appendf(nil, `{"id":"resp_1","status":%q}`, status))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return jobs.Reply{Response: r}
+	}
+	s.happens(part.ID, jobs.SubmitStarted{Attempt: 1, Worker: "w", Endpoint: "main"})
+	s.happens(part.ID, jobs.Created{Attempt: 1, Endpoint: "main", Reply: response(jobs.StatusInProgress)})
+	s.happens(j.ID, jobs.StopRequested{Reason: jobs.StopCancel})
+	s.advance(time.Second)
+	s.happens(j.ID, jobs.RetryRequested{})
+	s.advance(time.Second)
+	s.happens(part.ID, jobs.StopRequested{Reason: jobs.StopCancel, Parent: j.ID}) // by one that was at it already
+	s.step()
+	s.advance(time.Second)
+	s.happens(part.ID, jobs.Looked{Reply: response(jobs.StatusCancelled)})
+	s.tell(part.ID)
+	s.finish("")
+	if got := s.load(j.ID); got.State != jobs.StateSucceeded {
+		t.Errorf("%s, %v", got.State, got.Failure)
+	}
+}
+
 // slow is a store that takes an hour to find parts.
 type slow struct {
 	parents.Store

@@ -108,7 +108,7 @@ func (r *Runner) provide(ctx context.Context, j jobs.Job, number int, all []aske
 			return "", err
 		}
 		if state != jobs.StateWaiting {
-			return stepOver, r.withdraw(ctx, some)
+			return stepOver, r.withdraw(ctx, j, some)
 		}
 	}
 	return "", nil
@@ -147,12 +147,12 @@ func (r *Runner) provideOne(ctx context.Context, j jobs.Job, part *asked) error 
 }
 
 // withdraw cancels what was accepted for a parent that has ended meanwhile.
-func (r *Runner) withdraw(ctx context.Context, some []asked) error {
+func (r *Runner) withdraw(ctx context.Context, j jobs.Job, some []asked) error {
 	return each(len(some), func(i int) error {
 		if !some[i].fresh {
 			return nil
 		}
-		_, err := r.store.Advance(ctx, some[i].job, jobs.StopRequested{Reason: jobs.StopCancel})
+		_, err := r.store.Advance(ctx, some[i].job, jobs.StopRequested{Reason: jobs.StopCancel, Parent: j.ID})
 		return ignoreUnchanged(err)
 	})
 }

@@ -73,7 +73,7 @@ func (w *Watchdog) endPart(ctx context.Context, parent, part jobs.Job, effect jo
 	case part.ID == "": // gone, or of a newer schema
 		return false, nil
 	case effect.Kind == jobs.EffectStopParts && !part.State.Terminal() && part.Stop == nil:
-		ev = jobs.StopRequested{Reason: jobs.StopCancel}
+		ev = jobs.StopRequested{Reason: jobs.StopCancel, Parent: parent.ID}
 	case effect.Kind == jobs.EffectDeleteParts && part.Parent == parent.ID:
 		ev = jobs.DeleteRequested{Remote: effect.Remote}
 	default:

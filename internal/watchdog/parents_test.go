@@ -111,6 +111,9 @@ func TestStopsThePartsOfAStoppedParent(t *testing.T) {
 			state := string(part.State)
 			if part.Stop != nil {
 				state += ", stopped"
+				if part.Stop.Parent != j.ID {
+					t.Errorf("it is stopped for %q", part.Stop.Parent)
+				}
 			}
 			states = append(states, state)
 		}
