@@ -35,21 +35,21 @@ func (k *Keeper) collect(ctx context.Context, b results.Batch, ended jobs.Batch)
 			continue
 		}
 		err := k.api.Answers(ctx, file, func(a jobs.BatchAnswer) error { return c.take(ctx, a) })
-		if _, theirs := errors.AsType[*jobs.Error](err); theirs {
-			if err := c.flush(ctx); err != nil {
-				return err
+		switch {
+		case err != nil && jobs.ClassOf(err) == jobs.ClassLost: // the file is gone
+			if failed := c.flush(ctx); failed != nil {
+				return failed
 			}
-			if jobs.ClassOf(err) == jobs.ClassLost {
-				return k.missing(ctx, c.batch, err) // the file is gone
-			}
-			return k.fail(ctx, c.batch, err)
-		}
-		if err != nil {
-			return err
+			return k.missing(ctx, c.batch, err)
+		case err != nil:
+			return c.stop(ctx, err)
 		}
 	}
 	if err := c.flush(ctx); err != nil {
 		return err
+	}
+	if c.failed != nil {
+		return k.fail(ctx, c.batch, c.failed)
 	}
 	left, err := k.store.BatchLines(ctx, k.config.Endpoint, b.Number)
 	if err != nil {
@@ -83,7 +83,7 @@ func (k *Keeper) gone(ctx context.Context, b results.Batch, f jobs.Failure) erro
 	c := &collection{keeper: k, batch: b}
 	for _, id := range ids {
 		if err := c.take(ctx, jobs.BatchAnswer{CustomID: id, Failure: &f}); err != nil {
-			return err
+			return c.stop(ctx, err)
 		}
 	}
 	return c.end(ctx)
@@ -114,7 +114,7 @@ func (k *Keeper) refused(ctx context.Context, b results.Batch, ended jobs.Batch)
 			err = c.sendAgain(ctx, id) // it is for the fault of others
 		}
 		if err != nil {
-			return err
+			return c.stop(ctx, err)
 		}
 	}
 	return c.end(ctx)
@@ -159,7 +159,16 @@ type collection struct {
 	pause time.Duration
 
 	taken, again []string // since the last flush
+
+	// failed is why an answer could not be handed over, the last time, and inRow how many
+	// in a row could not.
+	failed error
+	inRow  int
 }
+
+// enoughFailed is how many answers in a row cannot be handed over before the others are
+// not tried for now: it is not for them, but for Redis or the blob store.
+const enoughFailed = 20
 
 // take hands an answer to its job. What the batch did not carry out goes into another
 // one; a job notices nothing of that.
@@ -179,15 +188,33 @@ func (c *collection) take(ctx context.Context, a jobs.BatchAnswer) error {
 		ev.Reply, ev.Failure = &r, nil
 	case a.Reply != nil:
 		ev.Reply.Response.ServiceTier = jobs.TierBatch // which is what it is billed as
-		c.batch.Answered++
-	default:
-		c.batch.Failed++
 	}
 	if err := k.deliver(ctx, a.CustomID, ev); err != nil {
-		return err
+		return c.leave(ctx, a.CustomID, err)
+	}
+	c.inRow = 0
+	switch {
+	case a.Reply != nil:
+		c.batch.Answered++
+	case ev.Failure != nil:
+		c.batch.Failed++
 	}
 	c.taken = append(c.taken, a.CustomID)
 	return c.page(ctx)
+}
+
+// leave has a line stay in the batch whose answer its job does not take, be it that its
+// record is a newer worker's. It is handed over again with a later try, and keeps no other
+// answer from its job.
+func (c *collection) leave(ctx context.Context, id string, cause error) error {
+	if c.failed = cause; !errors.Is(cause, jobs.ErrNewerSchema) {
+		c.inRow++
+	}
+	if ctx.Err() != nil || c.inRow >= enoughFailed {
+		return cause
+	}
+	c.keeper.log.WarnContext(ctx, "answer of a batch not handed over; it will be, later", slog.String("line", id), slog.Any("err", cause))
+	return nil
 }
 
 // sendAgain has a line go into another batch.
@@ -197,10 +224,24 @@ func (c *collection) sendAgain(ctx context.Context, id string) error {
 	return c.page(ctx)
 }
 
-// end ends the batch, of which every line has come to something.
+// stop breaks off for now, and notes what is done by then.
+func (c *collection) stop(ctx context.Context, cause error) error {
+	if ctx.Err() != nil || errors.Is(cause, results.ErrBatchMoved) {
+		return cause
+	}
+	if err := c.flush(ctx); err != nil {
+		return errors.Join(cause, err)
+	}
+	return c.keeper.fail(ctx, c.batch, cause)
+}
+
+// end ends the batch if every line of it has come to something.
 func (c *collection) end(ctx context.Context) error {
 	if err := c.flush(ctx); err != nil {
 		return err
+	}
+	if c.failed != nil {
+		return c.keeper.fail(ctx, c.batch, c.failed)
 	}
 	return c.keeper.done(ctx, c.batch)
 }

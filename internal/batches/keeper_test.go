@@ -2,6 +2,7 @@ package batches_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"testing"
@@ -31,7 +32,12 @@ type world struct {
 	// looks are the classes of failure of the next looks at it.
 	looks []jobs.Class
 
-	events, again, creates int
+	// answers are what the batch has written, and refuse says why a job does not take its
+	// answer.
+	answers []jobs.BatchAnswer
+	refuse  func(jobs.ID) error
+
+	events, again, creates, downloads int
 }
 
 func (w *world) Now() time.Time { return time.Now() }
@@ -45,8 +51,23 @@ func (w *world) Request(context.Context, jobs.Job) (jobs.Request, error) {
 }
 
 func (w *world) Step(_ context.Context, id jobs.ID, _ jobs.Event) (jobs.Job, error) {
+	if w.refuse != nil {
+		if err := w.refuse(id); err != nil {
+			return jobs.Job{}, err
+		}
+	}
 	w.events++
 	return jobs.Job{ID: id}, nil
+}
+
+func (w *world) Answers(_ context.Context, _ string, visit func(jobs.BatchAnswer) error) error {
+	w.downloads++
+	for _, a := range w.answers {
+		if err := visit(a); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *world) KeepBatches(context.Context, string, string, time.Duration) (bool, error) {
@@ -71,7 +92,8 @@ func (w *world) LeaveBatch(_ context.Context, _ string, _ results.Batch, again t
 	if !again.IsZero() {
 		w.again += len(ids)
 	}
-	return 0, nil
+	w.members = slices.DeleteFunc(slices.Clone(w.members), func(id string) bool { return slices.Contains(ids, id) })
+	return len(w.members), nil
 }
 
 func (w *world) Batch(context.Context, string) (jobs.Batch, error) {
@@ -102,6 +124,12 @@ func (w *world) rounds(t *testing.T, tick, while time.Duration) {
 	for i := range 2 {
 		w.members = append(w.members, jobs.LineID(jobs.Try{Job: jobs.NewID(time.Now(), i), Attempt: 1}))
 	}
+	w.run(t, tick, while)
+}
+
+// run is rounds with the lines that there are.
+func (w *world) run(t *testing.T, tick, while time.Duration) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), while)
 		defer cancel()
@@ -177,6 +205,59 @@ func TestBatchThatIsNotFound(t *testing.T) {
 			w.rounds(t, time.Second, 3*time.Hour)
 			if w.batch.Stage != test.stage {
 				t.Errorf("it is %s, want %s", w.batch.Stage, test.stage)
+			}
+		})
+	}
+}
+
+// An answer that its job does not take, because a newer worker has written its record or
+// the blob store has no room for it, keeps no other from its job, and the batch is not done before.
+//
+// Guarantee: G31.
+func TestAnswersThatAreNotTaken(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		cause error
+		fails func(i int) bool
+		left  int // lines that have no answer after a while, of 50
+	}{
+		"one of a newer schema":     {jobs.ErrNewerSchema, func(i int) bool { return i == 0 }, 1},
+		"many of a newer schema":    {jobs.ErrNewerSchema, func(i int) bool { return i < 30 }, 30},
+		"one that cannot be kept":   {&jobs.Error{Failure: jobs.Failure{Class: jobs.ClassUnavailable, Code: "blobs_away"}}, func(i int) bool { return i == 0 }, 1},
+		"one that cannot be read":   {errors.New("decode record"), func(i int) bool { return i == 0 }, 1},
+		"none, while redis is away": {errors.New("connection refused"), func(int) bool { return true }, 50},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &world{
+				batch: results.Batch{Number: 1, Stage: results.BatchRunning, Lines: 50, BatchID: "batch_1"},
+				ended: jobs.Batch{Status: jobs.BatchCompleted, OutputFileID: "file-2"},
+			}
+			failing := make(map[jobs.ID]bool)
+			for i := range 50 {
+				id := jobs.NewID(time.Now(), i)
+				failing[id] = test.fails(i)
+				line := jobs.LineID(jobs.Try{Job: id, Attempt: 1})
+				w.members = append(w.members, line)
+				w.answers = append(w.answers, jobs.BatchAnswer{CustomID: line, Failure: &jobs.Failure{Class: jobs.ClassInvalid}})
+			}
+			w.refuse = func(id jobs.ID) error {
+				if failing[id] {
+					return test.cause
+				}
+				return nil
+			}
+			w.run(t, time.Second, 10*time.Minute)
+			if len(w.members) != test.left || w.batch.Stage != results.BatchRunning {
+				t.Errorf("%d lines are left, want %d; it is %s", len(w.members), test.left, w.batch.Stage)
+			}
+			if w.downloads > 20 {
+				t.Errorf("its answers were read %d times within ten minutes", w.downloads)
+			}
+			clear(failing)
+			w.run(t, time.Second, time.Hour)
+			if len(w.members) != 0 || w.batch.Stage != results.BatchDone || w.batch.Failed != 50 {
+				t.Errorf("in the end %d lines are left, %d failed, and it is %s", len(w.members), w.batch.Failed, w.batch.Stage)
 			}
 		})
 	}
