@@ -246,8 +246,17 @@ func (k *Keeper) metadata(b results.Batch) map[string]string {
 	return map[string]string{"longhaul_batch": b.Mark}
 }
 
-// create has the provider take a batch. That it may have is on record before.
+// create has the provider take a batch. That it may have is on record before; should Redis
+// have forgotten that, the provider's list has it.
 func (k *Keeper) create(ctx context.Context, b results.Batch) error {
+	switch made, found, err := k.api.FindBatch(ctx, b.Formed.Add(-findBefore), k.metadata(b)); {
+	case err != nil:
+		return k.fail(ctx, b, err)
+	case found:
+		k.log.WarnContext(ctx, "batch is there already, although its record says that it was never sent: Redis has forgotten something",
+			slog.Int64("batch", b.Number), slog.String("batch_id", made.ID))
+		return k.run(ctx, b, made)
+	}
 	b.Stage, b.Creating, b.Due = results.BatchCreating, k.store.Now().UTC(), k.store.Now().Add(findEvery)
 	b, first, err := k.step(ctx, b)
 	if err != nil || !first || ctx.Err() != nil {

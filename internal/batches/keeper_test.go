@@ -37,6 +37,9 @@ type world struct {
 	answers []jobs.BatchAnswer
 	refuse  func(jobs.ID) error
 
+	// listed is whether the provider's list has the batch.
+	listed bool
+
 	events, again, creates, downloads int
 }
 
@@ -108,6 +111,10 @@ func (w *world) Batch(context.Context, string) (jobs.Batch, error) {
 func (w *world) CreateBatch(context.Context, string, map[string]string) (jobs.Batch, error) {
 	w.creates++
 	return jobs.Batch{ID: "batch_1", Status: "validating"}, nil
+}
+
+func (w *world) FindBatch(context.Context, time.Time, map[string]string) (jobs.Batch, bool, error) {
+	return jobs.Batch{ID: "batch_1", Status: "in_progress"}, w.listed, nil
 }
 
 func (w *world) Effects(context.Context, jobs.Job) error { return nil }
@@ -260,5 +267,20 @@ func TestAnswersThatAreNotTaken(t *testing.T) {
 				t.Errorf("in the end %d lines are left, %d failed, and it is %s", len(w.members), w.batch.Failed, w.batch.Stage)
 			}
 		})
+	}
+}
+
+// A Redis that has forgotten the last second of what was written may have a batch that was
+// made for one that was not sent yet. It is not made again.
+//
+// Guarantee: G31.
+func TestCreateThatRedisHasForgotten(t *testing.T) {
+	t.Parallel()
+	for listed, want := range map[bool]int{true: 0, false: 1} {
+		w := &world{batch: results.Batch{Number: 1, Stage: results.BatchUploaded, Lines: 2, FileID: "file-1"}, listed: listed}
+		w.round(t)
+		if w.creates != want || w.batch.Stage != results.BatchRunning || w.batch.BatchID != "batch_1" {
+			t.Errorf("in the list %t: %d creates, want %d; it is %s", listed, w.creates, want, w.batch.Stage)
+		}
 	}
 }
