@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 
@@ -142,39 +143,74 @@ func (h holders) message(d Durability) string {
 // confirm reads the record and finds out who has it, from one server over one
 // connection: what the server waits for includes a write of this connection that
 // comes after the record.
-func (s *Store) confirm(ctx context.Context, id jobs.ID) (jobs.Job, holders, error) {
+func (s *Store) confirm(ctx context.Context, id jobs.ID) (j jobs.Job, h holders, err error) {
 	b, err := s.home(id)
 	if err != nil {
 		return jobs.Job{}, holders{}, err
 	}
+	var record *redis.SliceCmd
+	h, err = s.holders(ctx, b, string(id), func(p redis.Pipeliner) {
+		record = p.HMGet(ctx, b.job(id), recordFields()...)
+	}, func() error {
+		j, err = s.decode(ctx, id, record.Val())
+		return err
+	})
+	return j, h, err
+}
+
+// ConfirmBatch returns when as many servers have the record of a batch as
+// [Config].Durability asks for, and reports whether it still is as b has it: a server that
+// has taken over may know an earlier one. That too few have it in time is a [*jobs.Error] of
+// class unreachable: nothing may be sent.
+func (s *Store) ConfirmBatch(ctx context.Context, endpoint string, b Batch) (still bool, err error) {
+	d := s.config.Durability
+	if !d.wanted() {
+		return true, nil
+	}
+	base := s.batches(endpoint)
+	number := strconv.FormatInt(b.Number, 10)
+	var version *redis.StringCmd
+	h, err := s.holders(ctx, base, "batch "+number, func(p redis.Pipeliner) {
+		version = p.HGet(ctx, string(base)+"batch:"+number, "version")
+	}, func() error { return nil })
+	switch {
+	case err != nil:
+		return false, err
+	case !h.enough(d):
+		return false, &jobs.Error{Op: "create batch", Failure: jobs.Failure{Class: jobs.ClassUnreachable, Code: codeNotReplicated, Message: h.message(d)}}
+	}
+	return version.Val() == strconv.FormatInt(b.version, 10), nil
+}
+
+// holders finds out who has what is read before it from the same server, which read adds to
+// what is sent, until enough have or time is up. Taken says what is wrong with what was read.
+func (s *Store) holders(ctx context.Context, b base, name string, read func(redis.Pipeliner), taken func() error) (holders, error) {
 	server, err := s.server(ctx, string(b))
 	if err != nil {
-		return jobs.Job{}, holders{}, err
+		return holders{}, err
 	}
 	d := s.config.Durability
 	for deadline := time.Now().Add(d.Patience); ; {
 		left := max(time.Until(deadline), time.Millisecond)
-		var record *redis.SliceCmd
 		var answer *redis.Cmd
 		_, err := server.Pipelined(ctx, func(p redis.Pipeliner) error {
-			record = p.HMGet(ctx, b.job(id), recordFields()...)
-			p.Set(ctx, b.fence(), string(id), time.Minute)
+			read(p)
+			p.Set(ctx, b.fence(), name, time.Minute)
 			answer = p.Do(ctx, d.command(min(left, maxWait))...)
 			return nil
 		})
-		if err != nil {
-			return jobs.Job{}, holders{}, fmt.Errorf("wait for the replicas of %s: %w", id, err)
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return holders{}, fmt.Errorf("wait for the replicas of %s: %w", name, err)
 		}
-		j, err := s.decode(ctx, id, record.Val())
-		if err != nil {
-			return j, holders{}, err
+		if err := taken(); err != nil {
+			return holders{}, err
 		}
 		h, err := d.read(answer)
 		if err != nil {
-			return jobs.Job{}, holders{}, fmt.Errorf("wait for the replicas of %s: %w", id, err)
+			return holders{}, fmt.Errorf("wait for the replicas of %s: %w", name, err)
 		}
 		if h.enough(d) || time.Until(deadline) <= 0 {
-			return j, h, nil
+			return h, nil
 		}
 	}
 }

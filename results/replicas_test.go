@@ -106,6 +106,36 @@ func TestIntentThatNoReplicaHasIsWithdrawn(t *testing.T) {
 	})
 }
 
+// TestBatchIsOnTheReplicaBeforeItIsMade, or is not made at all.
+//
+// Guarantees: G5, G31.
+func TestBatchIsOnTheReplicaBeforeItIsMade(t *testing.T) {
+	t.Parallel()
+	master, replica := replicated(t)
+	h := onURL(t, master.URL(), results.Config{Durability: results.Durability{Replicas: 1, Patience: time.Second}})
+	h.waiting("gpt-5", 1, 10)
+	b, _, err := h.FormBatch(t.Context(), atMain, "gpt-5", 10, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	earlier := b
+	b.Stage = results.BatchCreating
+	if b, _, err = h.StepBatch(t.Context(), atMain, b); err != nil {
+		t.Fatal(err)
+	}
+	if still, err := h.ConfirmBatch(t.Context(), atMain, b); err != nil || !still {
+		t.Errorf("still %t, %v", still, err)
+	}
+	if still, err := h.ConfirmBatch(t.Context(), atMain, earlier); err != nil || still {
+		t.Errorf("of an earlier version: still %t, %v", still, err)
+	}
+	replica.Pause()
+	if still, err := h.ConfirmBatch(t.Context(), atMain, b); still || jobs.ClassOf(err) != jobs.ClassUnreachable {
+		t.Errorf("without the replica: still %t, %v", still, err)
+	}
+	replica.Resume()
+}
+
 func TestEachMasterOfAClusterWaitsForItsOwnReplicas(t *testing.T) {
 	t.Parallel()
 	h := onCluster(t, redistest.StartCluster(t), results.Config{Durability: results.Durability{Replicas: 1, Patience: 50 * time.Millisecond}})

@@ -48,6 +48,7 @@ type Store interface {
 	FormBatch(ctx context.Context, endpoint, model string, maxLines, maxBytes int) (results.Batch, bool, error)
 	Batches(ctx context.Context, endpoint string) ([]results.Batch, error)
 	BatchLines(ctx context.Context, endpoint string, number int64) ([]string, error)
+	ConfirmBatch(ctx context.Context, endpoint string, b results.Batch) (still bool, err error)
 	StepBatch(ctx context.Context, endpoint string, b results.Batch) (results.Batch, bool, error)
 	LeaveBatch(ctx context.Context, endpoint string, b results.Batch, again time.Time, ids ...string) (left int, err error)
 }
@@ -260,6 +261,14 @@ func (k *Keeper) create(ctx context.Context, b results.Batch) error {
 	b.Stage, b.Creating, b.Due = results.BatchCreating, k.store.Now().UTC(), k.store.Now().Add(findEvery)
 	b, first, err := k.step(ctx, b)
 	if err != nil || !first || ctx.Err() != nil {
+		return err
+	}
+	still, err := k.store.ConfirmBatch(ctx, k.config.Endpoint, b)
+	if _, few := errors.AsType[*jobs.Error](err); few {
+		b.Stage, b.Creating = results.BatchUploaded, time.Time{}
+		return k.fail(ctx, b, err)
+	}
+	if err != nil || !still || ctx.Err() != nil {
 		return err
 	}
 	if k.store.Now().Sub(b.Creating) >= findGrace {

@@ -40,6 +40,11 @@ type world struct {
 	// listed is whether the provider's list has the batch.
 	listed bool
 
+	// moved and few are what has become of the record of a create: it is another's by now,
+	// and not on enough servers.
+	moved bool
+	few   error
+
 	events, again, creates, downloads int
 }
 
@@ -89,6 +94,10 @@ func (w *world) StepBatch(_ context.Context, _ string, b results.Batch) (results
 	w.batch = b
 	time.Sleep(w.held)
 	return b, true, nil
+}
+
+func (w *world) ConfirmBatch(context.Context, string, results.Batch) (bool, error) {
+	return !w.moved && w.few == nil, w.few
 }
 
 func (w *world) LeaveBatch(_ context.Context, _ string, _ results.Batch, again time.Time, ids ...string) (int, error) {
@@ -281,6 +290,35 @@ func TestCreateThatRedisHasForgotten(t *testing.T) {
 		w.round(t)
 		if w.creates != want || w.batch.Stage != results.BatchRunning || w.batch.BatchID != "batch_1" {
 			t.Errorf("in the list %t: %d creates, want %d; it is %s", listed, w.creates, want, w.batch.Stage)
+		}
+	}
+}
+
+// No batch is made whose record a fail-over would lose, or that is another's by then.
+//
+// Guarantees: G5, G31.
+func TestCreateThatIsNotReplicated(t *testing.T) {
+	t.Parallel()
+	few := &jobs.Error{Failure: jobs.Failure{Class: jobs.ClassUnreachable, Code: "intent_not_replicated"}}
+	for name, test := range map[string]struct {
+		moved bool
+		few   error
+		stage results.BatchStage
+		tries int
+	}{
+		"too few servers have it": {few: few, stage: results.BatchUploaded, tries: 1},
+		"another one knows less":  {moved: true, stage: results.BatchCreating},
+		"redis is away":           {few: errors.New("connection refused"), stage: results.BatchCreating},
+	} {
+		w := &world{batch: results.Batch{Number: 1, Stage: results.BatchUploaded, Lines: 2, FileID: "file-1"}, moved: test.moved, few: test.few}
+		w.run(t, time.Hour, time.Second)
+		if w.creates != 0 || w.batch.Stage != test.stage || w.batch.Tries != test.tries {
+			t.Errorf("%s: %d creates; it is %s after %d tries", name, w.creates, w.batch.Stage, w.batch.Tries)
+		}
+		w.moved, w.few = false, nil
+		w.run(t, time.Second, time.Hour)
+		if w.creates != 1 || w.batch.Stage != results.BatchRunning {
+			t.Errorf("%s, and not any more: %d creates; it is %s", name, w.creates, w.batch.Stage)
 		}
 	}
 }
