@@ -63,7 +63,8 @@ send nothing more once the run has cost so much, and what is left over goes on
 with a higher one.
 
 With --dry-run it says what the documents are likely to cost and to take, and
-sends and writes nothing. That needs neither Redis nor a key.`,
+sends and writes nothing. That needs neither Redis nor a key; with Redis, what is
+there already is not counted, since it is not paid again.`,
 		Example: `  enqueue summarize --dev docs README.md
   enqueue summarize contracts --dry-run
   enqueue summarize contracts --preset legal --budget 20 --across

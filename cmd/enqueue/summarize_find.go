@@ -43,10 +43,13 @@ func (r *summarizeRun) find(ctx context.Context, s *session, d *document, reques
 	return r.again(ctx, s, j)
 }
 
+// summaryKey is the dedupe key of a summary by the fingerprint of its request.
+func summaryKey(fingerprint string) string { return "summarize:" + fingerprint }
+
 // submitParent hands a summary over. The same request is the same job, whoever asks.
 func (r *summarizeRun) submitParent(ctx context.Context, s *session, name, fingerprint string, request json.RawMessage) (jobs.Job, bool, error) {
 	options := r.job
-	options.DedupeKey = "summarize:" + fingerprint
+	options.DedupeKey = summaryKey(fingerprint)
 	if r.force {
 		options.DedupeKey += ":" + r.nonce
 		options.Nonce = r.nonce

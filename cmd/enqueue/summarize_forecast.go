@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime"
 	"strings"
 	"sync"
@@ -32,8 +31,14 @@ type dryRun struct {
 	Unchanged int `json:"unchanged"`
 	Failed    int `json:"failed"`
 	// Copies are those among the documents whose content another has; they cost nothing.
-	Copies   int             `json:"copies"`
-	Requests summarize.Range `json:"requests"`
+	Copies int `json:"copies"`
+	// Known are those among them whose summary Redis has, and KnownRequests how many
+	// requests there are for the others: neither is paid again, and all that follows
+	// is what is left. Uncounted says why Redis was not asked, "" if it was.
+	Known         int             `json:"known"`
+	KnownRequests int             `json:"known_requests"`
+	Uncounted     string          `json:"counted_as_new_why,omitempty"`
+	Requests      summarize.Range `json:"requests"`
 	// ReadTokens are those of the input that read the documents: a count, and no
 	// estimate. The rest reads what was answered.
 	ReadTokens   int             `json:"read_tokens"`
@@ -85,6 +90,8 @@ func (r *summarizeRun) forecast(ctx context.Context, args []string) (err error) 
 	}
 	f := &forecaster{run: r, estimator: estimator, now: time.Now(), seen: make(map[string]bool)}
 	f.Failed = len(found.failed)
+	f.stock, f.Uncounted = r.openStock(ctx)
+	defer func() { err = errors.Join(err, f.stock.close()) }()
 	err = inParallel(ctx, runtime.GOMAXPROCS(0), len(found.documents), func(ctx context.Context, i int) error {
 		return f.document(ctx, i, found.documents[i])
 	})
@@ -108,6 +115,7 @@ type forecaster struct {
 	run       *summarizeRun
 	estimator *app.Estimator
 	now       time.Time
+	stock     *stock // nil where Redis is not asked
 
 	// mu guards what follows while documents are read.
 	mu   sync.Mutex
@@ -136,19 +144,38 @@ func (f *forecaster) document(ctx context.Context, order int, in input) error {
 		f.count(&f.Unchanged)
 		return nil
 	}
+	if f.copied(d) {
+		return nil
+	}
+	left, known, err := f.stock.left(ctx, r, d)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if left.Requests().High == 0 {
+		f.Known++
+		return nil
+	}
+	f.KnownRequests += known
+	if left.Estimated {
+		f.Files++
+	}
+	f.add(left)
+	return nil
+}
+
+// copied counts a document, and reports whether another one has its content.
+func (f *forecaster) copied(d *document) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.Documents++
 	if f.seen[d.fingerprint] {
 		f.Copies++
-		return nil
+		return true
 	}
 	f.seen[d.fingerprint] = true
-	if d.forecast.Estimated {
-		f.Files++
-	}
-	f.add(d.forecast)
-	return nil
+	return false
 }
 
 func (f *forecaster) count(n *int) {
@@ -234,7 +261,7 @@ func (f *forecaster) time(ctx context.Context) {
 		return // which have limits of their own
 	}
 	f.LimitsFrom = "the configuration"
-	if limits, ok := f.inForce(ctx); ok {
+	if limits, ok := f.stock.limits(ctx, f.Lane); ok {
 		f.Limits, f.LimitsFrom = limits, "Redis"
 	}
 	var minutes float64
@@ -247,45 +274,6 @@ func (f *forecaster) time(ctx context.Context) {
 	if minutes > 0 {
 		f.Seconds = new(minutes * 60)
 	}
-}
-
-// inForce asks the installation what the lane may send now. One that does not answer at
-// once is none, and nothing is written to it.
-func (f *forecaster) inForce(ctx context.Context) (results.Rates, bool) {
-	const patience = 2 * time.Second
-	r := f.run
-	if r.dev || r.live {
-		return results.Rates{}, false
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	rates, err := r.limitsOf(ctx, f.Lane)
-	return rates, err == nil
-}
-
-// limitsOf asks Redis for the limits of a lane, if there is an installation in it.
-func (r *summarizeRun) limitsOf(ctx context.Context, lane string) (rates results.Rates, err error) {
-	rdb, err := app.NewRedis(r.config, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return rates, err
-	}
-	installed, err := results.Installed(ctx, rdb, r.config.Redis.Prefix)
-	if err = errors.Join(err, rdb.Close()); err != nil {
-		return rates, err
-	}
-	if !installed {
-		return rates, errors.New("there is no installation")
-	}
-	err = r.withSession(ctx, r.config, func(s *session) error {
-		lanes, err := s.Lanes(ctx, lane)
-		for _, l := range lanes {
-			if l.Name == lane {
-				rates = l.InForce
-			}
-		}
-		return err
-	})
-	return rates, err
 }
 
 // write shows it to people.
@@ -301,12 +289,21 @@ func (f *forecaster) write() error {
 	for _, some := range []struct {
 		name string
 		n    int
-	}{{"copies of others", f.Copies}, {"unchanged", f.Unchanged}, {"cannot be read", f.Failed}, {"go as files", f.Files}} {
+	}{
+		{"copies of others", f.Copies},
+		{"in Redis", f.Known},
+		{"unchanged", f.Unchanged},
+		{"cannot be read", f.Failed},
+		{"go as files", f.Files},
+	} {
 		if some.n > 0 {
 			row(some.name, number(some.n))
 		}
 	}
-	row("", "low", "expected", "high")
+	if f.KnownRequests > 0 {
+		row("requests in Redis", number(f.KnownRequests))
+	}
+	row("left to pay", "low", "expected", "high")
 	three("requests", f.Requests)
 	three("input tokens", f.InputTokens)
 	row("  of the documents", number(f.ReadTokens), number(f.ReadTokens), number(f.ReadTokens))
@@ -327,6 +324,12 @@ func (f *forecaster) write() error {
 		fmt.Fprintf(&b, "at least %s by the limits of lane %s (%s)\n", formatElapsed(max(time.Second, time.Duration(*f.Seconds*float64(time.Second)))), f.Lane, f.LimitsFrom)
 	default:
 		fmt.Fprintf(&b, "how long: not known, since lane %s has no limits of ours (%s)\n", f.Lane, f.LimitsFrom)
+	}
+	switch {
+	case f.Uncounted != "":
+		fmt.Fprintf(&b, "all of it is counted as new, whatever was paid for before: %s\n", printable(f.Uncounted))
+	case f.Known+f.KnownRequests > 0:
+		b.WriteString("what Redis has is not paid again, and is not in these numbers\n")
 	}
 	b.WriteString("nothing was sent\n")
 	return printLine(f.run.stdout, "%s", strings.TrimSuffix(b.String(), "\n"))

@@ -30,7 +30,7 @@ type document struct {
 	hash        string
 	fingerprint string
 	note        string // for readers of its summary
-	forecast    summarize.Forecast
+	prepared    summarize.Prepared // without its request
 	request     json.RawMessage // nil if it was not kept
 	// copyOf is the document with the same content whose job this one shares, nil for
 	// the first of them.
@@ -109,9 +109,11 @@ func (r *summarizeRun) prepare(ctx context.Context, order int, in input) (*docum
 	if err != nil {
 		return nil, err
 	}
+	request := prepared.Request
+	prepared.Request = nil
 	return &document{
 		input: in, order: order, heading: doc.Heading(), hash: doc.Hash, note: remarkOn(doc),
-		request: prepared.Request, forecast: prepared.Forecast, fingerprint: summarize.RequestFingerprint(prepared.Request),
+		request: request, prepared: prepared, fingerprint: summarize.RequestFingerprint(request),
 	}, nil
 }
 

@@ -19,6 +19,9 @@ type Prepared struct {
 	Request json.RawMessage
 	// Forecast is what carrying it out will take.
 	Forecast Forecast
+
+	// counts are the tokens of the parts that it is read in, none of a file.
+	counts []int
 }
 
 // NewPreparer returns what prepares documents for the options.
@@ -37,17 +40,19 @@ func (p *Preparer) Document(doc Document) (Prepared, error) {
 	}
 	d := &parentDocument{Kind: doc.Kind, Title: doc.Title, Bytes: doc.Bytes, Hash: doc.Hash, Sections: doc.Sections, File: doc.File}
 	var f Forecast
+	var counts []int
 	if doc.File == nil {
 		s := newSplitter(doc)
 		if err := s.split(p.frames); err != nil {
 			return Prepared{}, &SourceError{Path: doc.Path, Err: err}
 		}
 		d.Cuts = append([]int{}, s.cuts()...)
-		f = p.forecast(s.counts)
+		counts = s.counts
+		f = p.forecast(counts)
 	} else {
 		f = p.forecastFile(doc)
 	}
-	return Prepared{encodeJSON(parent{Format: parentFormat, Options: parentOptions(p.options), Document: d}), f}, nil
+	return Prepared{encodeJSON(parent{Format: parentFormat, Options: parentOptions(p.options), Document: d}), f, counts}, nil
 }
 
 // Across prepares one summary over the summaries of several documents. Its citations name the
@@ -57,5 +62,5 @@ func (p *Preparer) Across(summaries []Named) (Prepared, error) {
 		return Prepared{}, err
 	}
 	request := encodeJSON(parent{Format: parentFormat, Options: parentOptions(p.options), Across: summaries})
-	return Prepared{request, p.forecastAcross(summaries)}, nil
+	return Prepared{request, p.forecastAcross(summaries), nil}, nil
 }

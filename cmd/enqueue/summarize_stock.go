@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/longhaul-jobs/longhaul/internal/app"
+	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+	"github.com/longhaul-jobs/longhaul/results"
+)
+
+// stock is what an installation has of summaries already. It is only looked at. A nil
+// one has nothing.
+type stock struct{ session *session }
+
+// openStock connects to the installation, or says why it is not asked: one that does not
+// answer at once is none.
+func (r *summarizeRun) openStock(ctx context.Context) (s *stock, why string) {
+	const patience = 2 * time.Second
+	switch {
+	case r.dev:
+		return nil, "--dev begins with an empty Redis"
+	case r.live:
+		return nil, "what --live keeps is not looked at, since that would send what waits in it"
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	installed, err := r.installed(ctx)
+	switch {
+	case err != nil:
+		return nil, "Redis at " + r.config.Redis.URL.String() + " does not answer; --redis-url names another one"
+	case !installed:
+		return nil, "no worker has ever used the Redis at " + r.config.Redis.URL.String()
+	}
+	opened, err := r.open(ctx, r.config)
+	if err != nil {
+		return nil, err.Error()
+	}
+	return &stock{opened}, ""
+}
+
+// installed reports whether there is an installation in Redis, and starts none.
+func (r *summarizeRun) installed(ctx context.Context) (bool, error) {
+	rdb, err := app.NewRedis(r.config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return false, err
+	}
+	installed, err := results.Installed(ctx, rdb, r.config.Redis.Prefix)
+	return installed, errors.Join(err, rdb.Close())
+}
+
+func (s *stock) close() error {
+	if s == nil {
+		return nil
+	}
+	return s.session.Close()
+}
+
+// limits are those that are in force for a lane.
+func (s *stock) limits(ctx context.Context, lane string) (results.Rates, bool) {
+	if s == nil {
+		return results.Rates{}, false
+	}
+	lanes, err := s.session.Lanes(ctx, lane)
+	if err != nil {
+		return results.Rates{}, false
+	}
+	for _, l := range lanes {
+		if l.Name == lane {
+			return l.InForce, true
+		}
+	}
+	return results.Rates{}, true
+}
+
+// left is what has to be asked for a document beside what there is, nothing if its
+// summary is there, and how many requests there are.
+func (s *stock) left(ctx context.Context, r *summarizeRun, d *document) (left summarize.Forecast, known int, err error) {
+	if s == nil || r.force {
+		return d.prepared.Forecast, 0, nil
+	}
+	parent, err := s.summaryJob(ctx, r, d)
+	if err != nil || parent.State == jobs.StateSucceeded {
+		return summarize.Forecast{}, 0, err
+	}
+	// The planner says which requests there are, as far as their answers are there.
+	var phases [][]jobs.PartEnd
+	for {
+		next, err := summarize.Planner{}.Next(d.request, phases)
+		if err != nil {
+			return left, 0, fmt.Errorf("%s: %w", d.Path, err)
+		}
+		if len(next.Parts) == 0 {
+			return summarize.Forecast{}, known, nil
+		}
+		found, there, all, err := s.parts(ctx, r, next.Parts)
+		if err != nil {
+			return left, 0, err
+		}
+		for _, is := range there {
+			if is {
+				known++
+			}
+		}
+		if !all {
+			return r.preparer.Left(d.prepared, len(phases)+1, next.Parts, there), known, nil
+		}
+		ends, err := s.answers(ctx, found)
+		if err != nil {
+			return left, 0, err
+		}
+		phases = append(phases, ends)
+	}
+}
+
+// summaryJob is the job that summarizes a document, one without an id if there is none.
+func (s *stock) summaryJob(ctx context.Context, r *summarizeRun, d *document) (jobs.Job, error) {
+	if id := r.known(d); id != "" {
+		j, err := s.session.Get(ctx, id)
+		if !errors.Is(err, results.ErrNotFound) {
+			return j, err
+		}
+	}
+	found, err := s.session.Find(ctx, summaryKey(d.fingerprint))
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	return found[0], nil
+}
+
+// parts looks for the requests of a phase: there says of which the provider has taken
+// one or has answered it, and all whether each of them was answered.
+func (s *stock) parts(ctx context.Context, r *summarizeRun, parts []jobs.Part) (found []jobs.Job, there []bool, all bool, err error) {
+	parent := jobs.Job{Tenant: r.job.Tenant, GrowOutputTo: r.job.GrowOutputTo}
+	keys := make([]string, len(parts))
+	for i, part := range parts {
+		request, err := jobs.ParseRequest(part.Request, r.options.Model)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		keys[i] = parent.PartKey(request)
+	}
+	if found, err = s.session.Find(ctx, keys...); err != nil {
+		return nil, nil, false, err
+	}
+	there, all = make([]bool, len(parts)), true
+	for i, j := range found {
+		answered := j.State == jobs.StateSucceeded
+		there[i] = answered || j.State == jobs.StateRunning || j.State == jobs.StateSubmitting
+		all = all && answered
+	}
+	return found, there, all, nil
+}
+
+// answers reads the answers of parts.
+func (s *stock) answers(ctx context.Context, found []jobs.Job) ([]jobs.PartEnd, error) {
+	ends := make([]jobs.PartEnd, len(found))
+	err := inParallel(ctx, readers, len(found), func(ctx context.Context, i int) error {
+		text, err := s.session.Text(ctx, found[i].ID)
+		if errors.Is(err, results.ErrBlobMissing) {
+			err = nil
+		}
+		ends[i] = jobs.PartEnd{Job: found[i], Text: text}
+		return err
+	})
+	return ends, err
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// What Redis has is not paid again, whatever folder the summaries go to: a dry run counts
+// what is left. It sends nothing, and without Redis it says that it knows of nothing.
+func TestDryRunCountsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	var asked atomic.Int64
+	l.employ(func(request jobs.Request, attempt int) jobs.Event {
+		asked.Add(1)
+		return reads(request, attempt)
+	})
+	var text strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&text, "# Chapter %d\n\n%s\n\n", i, strings.Repeat(fmt.Sprintf("It says something of its own in %d. ", i), 10))
+	}
+	l.put("short.md", "A short document.")
+	l.put("long.md", text.String())
+	l.summarize("--chunk-tokens", "3000").want(t, 0)
+	sent, total := asked.Load(), l.total()
+	dry := func(args ...string) dryRun {
+		t.Helper()
+		args = append([]string{"summarize", l.dir, "--out", filepath.Join(l.dir, "..", "another"), "--chunk-tokens", "3000", "--dry-run", "--json"}, args...)
+		return decode[dryRun](t, l.call("", args...).want(t, 0).stdout)
+	}
+
+	if got := dry(); got.Documents != 2 || got.Known != 2 || got.Requests.High != 0 || got.Cost == nil || got.Cost.High != 0 || got.Uncounted != "" {
+		t.Errorf("of what is there: %+v", got)
+	}
+	whole := dry("--force")
+	if whole.Known != 0 || whole.Requests.Low < 5 {
+		t.Errorf("with --force: %+v", whole)
+	}
+	// Another length is another last request of each document.
+	if got := dry("--length", "long"); got.Known != 0 || got.Requests.Low != 2 || got.Requests.Expected != 2 || got.KnownRequests != int(sent)-2 || got.Cost.Expected == 0 || got.Cost.High >= whole.Cost.High {
+		t.Errorf("another length: %+v", got)
+	}
+	l.put("long.md", text.String()+"# The end\n\nSomething new.\n")
+	if got := dry(); got.Known != 1 || got.KnownRequests < 3 || got.Requests.Low != 2 || got.ReadTokens == 0 || got.ReadTokens > whole.ReadTokens/2 {
+		t.Errorf("a changed document: %+v", got)
+	}
+	if now := asked.Load(); now != sent || l.total() != total {
+		t.Errorf("%d requests were sent by dry runs, and there are %d jobs after %d", now-sent, l.total(), total)
+	}
+	shown := l.call("", "summarize", l.dir, "--out", l.out+"2", "--dry-run", "--chunk-tokens", "3000").want(t, 0).stdout
+	shows(t, shown, "what Redis has is not paid again")
+	shows(t, strings.Join(strings.Fields(shown), " "), "documents 2 in Redis 1 requests in Redis")
+
+	nowhere := call(t.Context(), estimating(), "", "summarize", l.dir, "--out", l.out+"2", "--dry-run").want(t, 0).stdout
+	shows(t, nowhere, "all of it is counted as new, whatever was paid for before: Redis at redis://127.0.0.1:1")
+	empty := newBench(t)
+	empty.env = append(empty.env, "LONGHAUL_REDIS_PREFIX=nobody")
+	shows(t, empty.call("", "summarize", l.dir, "--out", l.out+"2", "--dry-run").want(t, 0).stdout, "counted as new, whatever was paid for before: no worker has ever used")
+}
