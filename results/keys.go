@@ -104,7 +104,8 @@ import (
 //	set     hash    the limits and the pause that were set at run time
 //
 // The batches of an endpoint are under PREFIX:{batches:ENDPOINT}:, see batches.go. What is spent within a budget is under PREFIX:{budget:NAME}:, and the budgets that were
-// set at run time under PREFIX:{budgets}:, see spending.go.
+// set at run time under PREFIX:{budgets}:, see spending.go. Runs of documents are under
+// PREFIX:{runs}:, see runs.go.
 //
 // On the channel PREFIX:pokes scripts name the sets in which something is due at
 // once.

@@ -19,6 +19,7 @@ type account struct {
 	mu       sync.Mutex
 	total    int
 	skipped  int
+	shared   int
 	states   map[jobs.State]int // of members that have ended
 	usage    jobs.Usage
 	earlier  jobs.Usage // of members that had ended before the run began
@@ -59,6 +60,14 @@ func (a *account) skip() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.skipped++
+}
+
+// share counts a member whose job is another run's, which pays for it. It is counted
+// with the others as well.
+func (a *account) share() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.shared++
 }
 
 // fail counts a member that has no job, or none whose state says what is wrong.
@@ -128,6 +137,8 @@ type totals struct {
 	// Held are those that wait for a person, who was not waited for.
 	Held    int `json:"held"`
 	Skipped int `json:"skipped"`
+	// Shared are those of them that another run has paid for, or pays.
+	Shared int `json:"shared,omitempty"`
 	// Cached and written tokens are among those of the input, reasoning tokens among
 	// those of the output.
 	InputTokens      int64 `json:"input_tokens"`
@@ -150,7 +161,7 @@ func (a *account) totals(now time.Time, withFailures bool) totals {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := totals{
-		Total: a.total, Skipped: a.skipped, late: a.late,
+		Total: a.total, Skipped: a.skipped, Shared: a.shared, late: a.late,
 		Succeeded: a.states[jobs.StateSucceeded], Incomplete: a.states[jobs.StateIncomplete],
 		Failed: a.states[jobs.StateFailed], Cancelled: a.states[jobs.StateCancelled], Expired: a.states[jobs.StateExpired],
 		Held:        a.states[jobs.StateUncertain],

@@ -310,7 +310,7 @@ func TestBatchTellsTheTokensOfEarlierRuns(t *testing.T) {
 	if err := os.WriteFile(file, []byte(batchOf("one", "two", "three")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.call("", "batch", file).want(t, 0).stdout; !strings.Contains(got, "tokens     30 in, 12 out; 20 in, 8 out of that before this run\n") {
+	if got := b.call("", "batch", file).want(t, 0).stdout; !strings.Contains(got, "tokens     30 in, 12 out; 20 in, 8 out of that before this command\n") {
 		t.Errorf("the second run says\n%s", got)
 	}
 	report := decode[batchReport](t, b.call("", "batch", file, "--json").want(t, 0).stdout)

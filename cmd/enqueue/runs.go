@@ -19,12 +19,18 @@ import (
 
 // runRow is a run as the list of runs shows it.
 type runRow struct {
-	Name      string `json:"name"`
-	Documents int    `json:"documents"`
-	Succeeded int    `json:"succeeded"`
-	Failed    int    `json:"failed"` // and cancelled, expired or held
-	Open      int    `json:"open"`
-	// Sums are from the ledger of the time that is listed. Cost is null where it is not
+	Name string `json:"name"`
+	// Documents are all that the run was begun with, copies and those that cannot be read
+	// among them.
+	Documents int `json:"documents"`
+	Succeeded int `json:"succeeded"`
+	Failed    int `json:"failed"` // and cancelled, expired or held
+	Open      int `json:"open"`
+	// Shared are those among the documents that another run summarizes and pays for.
+	Shared int `json:"shared"`
+	// Out is the folder with the summaries, where the command ran; "" where that is not known.
+	Out string `json:"out,omitempty"`
+	// Sums are what the run itself has paid, from the ledger of the time that is listed. Cost is null where it is not
 	// known of any response, and CostUnknown is of how many it is not.
 	Cost         *jobs.Money `json:"cost_usd"`
 	CostUnknown  int64       `json:"cost_unknown"`
@@ -33,8 +39,6 @@ type runRow struct {
 	Started      time.Time   `json:"started"`
 	// Active is when something happened last to one of its documents.
 	Active time.Time `json:"last_activity"`
-
-	seen map[string]bool // the documents that are counted
 }
 
 func (c *cli) runsCommand() *cobra.Command {
@@ -42,10 +46,11 @@ func (c *cli) runsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "runs",
 		Short: "List the runs of enqueue summarize",
-		Long: `runs lists the runs of enqueue summarize with a document that was handed over in
-some time, the last active first: how many documents have their summary, failed
-or are open, and what the run has cost in that time. Of a document that was
-summarized several times the last time counts.`,
+		Long: `runs lists the runs of enqueue summarize that were begun, or handed a document
+over, in some time, the last active first: how many documents have their summary,
+failed or are open, and what the run itself has cost in that time. Of a document
+that was summarized several times the last time counts. A document that another
+run has summarized is shared: it cost this one nothing.`,
 		Example: `  enqueue runs
   enqueue runs --since 1d --json`,
 		Args: noArguments,
@@ -69,16 +74,22 @@ summarized several times the last time counts.`,
 
 // listRuns reads the runs since a time, the last active first.
 func listRuns(ctx context.Context, s *session, since time.Time) ([]*runRow, error) {
-	byName := make(map[string]*runRow)
+	groups, known := make(map[string][]jobs.Job), make(map[jobs.ID]jobs.Job)
 	for j, err := range s.All(ctx, results.Filter{Kind: jobs.KindSummarize, CreatedSince: since, Limit: 1000}) {
 		if err != nil {
 			return nil, err
 		}
-		name := j.PartGroup()
-		if byName[name] == nil {
-			byName[name] = &runRow{Name: name, Started: j.Created, seen: make(map[string]bool)}
+		groups[j.PartGroup()] = append(groups[j.PartGroup()], j)
+		known[j.ID] = j
+	}
+	put, err := s.Runs(ctx, since)
+	if err != nil {
+		return nil, err
+	}
+	for name := range groups {
+		if !slices.ContainsFunc(put, func(r results.Run) bool { return r.Name == name }) {
+			put = append(put, results.Run{Name: name})
 		}
-		byName[name].add(j)
 	}
 	sums, err := s.Usage(ctx, results.Period{Since: since, Until: s.Now()})
 	if err != nil {
@@ -90,34 +101,36 @@ func listRuns(ctx context.Context, s *session, since time.Time) ([]*runRow, erro
 		total.Add(sum.Sums)
 		spent[sum.Group] = total
 	}
-	rows := make([]*runRow, 0, len(byName))
-	for name, row := range byName {
-		row.charge(spent[name])
+	var rows []*runRow
+	for _, r := range put {
+		documents, err := runDocuments(ctx, s, r, groups[r.Name], known)
+		if err != nil {
+			return nil, err
+		}
+		if len(documents) == 0 {
+			continue // nothing of it is kept any more
+		}
+		row := &runRow{Name: r.Name, Out: r.Out, Started: began(r, documents), Active: active(r, documents)}
+		for _, d := range documents {
+			row.add(d)
+		}
+		row.charge(spent[r.Name])
 		rows = append(rows, row)
 	}
 	slices.SortFunc(rows, func(a, b *runRow) int { return cmp.Or(b.Active.Compare(a.Active), cmp.Compare(a.Name, b.Name)) })
 	return rows, nil
 }
 
-// add counts a document by its job. The newest job of a document comes first.
-func (r *runRow) add(j jobs.Job) {
-	if j.Created.Before(r.Started) {
-		r.Started = j.Created
-	}
-	if j.Updated.After(r.Active) {
-		r.Active = j.Updated
-	}
-	if document := j.Metadata[aboutDocument]; document != "" {
-		if r.seen[document] {
-			return
-		}
-		r.seen[document] = true
-	}
+// add counts a document.
+func (r *runRow) add(d runDocument) {
 	r.Documents++
+	if d.shared {
+		r.Shared++
+	}
 	switch {
-	case j.State == jobs.StateSucceeded:
+	case d.job.State == jobs.StateSucceeded:
 		r.Succeeded++
-	case j.State.Terminal():
+	case d.job.ID == "" || d.job.State.Terminal():
 		r.Failed++
 	default:
 		r.Open++
@@ -148,7 +161,7 @@ func (c *cli) printRuns(rows []*runRow) error {
 
 func writeRuns(w io.Writer, rows []*runRow) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = io.WriteString(columns, "RUN\tDOCUMENTS\tSUMMARIZED\tFAILED\tOPEN\tCOST\tSTARTED\tLAST ACTIVITY\n") // Flush reports what fails
+	_, _ = io.WriteString(columns, "RUN\tDOCUMENTS\tSUMMARIZED\tFAILED\tOPEN\tSHARED\tCOST\tSTARTED\tLAST ACTIVITY\n") // Flush reports what fails
 	for _, r := range rows {
 		spent := "unknown"
 		if r.Cost != nil {
@@ -157,8 +170,8 @@ func writeRuns(w io.Writer, rows []*runRow) error {
 				spent += "+?"
 			}
 		}
-		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, formatCount(int64(r.Documents)), formatCount(int64(r.Succeeded)),
-			formatCount(int64(r.Failed)), formatCount(int64(r.Open)), spent, formatTime(r.Started), formatTime(r.Active))
+		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, formatCount(int64(r.Documents)), formatCount(int64(r.Succeeded)),
+			formatCount(int64(r.Failed)), formatCount(int64(r.Open)), formatCount(int64(r.Shared)), spent, formatTime(r.Started), formatTime(r.Active))
 	}
 	if err := columns.Flush(); err != nil {
 		return fmt.Errorf("write to stdout: %w", err)
@@ -172,9 +185,10 @@ func (c *cli) runCommand() *cobra.Command {
 		Use:   "run NAME",
 		Short: "Watch a run of enqueue summarize, from anywhere",
 		Long: `run shows how far a run of enqueue summarize has come until its last document has
-ended: the documents in work, failures as they come, tokens and money. It changes
-nothing, and may be stopped and called again. The summaries are written by enqueue
-summarize: the same command that began the run writes those that are not there.`,
+ended: the documents in work, failures as they come, tokens and money, and at the
+end what enqueue summarize says. It changes nothing, and may be stopped and called
+again. The summaries are written by enqueue summarize: the same command that began
+the run writes those that are not there.`,
 		Example: `  enqueue run contracts
   enqueue run contracts --once --json`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -190,7 +204,7 @@ summarize: the same command that began the run writes those that are not there.`
 	cmd.Flags().BoolVar(&once, "once", false, "say how far it is and leave")
 	cmd.RunE = c.elsewhere(func(ctx context.Context, cfg config.Config, args []string) error {
 		return c.withSession(ctx, cfg, func(s *session) error {
-			w := &runWatch{cli: c, name: args[0], session: s, account: newAccount(time.Now()), documents: make(map[jobs.ID]string)}
+			w := &runWatch{cli: c, name: args[0], session: s, account: newAccount(time.Now()), names: make(map[jobs.ID]string)}
 			return w.watchRun(ctx, once)
 		})
 	})

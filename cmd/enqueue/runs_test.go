@@ -4,10 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 )
 
 func TestRunsAreListedAndWatched(t *testing.T) {
@@ -29,6 +34,88 @@ func TestRunsAreListedAndWatched(t *testing.T) {
 	}
 	l.call("", "run", "nothing").want(t, 2).says(t, "there is no run nothing")
 	l.call("", "run", "a b").want(t, 2).says(t, "no name of a run")
+}
+
+// A run knows all documents that it was begun with: copies, and those that cannot be read.
+// Whoever looks at it later is told what the command that began it has told.
+func TestRunsKnowAllOfTheirDocuments(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	l.put("good.md", "Good.")
+	l.put("copy.md", "Good.")
+	l.put("bad.md", "Please refuse")
+	l.put("empty.md", " ")
+	missing := filepath.Join(l.dir, "missing.md")
+	args := []string{"summarize", l.dir, missing, "--out", l.out, "--name", "contracts"}
+	said := l.call("", args...).want(t, 1).stdout
+	for range 2 {
+		row := decode[runRow](t, l.call("", "runs", "--json").want(t, 0).stdout)
+		if row.Documents != 5 || row.Succeeded != 2 || row.Failed != 3 || row.Open != 0 || row.Shared != 0 || row.Out != l.out || row.Cost == nil || *row.Cost != 80_000 {
+			t.Errorf("the list says %+v", row)
+		}
+		got := decode[runReport](t, l.call("", "run", "contracts", "--json").want(t, 1).stdout)
+		if got.Total != 5 || got.Succeeded != 2 || got.Failed != 3 || got.Open != 0 || got.Elapsed <= 0 || got.Out != l.out || got.Report != filepath.Join(l.out, report.HTMLName) {
+			t.Errorf("the run says %+v", got)
+		}
+		l.call("", args...).want(t, 1) // and once more
+	}
+	shown := l.call("", "run", "contracts").want(t, 1).stdout
+	tail := func(text string) []string { // all behind the numbers, which have the time in them
+		text = text[strings.Index(text, "elapsed"):]
+		all := lines(text)[1:]
+		slices.Sort(all)
+		return all
+	}
+	if diff := cmp.Diff(tail(said), tail(shown)); diff != "" {
+		t.Errorf("the end (-summarize +run):\n%s", diff)
+	}
+	if !strings.Contains(shown, "summaries are in "+l.out) || !strings.Contains(shown, "empty.md: invalid: the document holds no text") {
+		t.Errorf("the run shows\n%s", shown)
+	}
+}
+
+// A run whose documents another run has summarized is a run: it says what it shares, and
+// that it has cost nothing.
+func TestARunSharesWhatAnotherHasPaidFor(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	l.put("a.md", "One.")
+	l.put("b.md", "Two.")
+	l.summarize("--name", "first").want(t, 0)
+	l.out += "2"
+	got := l.summarize("--name", "second").want(t, 0).stdout
+	shows(t, got, "shared     2 of these, paid for by another run\n")
+	shows(t, got, "cost       $0.00")
+	if strings.Contains(got, "before this") {
+		t.Errorf("it tells of the other run's cost:\n%s", got)
+	}
+	if d := l.data(filepath.Join(l.dir, "a.md")); d.Entry.Note != "summarized and paid for by run first" || d.Entry.Cost == nil || *d.Entry.Cost != 0 || d.Summary == nil {
+		t.Errorf("the file says %+v", d.Entry)
+	}
+	l.put("c.md", "Three.")
+	l.out += "3"
+	l.summarize("--name", "third").want(t, 0)
+
+	rows := make(map[string]runRow)
+	for _, line := range lines(l.call("", "runs", "--json").want(t, 0).stdout) {
+		row := decode[runRow](t, line)
+		rows[row.Name] = row
+	}
+	for name, want := range map[string]struct {
+		documents, shared int
+		cost              jobs.Money
+	}{"first": {2, 0, 160_000}, "second": {2, 2, 0}, "third": {3, 2, 80_000}} {
+		row := rows[name]
+		if row.Documents != want.documents || row.Succeeded != want.documents || row.Shared != want.shared || row.Cost == nil || *row.Cost != want.cost {
+			t.Errorf("of run %s it says %+v", name, row)
+		}
+	}
+	run := decode[runReport](t, l.call("", "run", "second", "--json").want(t, 0).stdout)
+	if run.Total != 2 || run.Succeeded != 2 || run.Shared != 2 || run.Cost == nil || *run.Cost != 0 || run.InputTokens != 0 {
+		t.Errorf("run second says %+v", run)
+	}
 }
 
 func TestSummarizeFetchesAddresses(t *testing.T) {

@@ -3,10 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"slices"
+	"path/filepath"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
@@ -17,8 +19,11 @@ type runWatch struct {
 	name    string
 	session *session
 	account *account
-	// documents are what the jobs summarize.
-	documents map[jobs.ID]string
+	// names are what the jobs summarize.
+	names map[jobs.ID]string
+	// run and documents are as they were read last.
+	run       results.Run
+	documents []runDocument
 }
 
 // runReport is what --json prints of a run.
@@ -26,6 +31,10 @@ type runReport struct {
 	Run string `json:"run"`
 	// Open is how many documents have not ended.
 	Open int `json:"open"`
+	// Out is the folder with the summaries, and Report the page about them, where the
+	// command ran that began the run; "" where that is not known.
+	Out    string `json:"out,omitempty"`
+	Report string `json:"report,omitempty"`
 	totals
 }
 
@@ -40,7 +49,7 @@ func (w *runWatch) watchRun(ctx context.Context, once bool) error {
 		return usage("there is no run %s; `enqueue runs` lists them, and names those of which nothing is kept any more no longer", w.name)
 	}
 	p := &pulse{from: w.session, group: w.name, budget: runBudget(w.name), name: func(part jobs.Job) string {
-		return cmp.Or(w.documents[part.Parent], string(part.Parent))
+		return cmp.Or(w.names[part.Parent], string(part.Parent))
 	}}
 	p.onIdle = func(ctx context.Context) { f.findHeld(ctx, w.session) }
 	p.look(ctx)
@@ -52,31 +61,48 @@ func (w *runWatch) watchRun(ctx context.Context, once bool) error {
 		open = 0
 	}
 	p.look(ctx)
+	if err := w.load(ctx); err != nil {
+		return err
+	}
 	return w.tell(p.work(), open, once)
+}
+
+// load reads the run and its documents as they are now.
+func (w *runWatch) load(ctx context.Context) (err error) {
+	if w.run, err = w.session.Run(ctx, w.name); err != nil {
+		return err
+	}
+	var group []jobs.Job
+	known := make(map[jobs.ID]jobs.Job)
+	for j, err := range w.session.All(ctx, results.Filter{Kind: jobs.KindSummarize, Group: w.name, Limit: 1000}) {
+		if err != nil {
+			return err
+		}
+		group = append(group, j)
+		known[j.ID] = j
+	}
+	w.documents, err = runDocuments(ctx, w.session, w.run, group, known)
+	return err
 }
 
 // read takes the documents of the run up, and returns how many are open.
 func (w *runWatch) read(ctx context.Context, f *follower) (open int, err error) {
-	var found []jobs.Job
-	seen := make(map[string]bool)
-	for j, err := range w.session.All(ctx, results.Filter{Kind: jobs.KindSummarize, Group: w.name, Limit: 1000}) {
-		if err != nil {
-			return 0, err
-		}
-		document := cmp.Or(j.Metadata[aboutDocument], string(j.ID))
-		w.documents[j.ID] = document
-		if seen[document] {
-			continue // it was summarized again since
-		}
-		seen[document] = true
-		found = append(found, j)
+	if err := w.load(ctx); err != nil {
+		return 0, err
 	}
-	slices.Reverse(found) // the oldest first, as they were handed over
-	w.account.expect(len(found))
-	for i, j := range found {
-		m := &member{order: i, name: w.documents[j.ID]}
-		m.observe(j)
-		if j.State.Terminal() {
+	w.account.expect(len(w.documents))
+	for i, d := range w.documents {
+		if d.shared {
+			w.account.share()
+		}
+		if d.job.ID == "" {
+			w.account.fail(d.failure(i))
+			continue
+		}
+		w.names[d.job.ID] = cmp.Or(w.names[d.job.ID], d.name)
+		m := &member{order: i, name: d.name}
+		m.observe(d.job)
+		if d.job.State.Terminal() {
 			w.account.end(m)
 			continue
 		}
@@ -107,6 +133,7 @@ func (w *runWatch) follow(ctx context.Context, f *follower, p *pulse) error {
 // tell says how far the run is. What it has cost, the ledger knows.
 func (w *runWatch) tell(at *work, open int, once bool) error {
 	t := w.account.totals(time.Now(), true)
+	t.Elapsed = took(w.run, w.documents, w.session.Now()).Round(time.Millisecond).Seconds()
 	t.InputTokens, t.OutputTokens = at.spent.InputTokens, at.spent.OutputTokens
 	t.CachedTokens, t.CacheWriteTokens, t.ReasoningTokens = at.spent.CachedTokens, at.spent.CacheWriteTokens, at.spent.ReasoningTokens
 	t.spending = spending{CostUnknown: int(at.spent.Unknown), Saved: at.spent.Saved}
@@ -114,15 +141,33 @@ func (w *runWatch) tell(at *work, open int, once bool) error {
 	if at.spent.Unknown < at.spent.Responses || at.spent.Responses == 0 {
 		t.Cost = &at.spent.Cost
 	}
-	if w.json {
-		if err := w.print(runReport{Run: w.name, Open: open, totals: t}); err != nil {
-			return err
-		}
-	} else if err := writeTotals(w.stdout, t, ""); err != nil {
+	if err := w.show(t, open); err != nil {
 		return err
 	}
 	if once && open > 0 || t.clean() {
 		return nil
 	}
 	return errReported
+}
+
+// show shows what is known of the run, as the command shows it that began it.
+func (w *runWatch) show(t totals, open int) error {
+	out, page := w.run.Out, ""
+	if out != "" {
+		page = filepath.Join(out, report.HTMLName)
+	}
+	if w.json {
+		return w.print(runReport{Run: w.name, Open: open, Out: out, Report: page, totals: t})
+	}
+	more := ""
+	if out != "" {
+		more = " in " + filepath.Join(out, summarize.ManifestName)
+	}
+	if err := writeTotals(w.stdout, t, more); err != nil || out == "" {
+		return err
+	}
+	if w.run.Ended.Before(w.run.Begun) {
+		return printLine(w.stdout, "summaries go to %s; the command that writes them has not come to its end", out)
+	}
+	return printLine(w.stdout, "summaries are in %s; %s shows them all", out, page)
 }

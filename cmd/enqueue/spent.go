@@ -116,7 +116,7 @@ func (s spending) text() string {
 		b.WriteString(dollars(*s.Cost))
 	}
 	if s.EarlierCost > 0 {
-		b.WriteString("; " + dollars(s.EarlierCost) + " of that before this run")
+		b.WriteString("; " + dollars(s.EarlierCost) + " of that before this command")
 	}
 	return b.String()
 }

@@ -36,7 +36,7 @@ func TestRunsSayWhatTheyCost(t *testing.T) {
 	}
 	more := putFile(t, "more.jsonl", batchOf("one", "dear", "dearer"))
 	got = b.call("", "batch", more, "--group", "batch-in").want(t, 0).stdout
-	shows(t, got, "cost          $0.0011, and what is unknown of 2 jobs: no price for model dear, set prices.dear; $0.0011 of that before this run\n")
+	shows(t, got, "cost          $0.0011, and what is unknown of 2 jobs: no price for model dear, set prices.dear; $0.0011 of that before this command\n")
 	report := decode[batchReport](t, b.call("", "batch", more, "--group", "batch-in", "--json").want(t, 0).stdout)
 	if report.Cost == nil || *report.Cost != 1_100_000 || report.EarlierCost != 1_100_000 || report.CostUnknown != 2 || report.CachedTokens != 3000 || report.ReasoningTokens != 90 || len(report.CostWhy) != 1 {
 		t.Errorf("the report is %+v", report)

@@ -12,14 +12,14 @@ import (
 
 // summarizeAcross makes one summary over those of the given documents, unless there is
 // one, and returns how many were asked for.
-func (r *summarizeRun) summarizeAcross(ctx context.Context, found []input) (int, error) {
-	named, missing, err := r.summaries(found)
+func (r *summarizeRun) summarizeAcross(ctx context.Context, found inputs) (int, error) {
+	named, missing, err := r.summaries(found.documents)
 	if err != nil {
 		return 0, err
 	}
 	r.account.expect(1)
 	refuse := func(err error) (int, error) {
-		r.account.fail(failure{order: len(found), Name: report.AcrossDocument, Class: jobs.ClassInvalid, Message: err.Error()})
+		r.account.fail(failure{order: len(found.documents), Name: report.AcrossDocument, Class: jobs.ClassInvalid, Message: err.Error()})
 		return 0, nil
 	}
 	if len(named) == 0 {
@@ -41,11 +41,14 @@ func (r *summarizeRun) summarizeAcross(ctx context.Context, found []input) (int,
 	if err := r.connect(ctx); err != nil {
 		return 0, err
 	}
+	if err := r.beginRun(ctx, r.session, found); err != nil {
+		return 0, err
+	}
 	note := ""
 	if missing > 0 {
 		note = plural(missing, "document without a summary is not in it", "documents without a summary are not in it")
 	}
-	return 1, r.followAcross(ctx, prepared, fingerprint, len(found), note)
+	return 1, r.followAcross(ctx, prepared, fingerprint, len(found.documents), note)
 }
 
 // followAcross submits the summary over all and writes it when its job has ended.
@@ -72,6 +75,9 @@ func (r *summarizeRun) followAcross(ctx context.Context, prepared summarize.Prep
 			j, fresh, err := r.submitParent(ctx, s, report.AcrossDocument, fingerprint, prepared.Request)
 			if err == nil && !fresh {
 				j, err = r.again(ctx, s, j)
+			}
+			if err == nil {
+				err = r.addToRun(ctx, s, report.AcrossDocument, j.ID)
 			}
 			if err != nil {
 				return err

@@ -43,6 +43,10 @@ func (r *summarizeRun) outcome(
 	entry.Status, entry.Error = summarize.Status(m.state), nil // a held one is open
 	entry.Requests, entry.InputTokens, entry.OutputTokens, entry.CachedTokens, entry.ReasoningTokens = 0, 0, 0, 0, 0
 	entry.Cost = nil
+	if owner := j.PartGroup(); owner != r.job.Group {
+		r.account.share()
+		entry.Note = joinRemarks(entry.Note, "summarized and paid for by run "+owner)
+	}
 	if copyOf == nil {
 		if err := r.bill(ctx, s, f, entry, m, j); err != nil {
 			return nil, nil, err
@@ -79,7 +83,7 @@ func (r *summarizeRun) outcome(
 }
 
 // bill takes down what the requests of a job have cost. A request that was made for
-// another job before is paid for there.
+// another job before is paid for there, and so is a whole job of another run.
 func (r *summarizeRun) bill(ctx context.Context, s *session, f *follower, entry *summarize.Entry, m *member, j jobs.Job) error {
 	var usage jobs.Usage
 	var sum spent
@@ -91,7 +95,7 @@ func (r *summarizeRun) bill(ctx context.Context, s *session, f *follower, entry 
 				return err
 			}
 			aside = aside || forPerson(part.Job)
-			if part.Job.Parent != j.ID {
+			if part.Job.Parent != j.ID || j.PartGroup() != r.job.Group {
 				continue
 			}
 			entry.Requests++

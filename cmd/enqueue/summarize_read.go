@@ -29,9 +29,9 @@ type document struct {
 	heading     string
 	hash        string
 	fingerprint string
-	note        string // for readers of its summary
+	note        string             // for readers of its summary
 	prepared    summarize.Prepared // without its request
-	request     json.RawMessage // nil if it was not kept
+	request     json.RawMessage    // nil if it was not kept
 	// copyOf is the document with the same content whose job this one shares, nil for
 	// the first of them.
 	copyOf *document

@@ -39,6 +39,8 @@ type summarizeRun struct {
 	kept    atomic.Int64
 	// changed says that something is on record that was not before.
 	changed atomic.Bool
+	// begun says that the run is put down; see beginRun.
+	begun bool
 	// stuck says why the rest cannot go on, "" if it can.
 	stuck string
 	// paths are the documents by the jobs that summarize them.
@@ -128,7 +130,7 @@ func (r *summarizeRun) disconnect() error {
 
 // pass goes through all documents once.
 func (r *summarizeRun) pass(ctx context.Context, found inputs) error {
-	r.account, r.stuck = newAccount(time.Now()), ""
+	r.account, r.stuck, r.begun = newAccount(time.Now()), "", false
 	r.kept.Store(0)
 	r.changed.Store(false)
 	r.account.expect(len(found.documents) + len(found.failed))
@@ -154,19 +156,25 @@ func (r *summarizeRun) ask(ctx context.Context, found inputs) (int, error) {
 		if err := r.connect(ctx); err != nil {
 			return 0, err
 		}
+		if err := r.beginRun(ctx, r.session, found); err != nil {
+			return 0, err
+		}
 		if err := r.summarize(ctx, r.session, documents); err != nil {
 			return 0, err
 		}
 	}
 	asked := len(documents)
 	if r.across && r.stuck == "" {
-		more, err := r.summarizeAcross(ctx, found.documents)
+		more, err := r.summarizeAcross(ctx, found)
 		if err != nil {
 			return 0, err
 		}
 		asked += more
 	}
-	return asked, r.writePages()
+	if err := r.writePages(); err != nil {
+		return 0, err
+	}
+	return asked, r.endRun(ctx)
 }
 
 // summarize submits documents and writes each summary when its job ends.
@@ -240,8 +248,10 @@ func (r *summarizeRun) submit(ctx context.Context, s *session, f *follower, d *d
 	}
 	var j jobs.Job
 	err := f.patiently(ctx, func() (err error) {
-		j, err = r.find(ctx, s, d, request)
-		return err
+		if j, err = r.find(ctx, s, d, request); err != nil {
+			return err
+		}
+		return r.addToRun(ctx, s, d.Path, j.ID)
 	})
 	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Class == jobs.ClassInvalid {
 		return r.refuse(d.order, d.Path, errors.New(e.String()))

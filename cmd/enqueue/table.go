@@ -33,9 +33,12 @@ func writeTotals(w io.Writer, t totals, more string) error {
 	row("held", t.Held, false)
 	row("unchanged", t.Skipped, false)
 	row("not finished", t.Total-t.done(), false)
+	if t.Shared > 0 {
+		_, _ = fmt.Fprintf(columns, "shared\t%s of these, paid for by another run\n", formatCount(int64(t.Shared)))
+	}
 	earlier := ""
 	if t.EarlierInputTokens+t.EarlierOutputTokens > 0 {
-		earlier = fmt.Sprintf("; %s in, %s out of that before this run", formatCount(t.EarlierInputTokens), formatCount(t.EarlierOutputTokens))
+		earlier = fmt.Sprintf("; %s in, %s out of that before this command", formatCount(t.EarlierInputTokens), formatCount(t.EarlierOutputTokens))
 	}
 	used := jobs.Usage{
 		InputTokens: t.InputTokens, CachedTokens: t.CachedTokens, CacheWriteTokens: t.CacheWriteTokens,
