@@ -94,7 +94,7 @@ func (c *Client) whyPlanning(ctx context.Context, j jobs.Job, now time.Time) (st
 		return "", err
 	}
 	if done.Open > 0 {
-		return fmt.Sprintf("%d of its %d parts, in phase %d", done.Open, done.All, done.Phase), nil
+		return c.whyParts(ctx, j, done)
 	}
 	workers, err := c.store.Workers(ctx)
 	switch {
@@ -106,4 +106,46 @@ func (c *Client) whyPlanning(ctx context.Context, j jobs.Job, now time.Time) (st
 		return fmt.Sprintf("a worker that plans jobs of kind %s: none of the %d alive does", j.Kind, len(workers)), nil
 	}
 	return "its planner, which says what is needed next", nil
+}
+
+// whyParts says that a job waits for what it has asked, and where nothing of that is under
+// way, what keeps the first of it.
+func (c *Client) whyParts(ctx context.Context, j jobs.Job, done PartsDone) (string, error) {
+	const most = 32 // that are looked at
+	why := "the answer to its request"
+	switch {
+	case done.Open > 1:
+		why = fmt.Sprintf("the answers to %d of its %d requests so far", done.Open, done.All)
+	case done.All > 1:
+		why = fmt.Sprintf("the answer to 1 of its %d requests so far", done.All)
+	}
+	open, err := c.store.OpenParts(ctx, j.ID)
+	if err != nil {
+		return "", err
+	}
+	found, err := c.store.Jobs(ctx, open[:min(most, len(open))])
+	if err != nil {
+		return "", err
+	}
+	var first jobs.Job
+	for _, part := range found {
+		switch {
+		case part.ID == "", part.State.Terminal():
+		case part.State != jobs.StateWaiting:
+			return why, nil
+		case first.ID == "":
+			first = part
+		}
+	}
+	if first.ID == "" {
+		return why, nil
+	}
+	reason, err := c.Why(ctx, first)
+	if err != nil {
+		return "", err
+	}
+	if done.Open > 1 {
+		return why + "; the first of them waits for " + reason, nil
+	}
+	return why + ", which waits for " + reason, nil
 }

@@ -113,7 +113,7 @@ func TestDevCanBeStopped(t *testing.T) {
 			environ: append(quick(), "LONGHAUL_SIMULATOR_RUNNING=1h"),
 		})
 	}()
-	until(t, "a job with a request under way", func() bool { return strings.Contains(stderr.String(), "waits for 1 of its 1 parts") })
+	until(t, "a job with a request under way", func() bool { return strings.Contains(stderr.String(), "waits for the answer to its request") })
 	interrupt(errInterrupt)
 	outcome{<-stopped, stdout.String(), stderr.String()}.want(t, 1).says(t, "stopped: interrupt signal received", "nothing goes on")
 

@@ -75,7 +75,7 @@ func TestGetShowsParts(t *testing.T) {
 	b.partEnds(j.ID, ids[1], jobs.CreateFailed{Attempt: 1, Failure: jobs.Failure{Class: jobs.ClassInvalid, Message: "too long"}})
 	out := b.call("", "get", string(j.ID)).want(t, 0).stdout
 	for _, text := range []string{
-		"1 of its 4 parts, in phase 1", "summarize", "1,000,000 in, 1,000 out", "$2.008",
+		"the answer to 1 of its 4 requests so far, which waits for a worker: none is alive", "summarize", "1,000,000 in, 1,000 out", "$2.008",
 		"parts: 4 parts, 1 open, in phase 1, 1 there already for other jobs", "phase 1: 1 waiting, 2 succeeded, 1 failed",
 		"part 2 of 4", "invalid: too long",
 	} {

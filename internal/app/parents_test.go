@@ -168,7 +168,7 @@ func TestCancelledParent(t *testing.T) {
 		return n
 	}
 	eventually(t, "the parts run", func() bool { return running(first) == 4 && running(second) == 1 })
-	if why, err := w.client.Why(t.Context(), w.load(first)); err != nil || why != "4 of its 4 parts, in phase 1" {
+	if why, err := w.client.Why(t.Context(), w.load(first)); err != nil || why != "the answers to 4 of its 4 requests so far" {
 		t.Errorf("waits for %q, %v", why, err)
 	}
 	if _, err := w.client.Cancel(t.Context(), first); err != nil {
