@@ -68,7 +68,7 @@ func (r *summarizeRun) followAcross(ctx context.Context, prepared summarize.Prep
 		}
 		entry.Output = report.AcrossName
 		r.changed.Store(true)
-		return failed, r.save(report.Document{Entry: entry, Summary: summary})
+		return failed, r.save(report.Document{Entry: entry, Summary: summary, Question: r.options.Question})
 	}
 	return r.following(ctx, "across", f, pulse, func(ctx context.Context) error {
 		return f.patiently(ctx, func() error {

@@ -62,7 +62,7 @@ func (r *summarizeRun) onRecord(entry summarize.Entry) (report.Document, error) 
 		return d, err
 	}
 	read, err := report.Read(raw, entry.Document)
-	d.Summary = read.Summary
+	d.Summary, d.Question = read.Summary, read.Question
 	return d, err
 }
 

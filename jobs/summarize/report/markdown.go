@@ -7,14 +7,17 @@ import (
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 )
 
-// Markdown returns the Markdown file of a document: its title, a note if there is one,
-// the summary, what it rests on, and a line that says where all this comes from.
+// Markdown returns the Markdown file of a document: its title, the question that was asked, a
+// note if there is one, the summary, what it rests on, and a line that says where all this comes from.
 func Markdown(d Document) []byte {
 	var b bytes.Buffer
 	if d.Entry.Output == AcrossName {
 		b.WriteString(acrossMark + "\n")
 	}
 	b.WriteString("# " + summarize.EscapeMarkdown(title(d)) + "\n\n")
+	if asked := line(d.Question, 20_000); asked != "" {
+		b.WriteString("> **Question:** " + summarize.EscapeMarkdown(asked) + "\n\n")
+	}
 	if e := d.Entry.Error; e != nil {
 		b.WriteString("> **No complete summary:** " + summarize.EscapeMarkdown(line(e.Message, 1000)) + "\n\n")
 	}

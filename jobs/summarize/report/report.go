@@ -39,6 +39,8 @@ type Document struct {
 	Entry summarize.Entry
 	// Summary is nil if there is none. One that failed may have a partial one.
 	Summary *summarize.Summary
+	// Question is what was asked, "" for a summary.
+	Question string
 }
 
 // Documents are those of a run, in the order in which they are shown. An error ends
@@ -69,6 +71,7 @@ type documentFile struct {
 	Status      summarize.Status      `json:"status"`
 	Note        string                `json:"note,omitempty"`
 	Error       *summarize.EntryError `json:"error,omitempty"`
+	Question    string                `json:"question,omitempty"`
 	Summary     *summarize.Summary    `json:"summary"`
 	Model       string                `json:"model"`
 	JobID       string                `json:"job_id"`
@@ -90,7 +93,7 @@ type usage struct {
 func JSON(d Document) ([]byte, error) {
 	e := d.Entry
 	raw, err := json.MarshalIndent(documentFile{
-		Document: e.Document, Name: e.Name, Fingerprint: e.Fingerprint, Status: e.Status, Note: e.Note, Error: e.Error, Summary: d.Summary,
+		Document: e.Document, Name: e.Name, Fingerprint: e.Fingerprint, Status: e.Status, Note: e.Note, Error: e.Error, Question: d.Question, Summary: d.Summary,
 		Model: e.Model, JobID: e.JobID,
 		Usage: usage{
 			Requests: e.Requests, InputTokens: e.InputTokens, CachedTokens: e.CachedTokens,
@@ -113,7 +116,7 @@ func Read(raw []byte, document string) (Document, error) {
 	if f.Document != document {
 		return Document{}, errors.New("this is the summary of another document, not of " + document)
 	}
-	return Document{Summary: f.Summary, Entry: summarize.Entry{
+	return Document{Summary: f.Summary, Question: f.Question, Entry: summarize.Entry{
 		Document: f.Document, Name: f.Name, Fingerprint: f.Fingerprint, Status: f.Status, Note: f.Note, Error: f.Error,
 		Model: f.Model, JobID: f.JobID, Requests: f.Usage.Requests, InputTokens: f.Usage.InputTokens, CachedTokens: f.Usage.CachedTokens,
 		OutputTokens: f.Usage.OutputTokens, ReasoningTokens: f.Usage.ReasoningTokens, Cost: f.Cost, FinishedAt: f.FinishedAt,

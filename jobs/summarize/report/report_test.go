@@ -59,6 +59,22 @@ Summary of ` + "`contracts/lease.pdf` · model `gpt-4.1` · job `j_1`" + ` · 12
 	}
 }
 
+func TestMarkdownShowsTheQuestion(t *testing.T) {
+	t.Parallel()
+	d := lease()
+	d.Question = "Who\npays <b>rent</b>?"
+	if got := string(report.Markdown(d)); !strings.HasPrefix(got, "# Lease of Pier 9\n\n> **Question:** Who pays \\<b\\>rent\\</b\\>?\n\nThe pier is let") {
+		t.Errorf("the file begins with\n%.300s", got)
+	}
+	raw, err := report.JSON(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read, err := report.Read(raw, d.Entry.Document); err != nil || read.Question != d.Question {
+		t.Errorf("the question is read as %q, %v", read.Question, err)
+	}
+}
+
 func TestMarkdownOfAPartialSummarySaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	d := lease()
