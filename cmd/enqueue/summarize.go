@@ -173,6 +173,8 @@ func (f *summarizeFlags) complete(options *summarize.Options) error {
 		return usage("--watch and --dry-run exclude each other")
 	case f.maxPages < 0:
 		return usage("--max-pages: %d is negative; leave it out for all pages", f.maxPages)
+	case options.Question != "" && f.preset != "":
+		return usage("--ask and --preset exclude each other: a question takes the place of a summary; leave out --preset, and say with --instructions what matters")
 	case f.prompt != "" && options.Instructions != "":
 		return usage("--prompt and --instructions say the same; keep one")
 	}

@@ -76,6 +76,9 @@ func (r *summarizeRun) forecast(ctx context.Context, args []string) (err error) 
 	case len(found.documents) == 0:
 		return nothingSelected(found)
 	}
+	if err := r.checkPatterns(found); err != nil {
+		return err
+	}
 	if r.folder, err = summarize.ReadFolder(r.out); err != nil {
 		return err
 	}

@@ -212,6 +212,8 @@ func TestSummarizeReadsItsOptionsFromFiles(t *testing.T) {
 		{"--length", "endless", "length"},
 		{"--max-pages", "-1", "--max-pages"},
 		{"--as-file", "[", "--as-file"},
+		{"--as-file", "*.pdff", "--as-file *.pdff: no document matches; without a slash"},
+		{"--preset=legal", "--ask=Who pays?", "--ask and --preset exclude each other"},
 		{"--chunk-tokens", "5", "chunk tokens"},
 	} {
 		l.summarize(test[0], test[1]).want(t, 2).says(t, test[2])

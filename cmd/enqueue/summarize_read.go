@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,6 +137,25 @@ func matches(pattern, document string) (bool, error) {
 		document = path.Base(document)
 	}
 	return path.Match(pattern, document)
+}
+
+// checkPatterns says which --as-file means no document: it is a slip that nothing else
+// would show.
+func (r *summarizeRun) checkPatterns(found inputs) error {
+	if len(found.documents) == 0 {
+		return nil
+	}
+	for _, pattern := range r.asFile {
+		used := slices.ContainsFunc(found.documents, func(in input) bool {
+			yes, err := matches(pattern, in.Path)
+			return err == nil && yes
+		})
+		if !used {
+			return usage("--as-file %s: no document matches; without a slash a pattern is one for names, such as '*.pdf', with one for whole paths, such as '%s'",
+				pattern, path.Join(path.Dir(found.documents[0].Path), "*.pdf"))
+		}
+	}
+	return nil
 }
 
 // refuse counts a document that cannot be summarized, and puts that on record

@@ -81,6 +81,12 @@ func (r *summarizeRun) run(ctx context.Context, args []string) (err error) {
 	case len(found.documents) == 0 && !r.watching:
 		return nothingSelected(found)
 	}
+	if err := r.checkPatterns(found); err != nil {
+		if !r.watching {
+			return err
+		}
+		r.console.say("%s", err) // there may be one that comes
+	}
 	if r.folder, err = summarize.OpenFolder(r.out); err != nil {
 		return err
 	}
