@@ -27,6 +27,7 @@ type account struct {
 	before   jobs.Money // what of that the members before have cost
 	unknown  reasons
 	failures []failure
+	seen     int // how many of them a display has dealt with
 	// late counts members that ended after the run began, for its rate.
 	late int
 }
@@ -42,6 +43,7 @@ type failure struct {
 	Class   jobs.Class `json:"class,omitempty"`
 	Code    string     `json:"code,omitempty"`
 	Message string     `json:"message"`
+	told    bool       // while the run went on
 }
 
 func newAccount(now time.Time) *account {
@@ -108,11 +110,24 @@ func (a *account) end(m *member) {
 	}
 }
 
-// failuresFrom returns the failures that were counted after the first n.
-func (a *account) failuresFrom(n int) []failure {
+// untold returns the failures that were counted since it was called last. The first of
+// them, at most some, will be told now; the end tells of the others.
+func (a *account) untold(most int) []failure {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.Clone(a.failures[min(n, len(a.failures)):])
+	fresh := a.failures[min(a.seen, len(a.failures)):]
+	a.seen = len(a.failures)
+	for i := range fresh[:min(most, len(fresh))] {
+		fresh[i].told = true
+	}
+	return slices.Clone(fresh)
+}
+
+// allFailures are those so far.
+func (a *account) allFailures() []failure {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.failures)
 }
 
 // lose counts a member as failed that was counted by its job, and whose answer is

@@ -48,6 +48,21 @@ func (c *console) display(above io.Writer) {
 	c.above = above
 }
 
+// shows reports whether a stream is the one that the console is, as on a terminal.
+func (c *console) shows(stream any) bool {
+	ours, ok := c.out.(*os.File)
+	other, also := stream.(*os.File)
+	if !ok || !also {
+		return false
+	}
+	a, err := ours.Stat()
+	if err != nil {
+		return false
+	}
+	b, err := other.Stat()
+	return err == nil && os.SameFile(a, b)
+}
+
 // terminal reports whether somebody watches.
 func (c *console) terminal() bool { return isTerminal(c.out) }
 

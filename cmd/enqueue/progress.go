@@ -40,9 +40,8 @@ type progress struct {
 	every    time.Duration
 
 	// pulse, if not nil, knows what the run is at, and failures are then told as they
-	// come, of which told is how many were.
+	// come.
 	pulse *pulse
-	told  int
 	say   func(format string, args ...any)
 
 	quit, gone chan struct{}
@@ -84,8 +83,7 @@ func (p *progress) tell() {
 	if p.pulse == nil {
 		return
 	}
-	fresh := p.account.failuresFrom(p.told)
-	p.told += len(fresh)
+	fresh := p.account.untold(most)
 	for i, f := range fresh {
 		if i == most {
 			p.say("and %s, which the end tells of", plural(len(fresh)-i, "more failure", "more failures"))

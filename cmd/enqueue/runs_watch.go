@@ -113,8 +113,8 @@ func (w *runWatch) read(ctx context.Context, f *follower) (open int, err error) 
 }
 
 func (w *runWatch) follow(ctx context.Context, f *follower, p *pulse) error {
+	w.account.untold(0) // the end tells of earlier ones
 	shown := w.showProgress(ctx, w.name, w.account, f, p)
-	shown.told = len(w.account.failuresFrom(0)) // the end tells of earlier ones
 	defer shown.stop()
 	beating, cancel := context.WithCancel(ctx)
 	beats := make(chan struct{})
@@ -163,7 +163,7 @@ func (w *runWatch) show(t totals, open int) error {
 	if out != "" {
 		more = " in " + filepath.Join(out, summarize.ManifestName)
 	}
-	if err := writeTotals(w.stdout, t, more); err != nil || out == "" {
+	if err := w.writeEnd(t, more); err != nil || out == "" {
 		return err
 	}
 	if w.run.Ended.Before(w.run.Begun) {

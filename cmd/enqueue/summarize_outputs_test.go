@@ -239,3 +239,42 @@ func TestSummarizeBudgetHoldsAtOnce(t *testing.T) {
 		t.Errorf("%d requests were sent, and it says\n%s%s", n, got.stdout, got.stderr)
 	}
 }
+
+// A reason is told as it comes, and not again at the end where both are read as one, such
+// as on a terminal; what only the end goes to has all of them. A second phase of the run
+// tells nothing of the first.
+func TestSummarizeTellsAReasonOnce(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	l.put("good.md", "Good.")
+	l.put("bad.md", "Please refuse")
+	l.put("empty.md", " ")
+	reasons := []string{"the input is refused", "the document holds no text"}
+	count := func(what, text string, want int) {
+		t.Helper()
+		for _, reason := range reasons {
+			if n := strings.Count(text, reason); n != want {
+				t.Errorf("%s tells %d times that %s, want %d:\n%s", what, n, reason, want, text)
+			}
+		}
+	}
+	got := l.summarize("--across").want(t, 1)
+	count("stderr", got.stderr, 1)
+	count("stdout", got.stdout, 1)
+
+	both, err := os.Create(filepath.Join(t.TempDir(), "both"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = both.Close() }()
+	code := run(t.Context(), []string{"summarize", l.dir, "--out", l.out}, system{
+		stdin: strings.NewReader(""), stdout: both, stderr: both, environ: append([]string{"LONGHAUL_LOG_LEVEL=error"}, l.env...),
+	})
+	text := readText(t, both.Name())
+	count("a terminal", text, 1)
+	shows(t, text, "failed     2\n")
+	if code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+}

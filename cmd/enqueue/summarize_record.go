@@ -33,7 +33,7 @@ func (r *summarizeRun) beginRun(ctx context.Context, s *session, found inputs) e
 // unread are the documents so far that have no job, with the reason.
 func (r *summarizeRun) unread() map[string]results.RunDocument {
 	documents := make(map[string]results.RunDocument)
-	for _, f := range r.account.failuresFrom(0) {
+	for _, f := range r.account.allFailures() {
 		if f.JobID == "" {
 			documents[f.Name] = results.RunDocument{Class: f.Class, Message: f.Message}
 		}

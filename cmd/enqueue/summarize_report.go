@@ -28,7 +28,7 @@ func (r *summarizeRun) report(idle bool) error {
 			return err
 		}
 	} else {
-		if err := writeTotals(r.stdout, t, " in "+filepath.Join(r.out, summarize.ManifestName)); err != nil {
+		if err := r.writeEnd(t, " in "+filepath.Join(r.out, summarize.ManifestName)); err != nil {
 			return err
 		}
 		if r.stuck != "" {

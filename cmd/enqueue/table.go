@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,6 +15,15 @@ import (
 // maxShownFailures bounds the failures in a summary for people; files and
 // --json have them all.
 const maxShownFailures = 20
+
+// writeEnd writes the table at the end of a run whose failures were told as they came:
+// who has read them there does not read them again.
+func (c *cli) writeEnd(t totals, more string) error {
+	if c.console.shows(c.stdout) {
+		t.Failures = slices.DeleteFunc(slices.Clone(t.Failures), func(f failure) bool { return f.told })
+	}
+	return writeTotals(c.stdout, t, more)
+}
 
 // writeTotals writes the table at the end of a run. more says where the failures
 // that are not shown can be found.
