@@ -60,6 +60,33 @@ func (r *summarizeRun) mentionBudget(ctx context.Context, s *session, name strin
 	return nil
 }
 
+// dropBudget takes the budget of a run back that is done: nothing that it bounds is left.
+// What the run has spent counts again when a later command sets one.
+func (r *summarizeRun) dropBudget(ctx context.Context) error {
+	if r.session == nil || r.stuck != "" {
+		return nil
+	}
+	name := runBudget(r.job.Group)
+	return r.patiently(ctx, func() error {
+		budgets, err := r.session.Budgets(ctx, nil)
+		if err != nil {
+			return err
+		}
+		ours := slices.ContainsFunc(budgets, func(b client.Budget) bool {
+			return b.Name == name && b.Set && b.Group == r.job.Group && b.Per == results.PerTotal
+		})
+		if !ours {
+			return nil
+		}
+		counts, err := r.session.KindCounts(ctx, r.job.Group, jobs.KindSummarize)
+		if err != nil || counts.Total() > counts.Ended() {
+			return err
+		}
+		_, err = r.session.UnsetBudget(ctx, name)
+		return err
+	})
+}
+
 // nameOf is the document that a request is for.
 func (r *summarizeRun) nameOf(part jobs.Job) string {
 	if path, ok := r.paths.Load(part.Parent); ok {

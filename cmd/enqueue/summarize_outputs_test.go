@@ -278,3 +278,35 @@ func TestSummarizeTellsAReasonOnce(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 }
+
+// A run that has spent its budget says so and ends; a higher one goes on, and goes itself
+// when the run is done. What earlier commands have spent counts all the same.
+func TestSummarizeEndsOnASpentBudget(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	path := l.put("a.md", "One.")
+	budgets := func() string { t.Helper(); return l.call("", "budgets").want(t, 0).stdout }
+	spent := func(got outcome) {
+		t.Helper()
+		if stdout := got.want(t, 1).stdout; !strings.Contains(stdout, "not finished  1\n") || !strings.Contains(stdout, "stopped: the budget of $0.0") ||
+			!strings.Contains(stdout, "1 request waits for it. The same command with a higher --budget goes on\n") {
+			t.Errorf("it says\n%s", stdout)
+		}
+		shows(t, budgets(), "run-poor*")
+	}
+	spent(l.summarize("--name", "poor", "--budget", "0.01"))
+	spent(l.summarize("--name", "poor").says(t, "the run has a budget of $0.0100; enqueue budgets unset run-poor takes it back"))
+	if row := decode[runRow](t, l.call("", "runs", "--json").want(t, 0).stdout); row.Documents != 1 || row.Open != 1 {
+		t.Errorf("the run is listed as %+v", row)
+	}
+	shows(t, l.call("", "run", "poor", "--once").want(t, 0).stdout, "the command that writes them has not come to its end")
+
+	l.summarize("--name", "poor", "--budget", "5").want(t, 0)
+	if l.summary(path) == "" || strings.Contains(budgets(), "run-poor") {
+		t.Errorf("with a higher one the summary is %q, and there are these budgets:\n%s", l.summary(path), budgets())
+	}
+	l.put("b.md", "Two.")
+	spent(l.summarize("--name", "poor", "--budget", "0.0343"))
+	l.summarize("--name", "poor", "--budget", "5").want(t, 0)
+}

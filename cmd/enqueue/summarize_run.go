@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -104,10 +105,19 @@ func (r *summarizeRun) run(ctx context.Context, args []string) (err error) {
 	defer func() { err = errors.Join(err, r.disconnect()) }()
 	err = r.pass(ctx, found)
 	if r.watching {
-		return r.keepWatching(ctx, args, found, err)
+		err = r.keepWatching(ctx, args, found, err)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endingPatience)
+		defer cancel()
+		ctx = ending
+	}
+	if err == nil || errors.Is(err, errReported) {
+		err = cmp.Or(r.dropBudget(ctx), err)
 	}
 	return err
 }
+
+// endingPatience is how long a command that was interrupted still talks to Redis.
+const endingPatience = 5 * time.Second
 
 // groupOf names the group of the jobs that write into a folder.
 func groupOf(out string) (string, error) {
