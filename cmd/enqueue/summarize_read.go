@@ -121,8 +121,12 @@ func (r *summarizeRun) prepare(ctx context.Context, order int, in input) (*docum
 // remarkOn says what readers of a summary should know of what was read.
 func remarkOn(doc summarize.Document) string {
 	var remarks []string
-	if n := doc.Omitted.Count; n > 0 {
-		remarks = append(remarks, fmt.Sprintf("the last %s were not read (--max-pages)", plural(n, strings.ToLower(doc.Omitted.Unit), strings.ToLower(doc.Omitted.Unit)+"s")))
+	unit := strings.ToLower(doc.Omitted.Unit)
+	switch n := doc.Omitted.Count; {
+	case n == 1:
+		remarks = append(remarks, "the last "+unit+" was not read (--max-pages)")
+	case n > 1:
+		remarks = append(remarks, fmt.Sprintf("the last %s %ss were not read (--max-pages)", formatCount(int64(n)), unit))
 	}
 	if doc.Pictures > 0 {
 		remarks = append(remarks, plural(doc.Pictures, "page has only a picture, which was not read", "pages have only pictures, which were not read"))

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+
+	"github.com/longhaul-jobs/longhaul/internal/pdftest"
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// asked keeps what the provider was asked, by how often.
+type asked struct {
+	mu     sync.Mutex
+	bodies map[string]int
+}
+
+func (a *asked) reads(request jobs.Request, attempt int) jobs.Event {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.bodies == nil {
+		a.bodies = make(map[string]int)
+	}
+	a.bodies[contentOf(request)]++
+	return reads(request, attempt)
+}
+
+// contentOf is a request without what tells one attempt from another.
+func contentOf(request jobs.Request) string {
+	var body map[string]json.RawMessage
+	if err := json.Unmarshal(request.Raw, &body); err != nil {
+		panic(err)
+	}
+	delete(body, "metadata")
+	raw, err := json.Marshal(body)
+	if err != nil {
+		panic(err)
+	}
+	return string(raw)
+}
+
+// with returns the requests that have a text.
+func (a *asked) with(text string) (found []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for body := range a.bodies {
+		if strings.Contains(body, text) {
+			found = append(found, body)
+		}
+	}
+	return found
+}
+
+// begin starts the command and returns what it prints, and what ends it with an interrupt.
+func (l *library) begin(args ...string) (stdout, stderr *testlog.Buffer, interrupt func() outcome) {
+	l.t.Helper()
+	ctx, cancel := context.WithCancelCause(l.t.Context())
+	stdout, stderr = new(testlog.Buffer), new(testlog.Buffer)
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, append([]string{"summarize", l.dir, "--out", l.out}, args...), system{
+			stdin: strings.NewReader(""), stdout: stdout, stderr: stderr, environ: append([]string{"LONGHAUL_LOG_LEVEL=error"}, l.env...),
+		})
+	}()
+	return stdout, stderr, func() outcome {
+		cancel(errInterrupt)
+		return outcome{<-code, stdout.String(), stderr.String()}
+	}
+}
+
+// A document that comes while the folder is watched is summarized, and so is one that
+// changes, and one that fails does not end it. An interrupt does, cleanly.
+func TestSummarizeWatches(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	first := l.put("a.md", "One.")
+	stdout, stderr, interrupt := l.begin("--watch", "--name", "watched", "--budget", "5")
+	until(t, "the first summary", func() bool { return strings.Contains(stderr.String(), "watching 1 path") && l.summary(first) != "" })
+	second := l.put("b.md", "Two.")
+	until(t, "the summary of a new document", func() bool { return l.summary(second) != "" })
+	l.put("a.md", "Please repeat what is new")
+	until(t, "the summary of a changed document", func() bool { return strings.Contains(l.summary(first), "repeat what is new") })
+	shows(t, l.call("", "budgets").want(t, 0).stdout, "run-watched*")
+	l.put("c.md", "Please refuse")
+	until(t, "a failure", func() bool { return strings.HasPrefix(l.statuses()["c.md"], "failed") })
+	fourth := l.put("d.md", "Four.")
+	until(t, "the summary of one more", func() bool { return l.summary(fourth) != "" })
+	until(t, "the end of the fifth pass", func() bool { return strings.Count(stdout.String(), "shows them all\n") == 5 })
+	if row := decode[runRow](t, l.call("", "runs", "--json").want(t, 0).stdout); row.Documents != 4 || row.Succeeded != 3 || row.Failed != 1 {
+		t.Errorf("the run is listed as %+v", row)
+	}
+	if got := interrupt().want(t, 0).says(t, "stopped watching"); strings.Contains(got.stderr, "takes it up again") {
+		t.Errorf("it says\n%s", got.stderr)
+	}
+	if strings.Contains(l.call("", "budgets").want(t, 0).stdout, "run-watched") {
+		t.Error("its budget is still there")
+	}
+	l.put("e.md", "Five.") // the folder is free again
+	l.summarize("--only-new").want(t, 0)
+}
+
+// A document goes as the file that it is where a pattern says so, and a scanned PDF by
+// itself; of others only so many pages are read as are wanted.
+func TestSummarizeReadsAsItIsTold(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	var a asked
+	l.employ(a.reads)
+	l.put("plain.md", "Plain text.")
+	l.put("tables/one.csv", "town,year\nNordhafen,1901\n")
+	pdf := func(pages ...pdftest.Page) string {
+		return string(pdftest.Document{Title: "A PDF", Pages: pages}.Bytes())
+	}
+	long := l.put("long.pdf", pdf(pdftest.Page{Lines: []string{"The first page."}}, pdftest.Page{Lines: []string{"The second page."}}, pdftest.Page{Lines: []string{"The third page."}}))
+	scan := l.put("scan.pdf", pdf(pdftest.Page{Picture: true}))
+	l.summarize("--as-file", "*.csv", "--max-pages", "2").want(t, 0)
+	if n := len(a.with("data:text/csv;base64,")); n != 1 {
+		t.Errorf("%d requests have the table as a file, want 1", n)
+	}
+	if n := len(a.with("data:application/pdf;base64,")); n != 1 {
+		t.Errorf("%d requests have a PDF as a file, want that for the scanned one", n)
+	}
+	if n := len(a.with("Plain text.")); n != 1 {
+		t.Errorf("%d requests have the text, want 1", n)
+	}
+	if read, left := len(a.with("The second page.")), len(a.with("The third page.")); read != 1 || left != 0 {
+		t.Errorf("%d requests have the second page and %d the third, want one and none", read, left)
+	}
+	if note := l.data(long).Entry.Note; note != "the last page was not read (--max-pages)" {
+		t.Errorf("the note is %q", note)
+	}
+	if d := l.data(scan); !d.Summary.Coverage.File || d.Summary.Coverage.Sections != 1 {
+		t.Errorf("the scanned one was read as %+v", d.Summary.Coverage)
+	}
+	l.summarize("--as-file", "long.pdf", "--max-pages", "2").want(t, 1)
+	if status := l.statuses()["long.pdf"]; !strings.Contains(status, "which cannot be cut to 2; split it") {
+		t.Errorf("of a file that is to be cut the manifest says %q", status)
+	}
+}
+
+// Objects of a bucket are documents, below the prefix that is named.
+func TestSummarizeReadsBuckets(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	backend := s3mem.New()
+	if err := backend.CreateBucket("archive"); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(gofakes3.New(backend).Server())
+	t.Cleanup(server.Close)
+	for key, text := range map[string]string{
+		"minutes/may.md": "# May\n\nWe met.", "minutes/deep/june.txt": "We met again.", "minutes/logo.png": "no document", "other.md": "Not asked for.",
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, server.URL+"/archive/"+key, strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := response.Body.Close(); err != nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("put %s: status %d, %v", key, response.StatusCode, err)
+		}
+	}
+	l.env = append(l.env, "LONGHAUL_BLOBS_ACCESS_KEY=key", "LONGHAUL_BLOBS_SECRET_KEY=secret")
+	address := "s3://archive/minutes?region=eu-central-1&endpoint=" + url.QueryEscape(server.URL)
+	got := l.call("", "summarize", address, "--out", l.out).want(t, 0).says(t, "passed over s3://archive/minutes/logo.png")
+	shows(t, got.stdout, "succeeded  2\n")
+	if s := l.summary("s3://archive/minutes/may.md"); !strings.HasPrefix(s, "# May\n") {
+		t.Errorf("the summary is %q", s)
+	}
+	if _, found := l.statuses()["other.md"]; found {
+		t.Error("an object outside of the prefix was read")
+	}
+	l.call("", "summarize", address, "--out", l.out, "--watch").want(t, 2).says(t, "--watch: name a local file or folder")
+	l.call("", "summarize", strings.Replace(address, "minutes", "nothing", 1), "--out", l.out).want(t, 2).says(t, "there is no object below this prefix")
+}
+
+// A run that is interrupted in the middle of a long document goes on where it was: no
+// request is sent twice, whoever takes it up.
+func TestSummarizeGoesOnInTheMiddle(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	var a asked
+	gate, count := make(chan struct{}), 0
+	l.employ(func(request jobs.Request, attempt int) jobs.Event {
+		if count++; count > 2 { // the provider answers one at a time
+			<-gate
+		}
+		return a.reads(request, attempt)
+	})
+	var text strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&text, "# Chapter %d\n\n%s\n\n", i, strings.Repeat(fmt.Sprintf("It says something of its own in %d. ", i), 10))
+	}
+	path := l.put("long.md", text.String())
+	args := []string{"--chunk-tokens", "3000", "--name", "middle"}
+	_, stderr, interrupt := l.begin(args...)
+	until(t, "two answers", func() bool { return len(a.with("")) == 2 })
+	interrupt().want(t, 1).says(t, "stopped: interrupt signal received", "the same command takes it up again")
+	if strings.Contains(stderr.String(), "panic") || l.summary(path) != "" {
+		t.Errorf("it left %q and says\n%s", l.summary(path), stderr)
+	}
+	close(gate)
+	l.summarize(args...).want(t, 0)
+	d := l.data(path)
+	if d.Summary.Coverage.Parts < 5 || d.Entry.Requests <= d.Summary.Coverage.Parts || len(a.with("")) != d.Entry.Requests {
+		t.Errorf("%d requests were made for %d, of which %+v read the document", len(a.with("")), d.Entry.Requests, d.Summary.Coverage)
+	}
+	for body, n := range a.bodies {
+		if n != 1 {
+			t.Errorf("%d times asked: %.200s", n, body)
+		}
+	}
+	if _, err := os.Stat(l.out); err != nil {
+		t.Error(err)
+	}
+}
