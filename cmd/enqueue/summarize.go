@@ -18,13 +18,19 @@ import (
 
 // summarizeFlags say what to do with documents beside summarizing them.
 type summarizeFlags struct {
-	out, budget, prompt, schema, preset string
-	asFile                              []string
-	maxPages                            int
-	across, flex, batch, dryRun         bool
-	force, overwrite, allowPrivate      bool
-	retryFailed, onlyNew, watching      bool
+	out, budget, prompt, schema, preset, scanned string
+	asFile                                       []string
+	maxPages                                     int
+	across, flex, batch, dryRun                  bool
+	force, overwrite, allowPrivate               bool
+	retryFailed, onlyNew, watching               bool
 }
+
+// What becomes of a PDF of which nothing but pictures can be read.
+const (
+	scannedSend = "send"
+	scannedFail = "fail"
+)
 
 func (c *cli) summarizeCommand() *cobra.Command {
 	var (
@@ -138,6 +144,7 @@ func (f *summarizeFlags) register(flags *pflag.FlagSet, options *summarize.Optio
 	flags.BoolVar(&f.batch, "batch", false, "use OpenAI's Batch API: half the price, up to a day for each level of a document")
 	flags.IntVar(&f.maxPages, "max-pages", 0, "read only so many pages, slides, sheets or parts of each document, and say so")
 	flags.StringArrayVar(&f.asFile, "as-file", nil, "give documents that match this pattern to the model as the files that they are; may be repeated")
+	flags.StringVar(&f.scanned, "scanned", scannedSend, "what becomes of scanned PDFs: send (to the model, as the files that they are) or fail")
 	flags.IntVar(&options.ChunkTokens, "chunk-tokens", 0, fmt.Sprintf("most tokens of a document in one request (default %d)", summarize.DefaultChunkTokens))
 	flags.IntVar(&options.MaxOutputTokens, "max-output-tokens", 0, "bound on each answer, reasoning included")
 	flags.IntVar(&options.ContextTokens, "context-tokens", 0, "size of the model's context, where it is not known")
@@ -175,6 +182,8 @@ func (f *summarizeFlags) complete(options *summarize.Options) error {
 		return usage("--max-pages: %d is negative; leave it out for all pages", f.maxPages)
 	case options.Question != "" && f.preset != "":
 		return usage("--ask and --preset exclude each other: a question takes the place of a summary; leave out --preset, and say with --instructions what matters")
+	case f.scanned != scannedSend && f.scanned != scannedFail:
+		return usage("--scanned: %q is neither send, to the model as the file that it is, nor fail", f.scanned)
 	case f.prompt != "" && options.Instructions != "":
 		return usage("--prompt and --instructions say the same; keep one")
 	}

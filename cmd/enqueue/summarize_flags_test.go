@@ -150,6 +150,33 @@ func TestSummarizeReadsAsItIsTold(t *testing.T) {
 	}
 }
 
+// With --scanned fail no picture of a page leaves the machine, but where --as-file says so.
+func TestSummarizeSendsNoScannedPages(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	var a asked
+	l.employ(a.reads)
+	scan := string(pdftest.Document{Pages: []pdftest.Page{{Lines: []string{"A cover."}}, {Picture: true}, {Picture: true}}}.Bytes())
+	l.put("plain.md", "Plain text.")
+	l.put("scan.pdf", scan)
+	wanted := l.put("wanted.pdf", scan+"\n")
+	args := []string{"--scanned", "fail", "--as-file", "wanted.pdf"}
+	l.summarize(append(args, "--dry-run")...).want(t, 0).says(t, "--scanned send, or --as-file, gives it to the model")
+	l.summarize(args...).want(t, 1)
+	if n, all := len(a.with("file_data")), len(a.with("")); n != 1 || all != 2 || l.summary(wanted) == "" {
+		t.Errorf("%d of %d requests have a file, want one of two", n, all)
+	}
+	if status := l.statuses()["scan.pdf"]; !strings.HasPrefix(status, "failed: invalid: most of its pages are pictures, without a text to read; --scanned send") {
+		t.Errorf("the manifest says %q", status)
+	}
+	l.summarize("--scanned", "ask").want(t, 2).says(t, `--scanned: "ask" is neither send`)
+	l.summarize().want(t, 0)
+	l.summarize(args...).want(t, 0) // what was sent once is there
+	if n := len(a.with("file_data")); n != 2 {
+		t.Errorf("%d requests have a file once it may be sent, want 2", n)
+	}
+}
+
 // Objects of a bucket are documents, below the prefix that is named.
 func TestSummarizeReadsBuckets(t *testing.T) {
 	t.Parallel()

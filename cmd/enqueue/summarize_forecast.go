@@ -147,6 +147,11 @@ func (f *forecaster) document(ctx context.Context, order int, in input) error {
 		f.count(&f.Unchanged)
 		return nil
 	}
+	if d.scanned && r.scanned == scannedFail {
+		r.console.say("%s: %s", d.Path, notSent)
+		f.count(&f.Failed)
+		return nil
+	}
 	if f.copied(d) {
 		return nil
 	}

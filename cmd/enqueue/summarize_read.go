@@ -31,6 +31,7 @@ type document struct {
 	hash        string
 	fingerprint string
 	note        string             // for readers of its summary
+	scanned     bool               // it goes as a file though nobody has said so
 	prepared    summarize.Prepared // without its request
 	request     json.RawMessage    // nil if it was not kept
 	// copyOf is the document with the same content whose job this one shares, nil for
@@ -56,6 +57,8 @@ func (r *summarizeRun) read(ctx context.Context, found []input) ([]*document, er
 		case r.done(d):
 			r.account.skip()
 			return nil
+		case d.scanned && r.scanned == scannedFail:
+			return r.refuse(i, d.Path, errors.New(notSent))
 		}
 		if r.kept.Add(int64(len(d.request))) > keptRequests {
 			r.kept.Add(-int64(len(d.request)))
@@ -113,7 +116,7 @@ func (r *summarizeRun) prepare(ctx context.Context, order int, in input) (*docum
 	request := prepared.Request
 	prepared.Request = nil
 	return &document{
-		input: in, order: order, heading: doc.Heading(), hash: doc.Hash, note: remarkOn(doc),
+		input: in, order: order, scanned: doc.File != nil && !r.goesAsFile(doc.Path), heading: doc.Heading(), hash: doc.Hash, note: remarkOn(doc),
 		request: request, prepared: prepared, fingerprint: summarize.RequestFingerprint(request),
 	}, nil
 }
@@ -141,6 +144,17 @@ func matches(pattern, document string) (bool, error) {
 		document = path.Base(document)
 	}
 	return path.Match(pattern, document)
+}
+
+// notSent is why a document is not sent that was scanned.
+const notSent = "most of its pages are pictures, without a text to read; --scanned send, or --as-file, gives it to the model as the file that it is"
+
+// goesAsFile reports whether --as-file means a document.
+func (r *summarizeRun) goesAsFile(document string) bool {
+	return slices.ContainsFunc(r.asFile, func(pattern string) bool {
+		yes, err := matches(pattern, document)
+		return err == nil && yes
+	})
 }
 
 // checkPatterns says which --as-file means no document: it is a slip that nothing else

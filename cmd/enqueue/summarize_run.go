@@ -57,12 +57,7 @@ func (r *summarizeRun) prepareToRead() (err error) {
 		config: r.config, exclude: []string{r.out}, fetch: fetch.New(fetch.Config{AllowPrivate: r.allowPrivate, MaxBytes: summarize.DefaultFileBytes}),
 		reader: summarize.NewReader(summarize.ReaderOptions{
 			Limits: summarize.Limits{MaxPages: r.maxPages}, CacheDir: config.CacheDir(), ScannedAsFile: true,
-			AsFile: func(document string) bool {
-				return slices.ContainsFunc(r.asFile, func(pattern string) bool {
-					yes, err := matches(pattern, document)
-					return err == nil && yes
-				})
-			},
+			AsFile: r.goesAsFile,
 		}),
 	}
 	return nil
