@@ -16,11 +16,16 @@ import (
 // there are many, and a response that outlives the others is looked at as the few
 // that did before end. See docs/adr/0008-look-as-the-root-of-the-hazard.md.
 //
+// That rule is one of many looks. Where responses end within less time than a look is
+// worth, they have all ended before the sum has grown by one: so a look comes as soon
+// as waiting on would cost what has ended more than it could save what has not.
+//
 // A plan is read only, and safe for concurrent use.
 type Plan struct {
 	schedule Schedule
-	// looks is, for the beginning of each bucket, how many looks come before.
-	looks [buckets + 1]float64
+	// For the beginning of each bucket, looks is how many looks come before, and alive
+	// is the part of the responses that run longer.
+	looks, alive [buckets + 1]float64
 }
 
 // priorEnds are spread over all buckets alike, beside what was observed: what has
@@ -30,13 +35,13 @@ const priorEnds = 1.0
 // NewPlan makes a plan of a distribution.
 func NewPlan(h Histogram, s Schedule) *Plan {
 	p := &Plan{schedule: s}
-	alive := 1.0 // the part of the responses that run longer
+	p.alive[0] = 1
 	for bucket := range buckets {
 		from, to := bounds(bucket)
 		end := (h.counts[bucket] + priorEnds/buckets) / (h.total + priorEnds)
-		hazard := end / (alive - end/2) / (to - from)
+		hazard := end / (p.alive[bucket] - end/2) / (to - from)
 		p.looks[bucket+1] = p.looks[bucket] + (to-from)*math.Sqrt(hazard/(2*s.LookCost.Seconds()))
-		alive -= end
+		p.alive[bucket+1] = max(p.alive[bucket]-end, 0)
 	}
 	return p
 }
@@ -56,21 +61,39 @@ func (p *Plan) After(age time.Duration) time.Duration {
 // wait is the time in which a response of an age, in seconds, is due one look.
 func (p *Plan) wait(age float64, most time.Duration) time.Duration {
 	b := Bucket(time.Duration(age * float64(time.Second)))
-	due := p.lookAt(b, age) + 1
-	for b < buckets && p.looks[b+1] < due {
-		b++
+	due, alive := within(&p.looks, b, age)+1, within(&p.alive, b, age)
+	then := age
+	for ; b < buckets && then == age; b++ {
+		from, to := bounds(b)
+		switch {
+		case p.looks[b+1] >= due:
+			then = from + (to-from)*(due-p.looks[b])/(p.looks[b+1]-p.looks[b])
+		case p.over(b+1, alive):
+			then = to
+		}
 	}
-	if b == buckets {
+	if then == age {
 		return most // older than anything that is known
 	}
-	from, to := bounds(b)
-	then := from + (to-from)*(due-p.looks[b])/(p.looks[b+1]-p.looks[b])
 	wait := time.Duration(min((then-age)*float64(time.Second), float64(most)))
 	return min(max(wait, p.schedule.Floor), most)
 }
 
-// lookAt is how many looks come before an age that lies in a bucket.
-func (p *Plan) lookAt(b int, age float64) float64 {
-	from, to := bounds(b)
-	return p.looks[b] + (p.looks[b+1]-p.looks[b])*min((age-from)/(to-from), 1)
+// over reports whether to look at the beginning of a bucket, not after it, at a
+// response that ran when a part of all were alive. Waiting on delays what has ended by
+// the bucket's width; it saves what ends in the bucket a look, and the wait for the next.
+func (p *Plan) over(bucket int, alive float64) bool {
+	if bucket >= buckets {
+		return false
+	}
+	from, to := bounds(bucket)
+	ended, ending := alive-p.alive[bucket], p.alive[bucket]-p.alive[bucket+1]
+	next := (to - from) / (p.looks[bucket+1] - p.looks[bucket])
+	return ended*(to-from) > ending*(p.schedule.LookCost.Seconds()+next)
+}
+
+// within is what a table of the bounds has for an age that lies in a bucket.
+func within(table *[buckets + 1]float64, bucket int, age float64) float64 {
+	from, to := bounds(bucket)
+	return table[bucket] + (table[bucket+1]-table[bucket])*min((age-from)/(to-from), 1)
 }

@@ -65,6 +65,26 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// Where responses all end within less than a look is worth, it comes when they have:
+// not seconds later, when the rule of many looks would have it.
+func TestPlanOfWhatEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := testSchedule
+	s.Floor = time.Millisecond
+	for _, tt := range []struct{ took, from, to time.Duration }{
+		{20 * time.Millisecond, 20 * time.Millisecond, 300 * time.Millisecond},
+		{time.Second, 900 * time.Millisecond, 2 * time.Second},
+		{3 * time.Second, 2500 * time.Millisecond, 5 * time.Second},
+	} {
+		var h Histogram
+		h.Add(Bucket(tt.took), 500)
+		p := NewPlan(h, s)
+		if first := p.First(); first < tt.from || first > tt.to {
+			t.Errorf("all take %v: first look after %v, want %v to %v", tt.took, first, tt.from, tt.to)
+		}
+	}
+}
+
 // Four times the worth of a look doubles the waits, within floor and ceiling.
 func TestLookCost(t *testing.T) {
 	t.Parallel()
