@@ -64,7 +64,7 @@ func newScripts(flags bool) (scripts, error) {
 		if !flags {
 			flag = ""
 		}
-		return redis.NewScript(flag + preamble + string(body))
+		return redis.NewScript(flag + needed(preamble, string(body)) + string(body))
 	}
 	load := func(name, flag string) *redis.Script { return read(vocabulary()+string(common), name, flag) }
 	loadBudget := func(name string) *redis.Script { return read(string(budget), name, allowOOM) }

@@ -187,27 +187,25 @@ local function forget_stream(stream)
 end
 
 -- add_sums adds the numbers of a line of the ledger to the sums of its day, or takes
--- them away again. Columns that a newer build put behind ours stay.
+-- them away again. Most of them are zero, and leave their sum the text that it is.
+-- Columns that a newer build put behind ours stay.
 local function add_sums(day, line, sign)
   local account, numbers = string.match(line, '^([^\n]*)\n([^\n]*)')
   local key, sums, n = base .. 'sums:' .. day, {}, 0
-  for value in string.gmatch(redis.call('HGET', key, account) or '', '[^,]+') do
-    n = n + 1
-    sums[n] = tonumber(value)
-  end
-  n = 0
+  for sum in string.gmatch(redis.call('HGET', key, account) or '', '[^,]+') do sums[#sums + 1] = sum end
   for value in string.gmatch(numbers, '[^,]+') do
     n = n + 1
-    sums[n] = (sums[n] or 0) + sign * tonumber(value)
+    local sum = sums[n] or '0'
+    if value ~= '0' then sum = string.format('%.0f', tonumber(sum) + sign * tonumber(value)) end
+    sums[n] = sum
   end
-  if sums[1] == 0 then return redis.call('HDEL', key, account) end
-  for i, value in ipairs(sums) do sums[i] = string.format('%.0f', value) end
+  if sums[1] == '0' then return redis.call('HDEL', key, account) end
   redis.call('HSET', key, account, table.concat(sums, ','))
 end
 
 -- bill writes what an attempt cost into the ledger, instead of what stood there of it.
 local function bill(before, day, try, line, forget)
-  for _, old_day in ipairs(before == day and { day } or { before, day }) do
+  for _, old_day in ipairs((before == day or before == '') and { day } or { before, day }) do
     local old = redis.call('HGET', base .. 'ledger:' .. old_day, try)
     if old then
       add_sums(old_day, old, -1)

@@ -1,0 +1,81 @@
+package results
+
+import (
+	"regexp"
+	"strings"
+)
+
+// definition is one of the names, or some, that scripts share, with its source.
+type definition struct {
+	names []string
+	lines []string
+	words map[string]bool
+}
+
+var (
+	luaLocal = regexp.MustCompile(`^local (?:function (\w+)|([\w, ]+?)(?: =|$))`)
+	luaWord  = regexp.MustCompile(`[A-Za-z_]\w*`)
+)
+
+// needed is the part of the shared source that a script uses, by itself or through
+// what it uses. A server makes every function anew with each call of a script: all of
+// them would cost more than many a script does.
+//
+// A definition begins with "local" at the beginning of a line and ends before the next.
+func needed(shared, script string) string {
+	definitions := definitionsOf(shared)
+	wanted := wordsOf(script)
+	keep := make([]bool, len(definitions))
+	// What a definition uses stands before it.
+	for i := len(definitions) - 1; i >= 0; i-- {
+		for _, name := range definitions[i].names {
+			keep[i] = keep[i] || wanted[name]
+		}
+		if keep[i] {
+			for word := range definitions[i].words {
+				wanted[word] = true
+			}
+		}
+	}
+	var b strings.Builder
+	for i, d := range definitions {
+		if keep[i] {
+			for _, line := range d.lines {
+				b.WriteString(line + "\n")
+			}
+		}
+	}
+	return b.String()
+}
+
+// definitionsOf takes a source apart; comments are left out.
+func definitionsOf(source string) []definition {
+	var all []definition
+	for line := range strings.Lines(source) {
+		line = strings.TrimRight(line, "\n")
+		if trimmed := strings.TrimSpace(line); trimmed == "" || strings.HasPrefix(trimmed, "--") {
+			continue
+		}
+		if m := luaLocal.FindStringSubmatch(line); m != nil {
+			all = append(all, definition{names: luaWord.FindAllString(m[1]+m[2], -1), words: make(map[string]bool)})
+		}
+		last := &all[len(all)-1]
+		last.lines = append(last.lines, line)
+		for word := range wordsOf(line) {
+			last.words[word] = true
+		}
+	}
+	return all
+}
+
+func wordsOf(source string) map[string]bool {
+	words := make(map[string]bool)
+	for line := range strings.Lines(source) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "--") {
+			for _, word := range luaWord.FindAllString(line, -1) {
+				words[word] = true
+			}
+		}
+	}
+	return words
+}
