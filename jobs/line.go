@@ -100,27 +100,65 @@ func (m *move) collected(ev Collected) error {
 	}
 	a := m.attempt(t.Attempt)
 	if m.job.State != StateRunning || a == nil || a.Number != m.job.Current || a.ResponseID != ev.Line {
-		if ev.Reply == nil {
-			return ErrUnchanged
-		}
-		// The job has gone on without it, or was stopped while the batch could not be.
-		return m.created(Created{Attempt: t.Attempt, Reply: *ev.Reply, Endpoint: ev.Endpoint, Delay: ev.Delay})
+		return m.collectedLate(a, t, ev)
 	}
 	if ev.Reply == nil {
 		f := *ev.Failure
 		if f.Class.Verdict().Action == ActionUncertain {
 			f.Class = ClassUnavailable // a batch leaves nothing in doubt
 		}
+		if ev.Failure.Class.free() {
+			a.Usage = &Usage{}
+		}
 		m.failed(a, f, ev.Delay)
 		return nil
 	}
 	a.Line, a.ResponseID, a.RequestID = ev.Line, ev.Reply.Response.ID, ev.Reply.RequestID
-	// Its end is known: there is nothing to cancel any more.
-	m.job.Outbox = slices.DeleteFunc(m.job.Outbox, func(e Effect) bool { return e.Kind == EffectCancel && e.ResponseID == ev.Line })
+	m.forgetCancel(ev.Line)
 	if !ev.Reply.Response.Terminal() {
 		m.job.LookAt, m.job.Looks = m.now, Looks{} // as no answer in a batch should be
 		return nil
 	}
 	m.finish(a, *ev.Reply, ev.Delay)
 	return nil
+}
+
+// collectedLate is what came of a line whose job has gone on without it, or was stopped
+// while the batch could not be. The answer is the attempt's, which so has one cost and not
+// two; that there is none says that it has cost nothing.
+func (m *move) collectedLate(a *Attempt, t Try, ev Collected) error {
+	known := a != nil && a.ResponseID == ev.Line && (a.Outcome == "" || a.Wasted())
+	if ev.Reply == nil || ev.Reply.Response.ID == ev.Line {
+		if !known || a.Outcome == "" || a.Usage != nil || ev.Failure != nil && !ev.Failure.Class.free() {
+			return ErrUnchanged
+		}
+		a.Usage = &Usage{}
+		m.forgetCancel(ev.Line)
+		return nil
+	}
+	created := Created{Attempt: t.Attempt, Reply: *ev.Reply, Endpoint: ev.Endpoint, Delay: ev.Delay}
+	if !known {
+		return m.created(created)
+	}
+	m.forgetCancel(ev.Line)
+	answered := a.Answered
+	a.Line, a.ResponseID = ev.Line, ""
+	err := m.created(created)
+	a.Answered = answered
+	return err
+}
+
+// forgetCancel takes back that a line is to be cancelled: its end is known.
+func (m *move) forgetCancel(line string) {
+	m.job.Outbox = slices.DeleteFunc(m.job.Outbox, func(e Effect) bool { return e.Kind == EffectCancel && e.ResponseID == line })
+}
+
+// free reports whether a line that failed so has certainly cost nothing.
+func (c Class) free() bool {
+	switch c {
+	case ClassInvalid, ClassRejected, ClassUnauthorized, ClassRateLimited, ClassCapacity, ClassQuota, ClassUnreachable, ClassUnavailable:
+		return true
+	case ClassInternal, ClassAmbiguous, ClassConflict, ClassLost, ClassOversized, ClassExpired, ClassDependency, ClassPoison:
+	}
+	return false
 }

@@ -72,8 +72,8 @@ func TestCollectedFailure(t *testing.T) {
 		ev := jobs.Collected{Line: line, Endpoint: testEndpoint, Failure: &f, Delay: time.Second}
 		c := change(t, j, ev)
 		checkStep(t, j, ev, c)
-		if c.Job.State != want || c.Job.Failure == nil {
-			t.Errorf("%s: %s, want %s", class, c.Job.State, want)
+		if a := c.Job.Attempts[0]; c.Job.State != want || c.Job.Failure == nil || a.Usage == nil || *a.Usage != (jobs.Usage{}) {
+			t.Errorf("%s: %s, want %s; used %+v", class, c.Job.State, want, a.Usage)
 		}
 		unchanged(t, c.Job, ev)
 	}
@@ -95,11 +95,11 @@ func TestCollectedTooLate(t *testing.T) {
 	ev := collected(line, jobs.StatusCompleted)
 	c := change(t, stopped, ev)
 	checkStep(t, stopped, ev, c)
-	if a := c.Job.Attempts[1]; c.Job.State != jobs.StateCancelled || a.Outcome != jobs.OutcomeWasted || a.Usage == nil || a.ResponseID != "resp_real" {
-		t.Errorf("%s with %+v", c.Job.State, a)
+	if a := c.Job.Attempts[0]; len(c.Job.Attempts) != 1 || c.Job.State != jobs.StateCancelled || a.Outcome != jobs.OutcomeWasted || a.Usage == nil ||
+		a.ResponseID != "resp_real" || a.Line != line || !a.Answered.Equal(stopped.Attempts[0].Answered) {
+		t.Errorf("%s with %+v", c.Job.State, c.Job.Attempts)
 	}
 	unchanged(t, c.Job, ev)
-	unchanged(t, stopped, jobs.Collected{Line: line, Failure: new(failure(jobs.ClassInvalid))})
 
 	unknown := collected(jobs.LineID(jobs.Try{Job: testID, Attempt: 7}), jobs.StatusCompleted)
 	fresh := newJob(t, jobs.Options{})
@@ -122,6 +122,39 @@ func TestLineThatWasNeverSent(t *testing.T) {
 	if u := stopped.Attempts[0].Usage; stopped.State != jobs.StateCancelled || u == nil || u.InputTokens != 0 || u.OutputTokens != 0 {
 		t.Errorf("%s, used %+v", stopped.State, u)
 	}
+}
+
+// What a batch did not carry out for a job that was cancelled meanwhile has cost nothing,
+// and that is known; what may have been carried out stays unknown.
+func TestLineThatWasNotCarriedOutForACancelledJob(t *testing.T) {
+	t.Parallel()
+	j, line := inBatch(t)
+	gone, err := jobs.Line(line, jobs.StatusCancelled, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unsent, err := jobs.Line(line, jobs.StatusCancelled, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped := apply(t, j, cancel, jobs.Looked{Reply: jobs.Reply{Response: gone}})
+	if stopped.Attempts[0].Usage != nil {
+		t.Fatalf("it has used %+v", stopped.Attempts[0].Usage)
+	}
+	for name, ev := range map[string]jobs.Collected{
+		"expired":   {Line: line, Failure: new(failure(jobs.ClassUnavailable))},
+		"refused":   {Line: line, Failure: new(failure(jobs.ClassInvalid))},
+		"cancelled": {Line: line, Reply: &jobs.Reply{Response: unsent}},
+	} {
+		c := change(t, stopped, ev)
+		checkStep(t, stopped, ev, c)
+		if a := c.Job.Attempts[0]; c.Job.State != jobs.StateCancelled || a.Usage == nil || *a.Usage != (jobs.Usage{}) || a.Outcome != jobs.OutcomeCancelled {
+			t.Errorf("%s: %s with %+v", name, c.Job.State, a)
+		}
+		unchanged(t, c.Job, ev)
+	}
+	unchanged(t, stopped, jobs.Collected{Line: line, Failure: new(failure(jobs.ClassLost))})
+	unchanged(t, stopped, jobs.Collected{Line: line, Failure: new(failure(jobs.ClassAmbiguous))})
 }
 
 func TestBatchBody(t *testing.T) {

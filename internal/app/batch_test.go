@@ -159,7 +159,8 @@ func TestCancelOfWhatIsInABatch(t *testing.T) {
 		cost, _ := w.load(ids[0]).Cost()
 		return cost > 0
 	})
-	if j := w.load(ids[0]); j.State != jobs.StateCancelled || j.Attempts[len(j.Attempts)-1].Outcome != jobs.OutcomeWasted {
+	j := w.load(ids[0])
+	if _, unknown := j.Cost(); j.State != jobs.StateCancelled || len(j.Attempts) != 1 || j.Attempts[0].Outcome != jobs.OutcomeWasted || unknown != 0 {
 		t.Errorf("it is %s with %+v", j.State, j.Attempts)
 	}
 }
@@ -186,6 +187,11 @@ func TestCancelOfAWholeBatch(t *testing.T) {
 		}
 		return now.Stage == results.BatchDone && now.Status == jobs.BatchCancelled
 	})
+	for _, id := range ids {
+		if cost, unknown := w.load(id).Cost(); cost != 0 || unknown != 0 {
+			t.Errorf("%s costs %s, %d unknown", id, cost, unknown)
+		}
+	}
 	for _, e := range w.sim.Ledger().Entries {
 		if e.InputTokens > 0 {
 			t.Errorf("%s is paid for", e.ID)

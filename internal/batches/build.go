@@ -104,9 +104,7 @@ func (k *Keeper) request(ctx context.Context, id string) (json.RawMessage, want,
 	switch {
 	case j.State == jobs.StateSubmitting && a.Number == t.Attempt:
 		return nil, later, nil
-	case j.State != jobs.StateRunning || a.ResponseID != id:
-		return nil, never, nil
-	case j.Stop != nil:
+	case j.State != jobs.StateRunning || a.ResponseID != id || j.Stop != nil:
 		return nil, never, k.unsent(ctx, id)
 	}
 	request, err := k.store.Request(ctx, j)
@@ -125,7 +123,8 @@ func (k *Keeper) request(ctx context.Context, id string) (json.RawMessage, want,
 	return raw, now, nil
 }
 
-// unsent ends a job that was stopped before its line was sent: that has cost nothing.
+// unsent ends a job that was stopped before its line was sent, if it has not ended: that
+// has cost nothing.
 func (k *Keeper) unsent(ctx context.Context, id string) error {
 	r, err := line(id, jobs.StatusCancelled, true)
 	if err != nil {

@@ -175,6 +175,11 @@ const enoughFailed = 20
 func (c *collection) take(ctx context.Context, a jobs.BatchAnswer) error {
 	k := c.keeper
 	if a.Failure != nil && (a.Failure.Code == codeExpired || a.Failure.Code == codeFull) {
+		if c.batch.Unwanted > 0 {
+			if err := c.unwanted(ctx, a); err != nil {
+				return c.leave(ctx, a.CustomID, err)
+			}
+		}
 		return c.sendAgain(ctx, a.CustomID)
 	}
 	ev := jobs.Collected{Line: a.CustomID, Endpoint: k.config.Endpoint, Reply: a.Reply, Failure: a.Failure}
@@ -215,6 +220,16 @@ func (c *collection) leave(ctx context.Context, id string, cause error) error {
 	}
 	c.keeper.log.WarnContext(ctx, "answer of a batch not handed over; it will be, later", slog.String("line", id), slog.Any("err", cause))
 	return nil
+}
+
+// unwanted tells a job that was cancelled that its line has cost nothing.
+func (c *collection) unwanted(ctx context.Context, a jobs.BatchAnswer) error {
+	k := c.keeper
+	state, err := k.store.LineState(ctx, k.config.Endpoint, a.CustomID)
+	if err != nil || state != results.LineLeft {
+		return err
+	}
+	return k.deliver(ctx, a.CustomID, jobs.Collected{Line: a.CustomID, Endpoint: k.config.Endpoint, Failure: a.Failure})
 }
 
 // sendAgain has a line go into another batch.

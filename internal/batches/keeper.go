@@ -48,6 +48,7 @@ type Store interface {
 	FormBatch(ctx context.Context, endpoint, model string, maxLines, maxBytes int) (results.Batch, bool, error)
 	Batches(ctx context.Context, endpoint string) ([]results.Batch, error)
 	BatchLines(ctx context.Context, endpoint string, number int64) ([]string, error)
+	LineState(ctx context.Context, endpoint, id string) (results.LineState, error)
 	ConfirmBatch(ctx context.Context, endpoint string, b results.Batch) (still bool, err error)
 	StepBatch(ctx context.Context, endpoint string, b results.Batch) (results.Batch, bool, error)
 	LeaveBatch(ctx context.Context, endpoint string, b results.Batch, again time.Time, ids ...string) (left int, err error)

@@ -40,6 +40,9 @@ type world struct {
 	// listed is whether the provider's list has the batch.
 	listed bool
 
+	// left are the lines that nobody wants any more.
+	left []string
+
 	// moved and few are what has become of the record of a create: it is another's by now,
 	// and not on enough servers.
 	moved bool
@@ -94,6 +97,13 @@ func (w *world) StepBatch(_ context.Context, _ string, b results.Batch) (results
 	w.batch = b
 	time.Sleep(w.held)
 	return b, true, nil
+}
+
+func (w *world) LineState(_ context.Context, _, id string) (results.LineState, error) {
+	if slices.Contains(w.left, id) {
+		return results.LineLeft, nil
+	}
+	return results.LineSent, nil
 }
 
 func (w *world) ConfirmBatch(context.Context, string, results.Batch) (bool, error) {
@@ -320,5 +330,25 @@ func TestCreateThatIsNotReplicated(t *testing.T) {
 		if w.creates != 1 || w.batch.Stage != results.BatchRunning {
 			t.Errorf("%s, and not any more: %d creates; it is %s", name, w.creates, w.batch.Stage)
 		}
+	}
+}
+
+// Of lines that expired only those are told to their jobs that nobody wants any more: that
+// they have cost nothing. The others go into another batch, and their jobs notice nothing.
+func TestExpiredLinesThatNobodyWants(t *testing.T) {
+	t.Parallel()
+	w := &world{
+		batch: results.Batch{Number: 1, Stage: results.BatchRunning, Lines: 4, BatchID: "batch_1", Unwanted: 1},
+		ended: jobs.Batch{Status: jobs.BatchExpired, ErrorFileID: "file-2"},
+	}
+	for i := range 4 {
+		line := jobs.LineID(jobs.Try{Job: jobs.NewID(time.Now(), i), Attempt: 1})
+		w.members = append(w.members, line)
+		w.answers = append(w.answers, jobs.BatchAnswer{CustomID: line, Failure: &jobs.Failure{Class: jobs.ClassUnavailable, Code: "batch_expired"}})
+	}
+	w.left = w.members[1:2]
+	w.run(t, time.Hour, time.Minute)
+	if w.events != 1 || w.again != 4 || w.batch.Stage != results.BatchDone {
+		t.Errorf("%d jobs were told, %d lines go on; it is %s", w.events, w.again, w.batch.Stage)
 	}
 }
