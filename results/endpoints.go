@@ -97,7 +97,7 @@ const (
 	latePages = 4
 )
 
-// late remembers, for each endpoint, where the next sweep goes on. The mutex
+// late remembers, for each set of what nobody may come for, where the next sweep goes on. The mutex
 // keeps two sweeps of one process from going over the same ground.
 type late struct {
 	mu   sync.Mutex
@@ -112,9 +112,6 @@ type late struct {
 func (s *Store) ClaimUnserved(ctx context.Context, lease time.Duration) ([]jobs.Job, error) {
 	s.late.mu.Lock()
 	defer s.late.mu.Unlock()
-	if s.late.next == nil {
-		s.late.next = make(map[string]int)
-	}
 	uses, err := s.Endpoints(ctx)
 	if err != nil {
 		return nil, err
@@ -122,22 +119,34 @@ func (s *Store) ClaimUnserved(ctx context.Context, lease time.Duration) ([]jobs.
 	var found []jobs.Job
 	for _, use := range uses {
 		if use.Served || use.Running == 0 {
-			delete(s.late.next, use.Name)
+			delete(s.late.next, looksSet(use.Name))
 			continue
 		}
-		for range latePages {
-			first := s.late.next[use.Name]
-			var more bool
-			found, more, err = s.latePage(ctx, found, use.Name, first, lease)
-			if err != nil {
-				return found, fmt.Errorf("claim late jobs of endpoint %s: %w", use.Name, err)
-			}
-			if !more {
-				s.late.next[use.Name] = 0
-				break
-			}
-			s.late.next[use.Name] = first + latePage
+		if found, err = s.claimLate(ctx, found, looksSet(use.Name), lease); err != nil {
+			return found, fmt.Errorf("claim late jobs of endpoint %s: %w", use.Name, err)
 		}
+	}
+	return found, nil
+}
+
+// claimLate appends those of a set's jobs that have to end, of latePages pages at most and
+// on from there the next time. The mutex of late must be held.
+func (s *Store) claimLate(ctx context.Context, found []jobs.Job, set string, lease time.Duration) ([]jobs.Job, error) {
+	if s.late.next == nil {
+		s.late.next = make(map[string]int)
+	}
+	for range latePages {
+		first := s.late.next[set]
+		var more bool
+		var err error
+		if found, more, err = s.latePage(ctx, found, set, first, lease); err != nil {
+			return found, err
+		}
+		if !more {
+			s.late.next[set] = 0
+			break
+		}
+		s.late.next[set] = first + latePage
 	}
 	return found, nil
 }
@@ -145,8 +154,8 @@ func (s *Store) ClaimUnserved(ctx context.Context, lease time.Duration) ([]jobs.
 // latePage appends what there is to claim in one page of every shard, and
 // reports whether any shard has more. What is claimed leaves its page, so that
 // as many others move up and are passed over until the next time round.
-func (s *Store) latePage(ctx context.Context, found []jobs.Job, endpoint string, first int, lease time.Duration) (_ []jobs.Job, more bool, err error) {
-	args := append(s.leaseArgs(s.Now(), lease), looksSet(endpoint), first, latePage)
+func (s *Store) latePage(ctx context.Context, found []jobs.Job, set string, first int, lease time.Duration) (_ []jobs.Job, more bool, err error) {
+	args := append(s.leaseArgs(s.Now(), lease), set, first, latePage)
 	err = s.everywhere(ctx, s.scripts.late, args, func(answer *redis.Cmd) error {
 		flat, err := answer.Slice()
 		if err != nil {

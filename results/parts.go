@@ -323,6 +323,22 @@ func (s *Store) Unplanned(ctx context.Context, planned []jobs.Kind) (map[jobs.Ki
 	return waiting, nil
 }
 
+// ClaimLatePlans takes, of the parents of kinds that the caller has no planner for, those
+// whose deadline has passed: that needs none. It leaves the others as they are, and goes on
+// where it stopped the last time, like [Store.ClaimUnserved].
+func (s *Store) ClaimLatePlans(ctx context.Context, kinds []jobs.Kind, lease time.Duration) ([]jobs.Job, error) {
+	s.late.mu.Lock()
+	defer s.late.mu.Unlock()
+	var found []jobs.Job
+	for _, kind := range kinds {
+		var err error
+		if found, err = s.claimLate(ctx, found, plansSet(kind), lease); err != nil {
+			return found, fmt.Errorf("claim late jobs of kind %s: %w", kind, err)
+		}
+	}
+	return found, nil
+}
+
 func (b base) parts(id jobs.ID) string { return string(b) + "parts:" + string(id) }
 
 func (b base) open(id jobs.ID) string { return string(b) + "open:" + string(id) }

@@ -397,6 +397,15 @@ func TestParentsWithoutAPlannerAreCounted(t *testing.T) {
 	if claimed, err := h.ClaimPlans(t.Context(), []jobs.Kind{"report"}, 10, time.Minute); err != nil || len(claimed) != 0 {
 		t.Errorf("claimed %v, %v", claimed, err)
 	}
+	late := h.parent(jobs.Options{Deadline: h.Now().Add(time.Second)})
+	h.ShiftClock(time.Minute)
+	claimed, err := h.ClaimLatePlans(t.Context(), jobs.ParentKinds(), time.Minute)
+	if err != nil || len(claimed) != 1 || claimed[0].ID != late.ID {
+		t.Errorf("late: %v, %v", claimed, err)
+	}
+	if claimed, err := h.ClaimLatePlans(t.Context(), jobs.ParentKinds(), time.Minute); err != nil || len(claimed) != 0 {
+		t.Errorf("late once more: %v, %v", claimed, err)
+	}
 }
 
 // TestRepeatedCommandsOfParents do nothing twice.

@@ -23,6 +23,7 @@ import (
 // Store is the part of the store that steps need; see [results.Store].
 type Store interface {
 	ClaimPlans(ctx context.Context, kinds []jobs.Kind, limit int, lease time.Duration) ([]jobs.Job, error)
+	ClaimLatePlans(ctx context.Context, kinds []jobs.Kind, lease time.Duration) ([]jobs.Job, error)
 	Unplanned(ctx context.Context, planned []jobs.Kind) (map[jobs.Kind]int64, error)
 	TakeClaim() *results.Claim
 	Load(ctx context.Context, id jobs.ID) (jobs.Job, error)
@@ -47,7 +48,7 @@ type Config struct {
 	// alone.
 	Concurrency int
 	// Tick is how often parents are looked for, and Sweep how often those without a
-	// planner are counted.
+	// planner are counted, and ended that are late.
 	Tick, Sweep time.Duration
 	// Lease is how long a claimed parent is left to its claimer, who renews it.
 	Lease time.Duration
@@ -221,7 +222,7 @@ func (r *Runner) renew(ctx context.Context, j jobs.Job) {
 }
 
 // countUnplanned says once of each kind that parents wait which this build cannot plan.
-// They are left to a worker that can.
+// They are left to a worker that can, but for those that are late.
 func (r *Runner) countUnplanned(ctx context.Context) {
 	waiting, err := r.store.Unplanned(ctx, r.kinds)
 	if err != nil {
@@ -231,8 +232,12 @@ func (r *Runner) countUnplanned(ctx context.Context) {
 		return
 	}
 	total := int64(0)
+	var kinds []jobs.Kind
 	for kind, n := range waiting {
 		total += n
+		if n > 0 {
+			kinds = append(kinds, kind)
+		}
 		if n > 0 && !r.missed[kind] {
 			r.log.WarnContext(ctx, "jobs of a kind wait that this worker has no planner for; they are left to one that has",
 				slog.String("kind", string(kind)), slog.Int64("jobs", n))
@@ -240,6 +245,19 @@ func (r *Runner) countUnplanned(ctx context.Context) {
 		r.missed[kind] = n > 0
 	}
 	r.metrics.unplanned.Set(float64(total))
+	r.expireUnplanned(ctx, kinds)
+}
+
+// expireUnplanned ends the parents whose deadline has passed of those that nobody here
+// plans: that needs no planner, and there may be no worker that has it.
+func (r *Runner) expireUnplanned(ctx context.Context, kinds []jobs.Kind) {
+	late, err := r.store.ClaimLatePlans(ctx, kinds, r.config.Lease)
+	for _, j := range late {
+		err = errors.Join(err, r.expire(ctx, j))
+	}
+	if err != nil && ctx.Err() == nil {
+		r.log.WarnContext(ctx, "late parents without a planner not ended; they will be", slog.Any("err", err))
+	}
 }
 
 // unchanged reports whether an error says that a job has moved on without us.

@@ -470,6 +470,41 @@ func TestParentsOfOtherKinds(t *testing.T) {
 	}
 }
 
+// TestDeadlineOfParentsThatNobodyPlans is kept by any worker, and so is that of one whose
+// planner died with its worker.
+//
+// Guarantees: G8, G30.
+func TestDeadlineOfParentsThatNobodyPlans(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	late := s.submit(treeRequest{Texts: []string{"a"}}, jobs.Options{Deadline: s.Now().Add(time.Minute)})
+	begun := s.submit(treeRequest{Texts: []string{"b"}}, jobs.Options{Deadline: s.Now().Add(time.Minute)})
+	s.step()
+	early := s.submit(treeRequest{Texts: []string{"c"}}, jobs.Options{})
+	s.advance(2 * time.Minute)
+	config := s.config()
+	config.Planners, config.Sweep = nil, time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- s.runner(s.Store, config).Run(ctx) }()
+	for ctx.Err() == nil && (!s.load(late.ID).State.Terminal() || !s.load(begun.ID).State.Terminal()) {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	for _, id := range []jobs.ID{late.ID, begun.ID} {
+		if got := s.load(id); got.State != jobs.StateExpired || got.LocalEffect() == nil {
+			t.Errorf("%s, and it owes %+v", got.State, got.Outbox)
+		}
+	}
+	if got := s.load(early.ID); got.State != jobs.StateWaiting || got.Version != 1 {
+		t.Errorf("one that has time: %s, version %d", got.State, got.Version)
+	}
+}
+
 // outage is a store that is away for a while: nothing can be read, and for longer nothing
 // put back.
 type outage struct {
