@@ -249,6 +249,9 @@ func TestBatchWhoseAnswerIsLost(t *testing.T) {
 	}
 	r.Header.Set("Authorization", "Bearer k")
 	r.Header.Set("X-Simulator-Fault", "op=batch,reset=after")
+	if none := call(t, sim, http.MethodGet, "/v1/batches", nil).body["data"]; none == nil {
+		t.Error("an empty list is null")
+	}
 	if answer, err := http.DefaultClient.Do(r); err == nil {
 		t.Errorf("answered %s", answer.Status)
 		_ = answer.Body.Close()

@@ -341,6 +341,9 @@ func listPage[T any](e *exchange, objects []T, id func(T) string, usual int) {
 		}
 		objects = objects[i+1:]
 	}
+	if objects == nil {
+		objects = []T{} // which is written as a list
+	}
 	page := listing[T]{Object: "list", Data: objects[:min(limit, len(objects))], HasMore: len(objects) > limit}
 	if n := len(page.Data); n > 0 {
 		page.FirstID, page.LastID = new(id(page.Data[0])), new(id(page.Data[n-1]))
