@@ -356,5 +356,6 @@ func (k *Keeper) look(ctx context.Context, b results.Batch) error {
 }
 
 // enoughLost is how many looks in a row must not find a batch, or an answer in its files,
-// before that is given up.
-const enoughLost = 5
+// before that is given up: an hour, by the pauses between them. A key of another project, for
+// as long as it takes to see that, must not cost a batch that was paid for.
+const enoughLost = 12

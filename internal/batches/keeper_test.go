@@ -219,6 +219,7 @@ func TestBatchThatIsNotFound(t *testing.T) {
 		stage results.BatchStage
 	}{
 		"once, after others":  {append(slices.Clone(away), jobs.ClassLost), results.BatchRunning},
+		"for ten minutes":     {slices.Repeat([]jobs.Class{jobs.ClassLost}, 8), results.BatchRunning},
 		"again and again":     {slices.Repeat([]jobs.Class{jobs.ClassLost}, 20), results.BatchDone},
 		"only for some looks": {slices.Concat(slices.Repeat([]jobs.Class{jobs.ClassLost}, 4), away), results.BatchRunning},
 	} {
