@@ -239,6 +239,42 @@ func TestStoppedParent(t *testing.T) {
 	}
 }
 
+// full is a store that has no room for some parts.
+type full struct {
+	parents.Store
+
+	without string
+}
+
+func (f *full) AcceptPart(ctx context.Context, parent jobs.Job, name string, request jobs.Request) (jobs.Job, bool, error) {
+	if strings.Contains(string(request.Raw), f.without) {
+		return jobs.Job{}, false, errDown
+	}
+	return f.Store.AcceptPart(ctx, parent, name, request)
+}
+
+// TestStoppedParentOfWhichAPartIsRefused leaves none of the others behind, nor one that was
+// tried again for it.
+//
+// Guarantee: G30.
+func TestStoppedParentOfWhichAPartIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.submit(treeRequest{Texts: []string{"a"}}, jobs.Options{})
+	s.finish("a")
+	s.advance(time.Second)
+	j := s.submit(treeRequest{Texts: []string{"a", "b", "no room"}}, jobs.Options{})
+	claimed, err := s.ClaimPlans(t.Context(), jobs.ParentKinds(), 1, time.Minute)
+	if err != nil || len(claimed) != 1 {
+		t.Fatalf("claimed %v, %v", claimed, err)
+	}
+	s.happens(j.ID, jobs.StopRequested{Reason: jobs.StopCancel})
+	parents.Handle(t.Context(), s.runner(&full{Store: s.Store, without: "no room"}, s.config()), claimed[0])
+	if all, cancelled := len(s.responses()), len(s.responses(jobs.StateCancelled)); all != 2 || cancelled != 2 {
+		t.Errorf("of %d parts %d were cancelled, want both", all, cancelled)
+	}
+}
+
 // TestRetryWhilePartsAreBeingCancelled: what was stopped for the parent as it was before,
 // or for another one, is no end for the parent as it is now, whenever that comes.
 //

@@ -27,7 +27,7 @@ type asked struct {
 	name    string
 	request jobs.Request
 	job     jobs.Job
-	fresh   bool
+	fresh   bool // this step has accepted it, or had it tried again
 }
 
 // phase sees to it that the parts of a phase are there, and returns how they ended; or,
@@ -102,13 +102,13 @@ func (r *Runner) provide(ctx context.Context, j jobs.Job, number int, all []aske
 				places = append(places, results.PlanPart{ID: part.job.ID, Phase: number, Index: first + i, Open: !part.job.State.Terminal()})
 			}
 		}
-		// Those that were accepted are put down although others failed.
+		// Those that were accepted are put down although others failed, or withdrawn.
 		state, err := r.store.AttachParts(ctx, j.ID, places, time.Time{}, 0)
+		if err == nil && state != jobs.StateWaiting {
+			return stepOver, r.withdraw(ctx, j, some)
+		}
 		if err = errors.Join(failed, err); err != nil {
 			return "", err
-		}
-		if state != jobs.StateWaiting {
-			return stepOver, r.withdraw(ctx, j, some)
 		}
 	}
 	return "", nil
@@ -138,6 +138,7 @@ func (r *Runner) provideOne(ctx context.Context, j jobs.Job, part *asked) error 
 		case err != nil:
 			return err
 		}
+		part.fresh = true
 		r.metrics.parts.WithLabelValues(partRetried).Inc()
 		r.log.InfoContext(ctx, "part is tried again", slog.String("job_id", string(j.ID)), slog.String("part_id", string(next.ID)))
 	default:
@@ -146,7 +147,7 @@ func (r *Runner) provideOne(ctx context.Context, j jobs.Job, part *asked) error 
 	return nil
 }
 
-// withdraw cancels what was accepted for a parent that has ended meanwhile.
+// withdraw cancels what was accepted, or tried again, for a parent that has ended meanwhile.
 func (r *Runner) withdraw(ctx context.Context, j jobs.Job, some []asked) error {
 	return each(len(some), func(i int) error {
 		if !some[i].fresh {
