@@ -68,7 +68,7 @@ func csvRecord(d Document) []string {
 	}
 	n := strconv.Itoa
 	record := []string{
-		e.Document, title(d), string(e.Status), s.Language, text, statementLines(s.KeyPoints), statementLines(s.OpenQuestions),
+		e.Document, title(d), string(e.Status), s.Language, text, statementLines(s.KeyPoints, s.Coverage), statementLines(s.OpenQuestions, s.Coverage),
 		s.Coverage.Unit, n(s.Coverage.Sections), n(s.Coverage.Sources), n(s.Coverage.Unverified),
 		e.Model, n(e.Requests), strconv.FormatInt(e.InputTokens, 10), strconv.FormatInt(e.OutputTokens, 10), cost, finished, e.JobID,
 		failure.Class, failure.Message, e.Note, e.Output,
@@ -80,7 +80,7 @@ func csvRecord(d Document) []string {
 }
 
 // statementLines writes statements on a line each, with the places that they are from.
-func statementLines(statements []summarize.Statement) string {
+func statementLines(statements []summarize.Statement, of summarize.Coverage) string {
 	var b strings.Builder
 	for i, s := range statements {
 		if i > 0 {
@@ -90,8 +90,11 @@ func statementLines(statements []summarize.Statement) string {
 		var places []string
 		for _, c := range s.Sources {
 			if where := place(c); where != "" {
-				if !c.Verified {
+				switch why, bad := doubt(c, of); {
+				case bad:
 					where += " (unverified)"
+				case why != "":
+					where += " (" + why + ")"
 				}
 				places = append(places, where)
 			}

@@ -133,25 +133,51 @@ type record struct {
 	Unanswered string `json:"unanswered,omitempty"`
 	Gist       string `json:"gist,omitempty"`
 	// HTML is the summary; see [converter].
-	HTML       string                `json:"html,omitempty"`
-	Custom     string                `json:"custom,omitempty"`
-	Points     []summarize.Statement `json:"points,omitempty"`
-	Questions  []summarize.Statement `json:"questions,omitempty"`
-	Dates      []summarize.Mention   `json:"dates,omitempty"`
-	Names      []summarize.Mention   `json:"names,omitempty"`
-	Numbers    []summarize.Mention   `json:"numbers,omitempty"`
-	Coverage   string                `json:"coverage,omitempty"`
-	Origin     string                `json:"origin,omitempty"`
-	Size       string                `json:"size,omitempty"`
-	Price      string                `json:"price,omitempty"`
-	Cost       *jobs.Money           `json:"cost,omitempty"`
-	Tokens     int64                 `json:"tokens"`
-	Unverified int                   `json:"unverified,omitempty"`
-	At         string                `json:"at,omitempty"`
-	File       string                `json:"file,omitempty"`
-	Data       string                `json:"data,omitempty"`
-	Missing    []string              `json:"missing,omitempty"`
-	Raw        []string              `json:"raw,omitempty"`
+	HTML       string              `json:"html,omitempty"`
+	Custom     string              `json:"custom,omitempty"`
+	Points     []point             `json:"points,omitempty"`
+	Questions  []point             `json:"questions,omitempty"`
+	Dates      []summarize.Mention `json:"dates,omitempty"`
+	Names      []summarize.Mention `json:"names,omitempty"`
+	Numbers    []summarize.Mention `json:"numbers,omitempty"`
+	Coverage   string              `json:"coverage,omitempty"`
+	Origin     string              `json:"origin,omitempty"`
+	Size       string              `json:"size,omitempty"`
+	Price      string              `json:"price,omitempty"`
+	Cost       *jobs.Money         `json:"cost,omitempty"`
+	Tokens     int64               `json:"tokens"`
+	Unverified int                 `json:"unverified,omitempty"`
+	At         string              `json:"at,omitempty"`
+	File       string              `json:"file,omitempty"`
+	Data       string              `json:"data,omitempty"`
+	Missing    []string            `json:"missing,omitempty"`
+	Raw        []string            `json:"raw,omitempty"`
+}
+
+// point is a statement as the page's script reads it.
+type point struct {
+	Text    string     `json:"text"`
+	Sources []evidence `json:"sources"`
+}
+
+// evidence is a citation; Doubt and Bad are as [doubt] has them.
+type evidence struct {
+	summarize.Citation
+
+	Doubt string `json:"doubt,omitempty"`
+	Bad   bool   `json:"bad,omitempty"`
+}
+
+func pointsOf(statements []summarize.Statement, of summarize.Coverage) []point {
+	points := make([]point, len(statements))
+	for i, s := range statements {
+		points[i] = point{Text: s.Text, Sources: make([]evidence, len(s.Sources))}
+		for j, c := range s.Sources {
+			why, bad := doubt(c, of)
+			points[i].Sources[j] = evidence{c, why, bad}
+		}
+	}
+	return points
 }
 
 // writeData writes the documents as JSON. Its encoder escapes all that could end a
@@ -213,11 +239,10 @@ func newRecord(md goldmark.Markdown, d Document) (record, error) {
 	if len(s.Custom) > 0 {
 		r.Custom = indented(s.Custom)
 	}
-	r.Points, r.Questions, r.Dates, r.Names, r.Numbers = s.KeyPoints, s.OpenQuestions, s.Dates, s.Names, s.Numbers
+	r.Points, r.Questions = pointsOf(s.KeyPoints, s.Coverage), pointsOf(s.OpenQuestions, s.Coverage)
+	r.Dates, r.Names, r.Numbers = s.Dates, s.Names, s.Numbers
 	r.Coverage, r.Missing, r.Raw = coverage(s.Coverage), s.Coverage.Missing, s.Raw
-	if !s.Coverage.File { // whose sources nobody can check
-		r.Unverified = s.Coverage.Unverified
-	}
+	_, r.Unverified = checked(s)
 	if s.Answered != nil && !*s.Answered {
 		r.Unanswered = unanswered
 	}

@@ -44,8 +44,8 @@ func writeSummary(b *bytes.Buffer, s *summarize.Summary) {
 	if len(s.Custom) > 0 {
 		b.WriteString(fenced("json", indented(s.Custom)) + "\n\n")
 	}
-	writeStatements(b, "Key points", s.KeyPoints, s.Coverage.File)
-	writeStatements(b, "Open questions", s.OpenQuestions, s.Coverage.File)
+	writeStatements(b, "Key points", s.KeyPoints, s.Coverage)
+	writeStatements(b, "Open questions", s.OpenQuestions, s.Coverage)
 	writeMentions(b, "Dates", s.Dates)
 	writeMentions(b, "Names", s.Names)
 	writeMentions(b, "Numbers", s.Numbers)
@@ -64,7 +64,7 @@ func writeSummary(b *bytes.Buffer, s *summarize.Summary) {
 	}
 }
 
-func writeStatements(b *bytes.Buffer, heading string, statements []summarize.Statement, unread bool) {
+func writeStatements(b *bytes.Buffer, heading string, statements []summarize.Statement, of summarize.Coverage) {
 	if len(statements) == 0 {
 		return
 	}
@@ -72,7 +72,7 @@ func writeStatements(b *bytes.Buffer, heading string, statements []summarize.Sta
 	for _, s := range statements {
 		b.WriteString("- " + summarize.EscapeMarkdown(line(s.Text, 4000)) + "\n")
 		for _, c := range s.Sources {
-			b.WriteString("  - " + source(c, unread) + "\n")
+			b.WriteString("  - " + source(c, of) + "\n")
 		}
 	}
 	b.WriteByte('\n')
@@ -80,7 +80,7 @@ func writeStatements(b *bytes.Buffer, heading string, statements []summarize.Sta
 
 // source writes a citation; one that the document does not bear out says so, and so does
 // one of a document that nobody here has read.
-func source(c summarize.Citation, unread bool) string {
+func source(c summarize.Citation, of summarize.Coverage) string {
 	var parts []string
 	if where := place(c); where != "" {
 		parts = append(parts, "*"+summarize.EscapeMarkdown(where)+"*")
@@ -89,12 +89,11 @@ func source(c summarize.Citation, unread bool) string {
 		parts = append(parts, "“"+summarize.EscapeMarkdown(quote)+"”")
 	}
 	text := strings.Join(parts, ": ")
-	switch {
-	case c.Verified:
-	case unread:
-		text = strings.TrimLeft(text+" (not checked)", " ")
-	default:
-		text = strings.TrimLeft(text+" **(unverified: not found there)**", " ")
+	switch why, bad := doubt(c, of); {
+	case bad:
+		text = strings.TrimLeft(text+" **(unverified: "+why+")**", " ")
+	case why != "":
+		text = strings.TrimLeft(text+" ("+why+")", " ")
 	}
 	return text
 }

@@ -36,7 +36,8 @@
   const sources = (list) => {
     const ul = make("ul", "sources");
     for (const c of list || []) {
-      const li = make("li", c.verified ? "" : "unverified");
+      const li = make("li", c.bad ? "unverified" : c.doubt ? "unchecked" : "");
+      if (c.doubt) li.dataset.doubt = c.doubt;
       const where = place(c);
       if (c.document) {
         const a = make("a", "", c.document);

@@ -155,9 +155,10 @@ func (t *Totals) add(d Document) {
 	case e.JobID != "":
 		t.CostUnknown++
 	}
-	if d.Summary != nil && !d.Summary.Coverage.File { // whose sources nobody can check
-		t.Sources += d.Summary.Coverage.Sources
-		t.Unverified += d.Summary.Coverage.Unverified
+	if d.Summary != nil {
+		all, wrong := checked(d.Summary)
+		t.Sources += all
+		t.Unverified += wrong
 	}
 }
 

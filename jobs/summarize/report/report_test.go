@@ -128,6 +128,38 @@ func TestJSONKeepsTheSummary(t *testing.T) {
 	}
 }
 
+// Of a document that went as a file nobody here can check what is quoted, but a page that
+// it does not have is one.
+func TestSourcesOfAFileMayNameNoPageBeyondItsEnd(t *testing.T) {
+	t.Parallel()
+	d := lease()
+	d.Summary.Coverage = summarize.Coverage{Parts: 1, Sections: 3, Unit: "Page", Sources: 2, Unverified: 2, File: true}
+	d.Summary.KeyPoints[0].Sources[0].Verified = false // it is page 3 of 3, the other page 9
+	markdown, html := string(report.Markdown(d)), page(t, report.Run{}, d)
+	for _, want := range []string{
+		"*Page 3, Terms \\> End*: “ends on 1 May 2031” (not checked)\n", "*Page 9*: “in the year 2031” **(unverified: the document has only 3 pages)**\n",
+	} {
+		if !strings.Contains(markdown, want) {
+			t.Errorf("the file does not say %q:\n%s", want, markdown)
+		}
+	}
+	for _, want := range []string{`"doubt":"not checked"}`, `"doubt":"the document has only 3 pages","bad":true}`, `"unverified":1`} {
+		if !strings.Contains(html, want) {
+			t.Errorf("the page does not say %q:\n%s", want, html[strings.Index(html, `id="data"`):])
+		}
+	}
+	if got := index(t, report.Run{}, d); !strings.Contains(got, "1 source checked against the documents, 1 not found there") {
+		t.Errorf("the index says\n%s", got)
+	}
+	if got := table(t, d); !strings.Contains(got, "[Page 3, Terms > End (not checked); Page 9 (unverified)]") {
+		t.Errorf("the table says\n%s", got)
+	}
+	d.Summary.Coverage.Sections = 0 // how many pages it has is not known
+	if got := string(report.Markdown(d)); strings.Contains(got, "unverified:") {
+		t.Errorf("the file says\n%s", got)
+	}
+}
+
 func TestCSVHasALineForEachDocument(t *testing.T) {
 	t.Parallel()
 	text, marked := strings.CutPrefix(table(t, lease(), refused()), "\ufeff")
