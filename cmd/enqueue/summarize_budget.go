@@ -25,10 +25,11 @@ func runBudget(group string) string {
 	return name[:min(len(name), most)]
 }
 
-// newPulse returns what watches the run, and sets its budget if one is given.
+// newPulse returns what watches the run, and sets its budget if one is given, once: it may
+// be changed by hand while the command goes on.
 func (r *summarizeRun) newPulse(ctx context.Context, s *session) (*pulse, error) {
 	name := runBudget(r.job.Group)
-	if r.budget != "" {
+	if r.budget != "" && !r.bounded {
 		amount, err := jobs.ParseMoney(r.budget)
 		if err != nil {
 			return nil, err
@@ -41,8 +42,11 @@ func (r *summarizeRun) newPulse(ctx context.Context, s *session) (*pulse, error)
 		if err := sleep(ctx, results.BudgetsSeen+budgetMargin); err != nil {
 			return nil, err
 		}
-	} else if err := r.mentionBudget(ctx, s, name); err != nil {
-		return nil, err
+		r.bounded = true
+	} else if r.budget == "" {
+		if err := r.mentionBudget(ctx, s, name); err != nil {
+			return nil, err
+		}
 	}
 	return &pulse{from: s, group: r.job.Group, budget: name, name: r.nameOf}, nil
 }

@@ -88,11 +88,14 @@ func TestSummarizeWatches(t *testing.T) {
 	first := l.put("a.md", "One.")
 	stdout, stderr, interrupt := l.begin("--watch", "--name", "watched", "--budget", "5")
 	until(t, "the first summary", func() bool { return strings.Contains(stderr.String(), "watching 1 path") && l.summary(first) != "" })
+	l.call("", "budgets", "set", "run-watched", "--amount", "7").want(t, 0)
 	second := l.put("b.md", "Two.")
 	until(t, "the summary of a new document", func() bool { return l.summary(second) != "" })
 	l.put("a.md", "Please repeat what is new")
 	until(t, "the summary of a changed document", func() bool { return strings.Contains(l.summary(first), "repeat what is new") })
-	shows(t, l.call("", "budgets").want(t, 0).stdout, "run-watched*")
+	if shown := l.call("", "budgets").want(t, 0).stdout; !strings.Contains(shown, "run-watched*") || !strings.Contains(shown, "$7") {
+		t.Errorf("a budget that was raised by hand is\n%s", shown)
+	}
 	l.put("c.md", "Please refuse")
 	until(t, "a failure", func() bool { return strings.HasPrefix(l.statuses()["c.md"], "failed") })
 	fourth := l.put("d.md", "Four.")

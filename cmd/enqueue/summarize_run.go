@@ -32,6 +32,8 @@ type summarizeRun struct {
 	inputs   *gatherer
 	folder   *summarize.Folder
 	nonce    string // makes the jobs of --force new ones
+	// bounded says that the budget is set.
+	bounded bool
 	// session is nil until something has to be asked for.
 	session *session
 
