@@ -14,6 +14,7 @@ import (
 	"github.com/longhaul-jobs/longhaul/internal/app"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
@@ -102,7 +103,7 @@ func (r *summarizeRun) forecast(ctx context.Context, args []string) (err error) 
 		return err
 	}
 	if r.across {
-		if err := f.over(found.documents); err != nil {
+		if err := f.over(ctx, found.documents); err != nil {
 			return err
 		}
 	}
@@ -220,9 +221,13 @@ func (f *forecaster) price(sum *jobs.Money, tier string, requests, input, output
 	*sum += each * jobs.Money(requests)
 }
 
-// over adds the summary over all documents. What the summaries will be like that it
-// reads is guessed.
-func (f *forecaster) over(found []input) error {
+// over adds the summary over all documents. Where none is left to summarize it is known
+// what it reads, and whether it is there; else what the summaries will be like is guessed.
+func (f *forecaster) over(ctx context.Context, found []input) error {
+	r := f.run
+	if f.Documents == 0 {
+		return f.overKnown(ctx, found)
+	}
 	guess := func(words, points int) (summarize.Forecast, error) {
 		s := summarize.Summary{Text: strings.Repeat("words ", words)}
 		for range points {
@@ -232,7 +237,7 @@ func (f *forecaster) over(found []input) error {
 		for i, d := range found {
 			named[i] = summarize.Named{Document: d.Path, Summary: s}
 		}
-		prepared, err := f.run.preparer.Across(named)
+		prepared, err := r.preparer.Across(named)
 		return prepared.Forecast, err
 	}
 	low, err := guess(60, 2)
@@ -255,6 +260,34 @@ func (f *forecaster) over(found []input) error {
 		MergeTokens:  span(low.MergeTokens, middle.MergeTokens, high.MergeTokens),
 		OutputTokens: span(low.OutputTokens, middle.OutputTokens, high.OutputTokens),
 	})
+	return nil
+}
+
+// overKnown adds the summary over summaries that are there.
+func (f *forecaster) overKnown(ctx context.Context, found []input) error {
+	r := f.run
+	named, _, err := r.summaries(found)
+	if err != nil || len(named) == 0 {
+		return err
+	}
+	prepared, err := r.preparer.Across(named)
+	if err != nil {
+		return usageError{err}
+	}
+	d := &document{
+		input: input{Source: summarize.Source{Path: report.AcrossDocument}}, prepared: prepared, request: prepared.Request,
+		fingerprint: summarize.RequestFingerprint(prepared.Request),
+	}
+	before, err := r.acrossOnRecord()
+	if err != nil || before != nil && before.Entry.Status == summarize.StatusSucceeded && before.Entry.Fingerprint == d.fingerprint {
+		return err
+	}
+	left, known, err := f.stock.left(ctx, r, d)
+	if err != nil || left.Requests().High == 0 {
+		return err
+	}
+	f.KnownRequests += known
+	f.add(left)
 	return nil
 }
 
@@ -330,7 +363,7 @@ func (f *forecaster) write() error {
 		b.WriteString("up to 24 hours in batches, and as long again for each level of merging\n")
 	case f.Seconds != nil:
 		fmt.Fprintf(&b, "at least %s by the limits of lane %s (%s)\n", formatElapsed(max(time.Second, time.Duration(*f.Seconds*float64(time.Second)))), f.Lane, f.LimitsFrom)
-	default:
+	case f.Requests.High > 0:
 		fmt.Fprintf(&b, "how long: not known, since lane %s has no limits of ours (%s)\n", f.Lane, f.LimitsFrom)
 	}
 	switch {

@@ -108,4 +108,14 @@ func TestDryRunAcross(t *testing.T) {
 	if across.Requests.Expected != plain.Requests.Expected+1 || across.InputTokens.Expected <= plain.InputTokens.Expected {
 		t.Errorf("without: %+v\nwith: %+v", plain, across)
 	}
+	l.employ(reads)
+	l.summarize("--model", "house").want(t, 0)
+	l.put("empty.md", " ")
+	if got := l.dryRun("--model", "house", "--across"); got.Unchanged != 2 || got.Requests.Expected != 1 || got.InputTokens.High >= across.InputTokens.High {
+		t.Errorf("once the documents have their summaries: %+v", got)
+	}
+	l.summarize("--model", "house", "--across").want(t, 1)
+	if got := l.dryRun("--model", "house", "--across"); got.Unchanged != 2 || got.Requests.High != 0 || got.Cost.High != 0 {
+		t.Errorf("once all is there: %+v", got)
+	}
 }

@@ -9,7 +9,10 @@ import (
 // of a phase of its [Planner], and to all of the phases before. phase is its number, from
 // 1; there says for each of its parts whether the answer is there.
 func (p *Preparer) Left(of Prepared, phase int, parts []jobs.Part, there []bool) Forecast {
-	if phase == 1 {
+	switch {
+	case phase == 1 && len(there) == 1 && !there[0]:
+		return of.Forecast
+	case phase == 1 && len(of.counts) > 1:
 		return p.leftToRead(of, there)
 	}
 	var f Forecast
@@ -34,12 +37,6 @@ func (p *Preparer) Left(of Prepared, phase int, parts []jobs.Part, there []bool)
 
 // leftToRead is what is left when some parts of the document were read.
 func (p *Preparer) leftToRead(of Prepared, there []bool) Forecast {
-	if len(there) == 1 {
-		if there[0] {
-			return Forecast{}
-		}
-		return of.Forecast
-	}
 	var f Forecast
 	all := 0
 	for i, n := range of.counts {
