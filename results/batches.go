@@ -175,8 +175,12 @@ type Batch struct {
 	version int64
 }
 
+// formPage is how many lines come into a batch in one step: Redis does nothing else
+// meanwhile.
+const formPage = 1000
+
 // FormBatch makes a batch of the lines of a model that wait for one, and returns false
-// if none does.
+// if none does. A crash in between leaves a smaller batch.
 func (s *Store) FormBatch(ctx context.Context, endpoint, model string, maxLines, maxBytes int) (Batch, bool, error) {
 	now := s.Now()
 	b := Batch{Stage: BatchFormed, Model: model, Formed: now.UTC().Truncate(time.Millisecond), Mark: rand.Text()}
@@ -184,15 +188,21 @@ func (s *Store) FormBatch(ctx context.Context, endpoint, model string, maxLines,
 	if err != nil {
 		return Batch{}, false, fmt.Errorf("form a batch: %w", err)
 	}
-	answer, err := s.run(ctx, s.scripts.batchForm, s.batches(endpoint), model, ms(now), maxLines, maxBytes, record).Int64Slice()
-	if err != nil {
-		return Batch{}, false, fmt.Errorf("form a batch: %w", err)
+	for number := ""; ; number = strconv.FormatInt(b.Number, 10) {
+		answer, err := s.run(ctx, s.scripts.batchForm, s.batches(endpoint), model, ms(now), maxLines, maxBytes, record, formPage, number, b.version).Int64Slice()
+		switch {
+		case err != nil && number != "":
+			return b, true, nil // as it was before
+		case err != nil:
+			return Batch{}, false, fmt.Errorf("form a batch: %w", err)
+		case answer[0] == 0:
+			return b, number != "", nil
+		}
+		b.Number, b.Lines, b.Bytes, b.version = answer[0], int(answer[1]), int(answer[2]), answer[3]
+		if answer[4] == 0 {
+			return b, true, nil
+		}
 	}
-	if answer[0] == 0 {
-		return Batch{}, false, nil
-	}
-	b.Number, b.Lines, b.Bytes, b.version = answer[0], int(answer[1]), int(answer[2]), 1
-	return b, true, nil
 }
 
 // Batches returns the batches at work, the oldest first.

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
+	"github.com/longhaul-jobs/longhaul/internal/redistest"
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
@@ -85,6 +87,74 @@ func TestFormBatch(t *testing.T) {
 			t.Errorf("at another endpoint: %+v, %v", other, err)
 		}
 	})
+}
+
+// pages is a hook that counts the commands which form a batch of large, and does something
+// before the second of them.
+type pages struct {
+	formed int
+	second func()
+}
+
+func (p *pages) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (p *pages) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (p *pages) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "evalsha" && len(cmd.Args()) > 10 && slices.Contains(cmd.Args(), any("large")) {
+			if p.formed++; p.formed == 2 && p.second != nil {
+				p.second()
+			}
+		}
+		return next(ctx, cmd)
+	}
+}
+
+// A large batch is formed a page at a time, so that Redis does not stand still meanwhile;
+// another worker that goes on with it after the first page has it without the others.
+//
+// Guarantee: G31.
+func TestFormLargeBatch(t *testing.T) {
+	t.Parallel()
+	hook := &pages{}
+	h := hooked(t, redistest.URL(t), results.Config{}, hook)
+	ids := h.waiting("large", 4500, 1)
+	ctx := t.Context()
+	b, formed, err := h.FormBatch(ctx, atMain, "large", 2200, 1<<20)
+	if err != nil || !formed || b.Lines != 2200 || b.Bytes != 2200 || hook.formed != 3 {
+		t.Errorf("%+v, %v, in %d steps", b, err, hook.formed)
+	}
+	hook.formed = 0
+	var stale results.Batch
+	hook.second = func() {
+		if stale, err = h.Batch(ctx, atMain, 2); err != nil || stale.Lines != 1000 {
+			t.Errorf("after the first page: %+v, %v", stale, err)
+		}
+		stale.Stage = results.BatchUploaded
+		if _, first, err := h.StepBatch(ctx, atMain, stale); err != nil || !first {
+			t.Errorf("the step of another worker: %t, %v", first, err)
+		}
+	}
+	if b, formed, err = h.FormBatch(ctx, atMain, "large", 2200, 1<<20); err != nil || !formed || b.Lines != 1000 {
+		t.Errorf("%+v, %v", b, err)
+	}
+	if got := h.lineStates(ids); got[results.LineSent] != 3200 || got[results.LineOpen] != 1300 {
+		t.Errorf("lines are %v", got)
+	}
+	hook.formed, hook.second = 0, func() {
+		if stale, err = h.Batch(ctx, atMain, 3); err != nil {
+			t.Error(err)
+		}
+	}
+	if b, formed, err = h.FormBatch(ctx, atMain, "large", 2200, 1<<20); err != nil || !formed || b.Lines != 1300 {
+		t.Errorf("%+v, %v", b, err)
+	}
+	if _, first, err := h.StepBatch(ctx, atMain, stale); err != nil || first {
+		t.Errorf("a step by who has read it after the first page: %t, %v", first, err)
+	}
 }
 
 // Lines leave a batch for good or for another one; what nobody wants does not come back.
