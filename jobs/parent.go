@@ -250,6 +250,18 @@ func (m *move) planAnew() {
 	m.job.Outbox = slices.DeleteFunc(m.job.Outbox, Effect.Local)
 }
 
+// anew is how long a job that is late has when it is retried: as long as one that names no
+// deadline, and a parent as long as it had, for its parts may go through batches.
+func (j Job) anew() time.Duration {
+	switch {
+	case j.Plan != nil:
+		return max(DefaultDeadline, j.Deadline.Sub(j.Plan.Since))
+	case j.Schema >= schemaBatch:
+		return DefaultBatchDeadline
+	}
+	return DefaultDeadline
+}
+
 func (m *move) changePlan(change func(*Plan)) {
 	var p Plan
 	if m.job.Plan != nil {

@@ -332,6 +332,48 @@ func TestRetryExtendsTheDeadline(t *testing.T) {
 	}
 }
 
+// A late parent that is retried has as long as it had, however often, and a late request of
+// a batch as long as one that names no deadline.
+func TestRetryOfTheLate(t *testing.T) {
+	const day = 24 * time.Hour
+	parent := newParent(t, jobs.Options{Deadline: testNow.Add(5 * day)})
+	for i, wait := range []time.Duration{6 * day, 20 * day} {
+		now := testNow.Add(wait)
+		stopped, err := jobs.Transition(parent, jobs.StopRequested{Reason: jobs.StopDeadline}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := jobs.Transition(stopped.Job, jobs.RetryRequested{}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if parent = again.Job; !parent.Deadline.Equal(now.Add(5 * day)) {
+			t.Errorf("retry %d: it has until %s, want five days", i, parent.Deadline)
+		}
+	}
+	request, err := jobs.ParseRequest([]byte(`{"service_tier":"batch","input":"x"}`), jobs.DefaultModel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		job  jobs.Job
+		want time.Duration
+	}{
+		{jobs.New(testID, request, jobs.Options{}, testNow), jobs.DefaultBatchDeadline},
+		{newJob(t, jobs.Options{}), jobs.DefaultDeadline},
+		{newParent(t, jobs.Options{Deadline: testNow.Add(time.Minute)}), jobs.DefaultDeadline},
+	} {
+		now := testNow.Add(3 * day)
+		stopped, err := jobs.Transition(tt.job, jobs.StopRequested{Reason: jobs.StopDeadline}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := jobs.Transition(stopped.Job, jobs.RetryRequested{}, now); err != nil || again.Job.Deadline.Sub(now) != tt.want {
+			t.Errorf("%s, %v: it has %s, want %s", tt.job.Kind, err, again.Job.Deadline.Sub(now), tt.want)
+		}
+	}
+}
+
 func TestResultText(t *testing.T) {
 	for result, want := range map[string]string{
 		`{"summary":"short"}`: "short", `{"summary":5}`: "", `{"text":"a"}`: "", `[1]`: "", ``: "",

@@ -302,7 +302,7 @@ func (m *move) retryRequested(ev RetryRequested) error {
 		return m.refuse("retry", "it has not ended; wait, or cancel it first")
 	}
 	if j.Late(m.now) {
-		j.Deadline = m.now.Add(DefaultDeadline)
+		j.Deadline = m.now.Add(j.anew())
 	}
 	if !j.Deadline.IsZero() {
 		j.Deadline = maxTime(j.Deadline, stored(ev.Deadline))
