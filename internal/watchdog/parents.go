@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -16,8 +17,9 @@ const (
 	// cancelled or deleted in one claim of their parent.
 	partsPage = 200
 	partsMost = 1000
-	// otherParents is how many of those that wait for a part are looked at.
-	otherParents = 50
+	// otherParents is how many of those that wait for a part are looked at, and
+	// otherPage how many of them at once.
+	otherParents, otherPage = 10_000, 50
 )
 
 // endParts cancels the parts of a parent that was stopped, or deletes those of one that
@@ -102,13 +104,15 @@ func (w *Watchdog) wantedElsewhere(ctx context.Context, parent jobs.ID, part job
 	if err != nil {
 		return false, err
 	}
-	others, err := w.store.Jobs(ctx, dependents)
-	if err != nil {
-		return false, err
-	}
-	for _, other := range others {
-		if other.ID != "" && other.ID != parent && !other.State.Terminal() {
-			return true, nil
+	for page := range slices.Chunk(dependents, otherPage) {
+		others, err := w.store.Jobs(ctx, page)
+		if err != nil {
+			return false, err
+		}
+		for _, other := range others {
+			if other.ID != "" && other.ID != parent && !other.State.Terminal() {
+				return true, nil
+			}
 		}
 	}
 	return false, nil

@@ -123,6 +123,28 @@ func TestStopsThePartsOfAStoppedParent(t *testing.T) {
 	})
 }
 
+// TestAPartIsWantedByTheLastOfMany that wait for it: the others were cancelled before.
+//
+// Guarantee: G30.
+func TestAPartIsWantedByTheLastOfMany(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := newKennel(slog.New(slog.DiscardHandler))
+		j, ids := k.family(jobs.StateRunning)
+		for range 120 {
+			k.waitFor(ids[0], k.store.put(job(jobs.StateCancelled)).ID)
+		}
+		k.waitFor(ids[0], k.store.put(parent()).ID)
+		if _, err := k.store.Step(t.Context(), j.ID, jobs.StopRequested{Reason: jobs.StopCancel}); err != nil {
+			t.Fatal(err)
+		}
+		k.pay(t, j.ID)
+		if part, _ := k.store.job(ids[0]); part.Stop != nil {
+			t.Errorf("it is stopped: %+v", part.Stop)
+		}
+	})
+}
+
 // TestStopsThousandsOfParts by and by, and lets go of the parent in between.
 func TestStopsThousandsOfParts(t *testing.T) {
 	t.Parallel()
