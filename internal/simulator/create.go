@@ -261,7 +261,11 @@ func (e *exchange) admit(q *request, aside *liveRule) *record {
 // newRecord makes a response whose life is still to be planned.
 func (e *exchange) newRecord(q *request) *record {
 	id := newResponseID()
-	text, function := standIn(q, e.settings.WrongCitations)
+	words := 0
+	if e.fault != nil {
+		words = e.fault.Words
+	}
+	text, function := standIn(q, e.settings.WrongCitations, words)
 	out := newOutput(q, text, function)
 	return &record{
 		entry: &entry{

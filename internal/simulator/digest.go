@@ -13,6 +13,7 @@ import (
 // short texts need none of it.
 type digest struct {
 	text       string
+	length     int // of a summary, in words; 0 for as many as the text suggests
 	analysed   bool
 	lower      string // the sampled text in lower case
 	document   document
@@ -28,6 +29,10 @@ const (
 	keptPoints   = 24
 	keptKeywords = 64
 )
+
+// wordsPerSentence is what short sentences have, so that enough of them are taken for a summary
+// of a length.
+const wordsPerSentence = 8
 
 // bag is what a sentence is made of: the indexes of its distinct words, ascending, and how many
 // words it has.
@@ -202,6 +207,10 @@ func overlap(a, b []int32) float64 {
 // summary is the extract that the stand-in answers with, or "" if the text has no sentences.
 func (d *digest) summary(verbosity string) string {
 	d.analyse()
+	if d.length > 0 {
+		list := strings.Fields(strings.Join(d.extract(max(1, d.length/wordsPerSentence)), " "))
+		return strings.Join(list[:min(len(list), d.length)], " ")
+	}
 	n := int(math.Round(math.Sqrt(float64(len(d.document.sentences))))) + 1
 	n = min(max(n, 2), 7)
 	switch verbosity {

@@ -14,6 +14,9 @@ const codeTooLarge = "request_too_large"
 // bodyStale is the body of a retrieval that answers what was true before.
 const bodyStale = "stale"
 
+// maxWords bounds how long an answer is asked to be.
+const maxWords = 20_000
+
 // maxCopies bounds how often one webhook is sent at once.
 const maxCopies = 100
 
@@ -57,6 +60,9 @@ type FaultAction struct {
 	// Answer spoils what the response answers, which then completes all the same: cut breaks it off
 	// in the middle, and misshapen takes the last member of a JSON object away.
 	Answer string `json:"answer,omitempty"`
+	// Words has the answer be about as long, as far as the request has text for it: a summary of so
+	// many words, and a statement for every 25 of them.
+	Words int `json:"words,omitempty"`
 	// Queued and Running replace the configured durations, without jitter.
 	Queued  *Duration `json:"queued,omitempty"`
 	Running *Duration `json:"running,omitempty"`
@@ -143,6 +149,9 @@ func (a *FaultAction) problems(op string) []error {
 	if !slices.Contains([]string{"", answerCut, answerMisshapen}, a.Answer) {
 		refuse("answer: %q is not cut or misshapen", a.Answer)
 	}
+	if a.Words < 0 || a.Words > maxWords {
+		refuse("words: %d is not between 0 and %d", a.Words, maxWords)
+	}
 	if a.NeverEnds && (a.Fail != nil || a.Incomplete != "" || a.IgnoreBackground) {
 		refuse("never_ends: contradicts fail, incomplete and ignore_background")
 	}
@@ -176,7 +185,7 @@ func (a *FaultAction) problems(op string) []error {
 	}
 	errs = append(errs, a.webhookProblems(op)...)
 	if a.shapesLife() && op != "create" && op != "" {
-		errs = append(errs, errors.New("action: never_ends, fail, incomplete, answer, queued, running, stale, missing, ignore_background, "+
+		errs = append(errs, errors.New("action: never_ends, fail, incomplete, answer, words, queued, running, stale, missing, ignore_background, "+
 			"stream_cut, stream_stall and stream_refuse need match.op create"))
 	}
 	if !a.shapesLife() && !a.shapesAnswer() && !a.shapesWebhook() && a.Expire == 0 {
@@ -226,7 +235,7 @@ func (a *FaultAction) shapesWebhook() bool {
 
 // shapesLife reports whether the action changes the life of the response that is created.
 func (a *FaultAction) shapesLife() bool {
-	return a.NeverEnds || a.Fail != nil || a.Incomplete != "" || a.Answer != "" || a.Queued != nil || a.Running != nil || a.Stale != nil || a.Missing != nil ||
+	return a.NeverEnds || a.Fail != nil || a.Incomplete != "" || a.Answer != "" || a.Words != 0 || a.Queued != nil || a.Running != nil || a.Stale != nil || a.Missing != nil ||
 		a.IgnoreBackground || a.StreamCut != 0 || a.StreamStall != 0 || a.StreamRefuse
 }
 

@@ -136,6 +136,8 @@ func (a *FaultAction) set(name, value string) (err error) {
 		failure().Code = value
 	case "fail_message":
 		failure().Message = value
+	case "words":
+		a.Words, err = strconv.Atoi(value)
 	case "incomplete":
 		a.Incomplete = value
 	case "answer":

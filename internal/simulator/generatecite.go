@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// mostStatements is how many statements of a kind an answer has at most.
+// mostStatements is how many statements of a kind an answer has at most, unless it is said how
+// long it is.
 const mostStatements = 8
 
 // role is what a schema asks for that has to be true of the material, and not only of the form.
@@ -72,7 +73,7 @@ func (g *generator) elements(dst []byte, schema *node, at place) ([]byte, bool) 
 	switch r {
 	case stating:
 		if g.material.answers() {
-			for _, p := range g.material.statements(strings.Contains(list, "question"), mostStatements) {
+			for _, p := range g.material.statements(strings.Contains(list, "question"), g.material.most) {
 				before := g.stated
 				g.stated = &p
 				add(map[string]string{"text": quote(finish(p.text))})
@@ -92,7 +93,7 @@ func (g *generator) elements(dst []byte, schema *node, at place) ([]byte, bool) 
 		values = g.references(items, at)
 	case codes:
 		ids := g.material.ids(items.member("pattern").text)
-		for _, e := range ids[:min(len(ids), mostStatements)] {
+		for _, e := range ids[:min(len(ids), g.material.most)] {
 			values = append(values, quote(e.id))
 		}
 	case mentioning:
@@ -125,7 +126,7 @@ func (g *generator) references(items *node, at place) []string {
 		// An open question is one of those that were open, where codes tell them apart.
 		ids = slices.DeleteFunc(ids, func(e entryLine) bool { return e.id[0] != 'Q' })
 	}
-	n := min(len(ids), mostStatements)
+	n := min(len(ids), g.material.most)
 	values := make([]string, 0, n)
 	for i := range n {
 		from := ids[i*len(ids)/n : (i+1)*len(ids)/n]

@@ -19,6 +19,8 @@ type material struct {
 	passages []passage
 	entries  []entryLine
 	question string // what is asked about it, in lower case
+	// most is how many statements of a kind an answer has at most.
+	most int
 	// wrong is how likely a passage is cited wrongly, from 0 to 1.
 	wrong float64
 }
@@ -51,7 +53,7 @@ const (
 
 // readMaterial finds the material in what a request says.
 func readMaterial(text string) *material {
-	m := &material{text: text}
+	m := &material{text: text, most: mostStatements}
 	begin := strings.Index(text, "===== BEGIN ")
 	if begin < 0 || begin > 0 && text[begin-1] != '\n' {
 		return m

@@ -163,3 +163,29 @@ func TestTokensAreCountedAsModelsDo(t *testing.T) {
 		t.Error("no output tokens")
 	}
 }
+
+func TestAnswersAreAsLongAsItIsSaid(t *testing.T) {
+	t.Parallel()
+	sim := newSimulator(t, simulator.Config{})
+	schema := strings.Replace(statementsSchema, `"title":{"type":"string"},`, `"title":{"type":"string"},"summary":{"type":"string"},`, 1)
+	schema = strings.Replace(schema, `"required":["title",`, `"required":["title","summary",`, 1)
+	input, texts := pages(200)
+	before := 0
+	for _, words := range []int{30, 300, 1000} {
+		answer, body := summaryOf(t, sim, schema, "", input, fmt.Sprintf("X-Simulator-Fault: words=%d", words))
+		summary, _ := body["summary"].(string)
+		if got := len(strings.Fields(summary)); got > words || got < words*3/4 {
+			t.Errorf("a summary of %d words, want about %d", got, words)
+		}
+		if quotes, wrong := cited(body, texts); quotes != max(1, words/25) || wrong > 0 {
+			t.Errorf("%d statements, %d of them quoted wrongly, want %d", quotes, wrong, max(1, words/25))
+		}
+		if len(answer) <= before {
+			t.Errorf("%d bytes for %d words, no more than for fewer", len(answer), words)
+		}
+		before = len(answer)
+	}
+	if got := call(t, sim, "PUT", "/_sim/faults", `{"rules":[{"match":{"op":"create"},"action":{"words":-1}}]}`); got.status != 400 {
+		t.Errorf("a negative number of words: %d", got.status)
+	}
+}

@@ -11,16 +11,24 @@ import (
 // which the stand-in can only say that it is one, and not for a document.
 const shortSubject = 280
 
+// wordsPerStatement is how many words of a summary there are for each statement, where it is said
+// how long an answer is.
+const wordsPerStatement = 25
+
 // standIn answers a request in place of a language model: with a call of a function if the
 // request demands one, else with text of the format that it asks for. The answer depends on the
 // request alone.
 //
-// wrong is how many of the passages that it cites are cited wrongly, from 0 (none) to 1.
-func standIn(q *request, wrong float64) (text, function string) {
+// wrong is how many of the passages that it cites are cited wrongly, from 0 (none) to 1, and words
+// about how long it is, 0 for as long as the text suggests.
+func standIn(q *request, wrong float64, words int) (text, function string) {
 	subject, ofTool := q.subject()
 	m := readMaterial(subject)
 	m.wrong, m.question = wrong, q.question()
 	d := digestOf(m.text)
+	if d.length = words; words > 0 {
+		m.most = max(1, words/wordsPerStatement)
+	}
 	if tool := q.toolToCall(subject, ofTool); tool != nil {
 		if tool.parameters == nil {
 			return "{}", tool.name
