@@ -218,7 +218,10 @@ func (d *docx) beginParagraph() {
 	d.afterItem = item
 	switch heading := style.heading(); {
 	case len(d.cells) > 0:
-		// A line is a row here.
+		// Rows are lines here. A number says which clause it is; a dot says nothing.
+		if number != "" && number != "-" {
+			d.text([]byte(number + " "))
+		}
 	case heading > 0:
 		if heading == 1 && d.title == "" && style.title {
 			d.titleFrom = new(d.mark())

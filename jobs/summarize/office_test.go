@@ -88,7 +88,8 @@ func TestDOCX(t *testing.T) {
 		style("Mine", "Terms") +
 		`<w:p><w:del><w:r><w:delText>gone</w:delText><w:t>gone too</w:t></w:r></w:del><w:ins><w:r><w:t>new</w:t></w:r></w:ins>` +
 		`<w:r><w:instrText>PAGEREF x</w:instrText></w:r></w:p>` +
-		`<w:tbl><w:tr>` + tc("Name") + tc("Größe") + `</w:tr><w:tr>` + tc("a") + tc("") + tc("5 €") + `</w:tr></w:tbl>` +
+		`<w:tbl><w:tr>` + tc("Name") + tc("Größe") + `</w:tr><w:tr>` + tc("a") + tc("") + tc("5 €") + `</w:tr>` +
+		`<w:tr><w:tc>` + item("2", "0", "duty") + item("1", "0", "dot") + item("2", "0", "fee") + `</w:tc></w:tr></w:tbl>` +
 		`<w:p><w:r><mc:AlternateContent><mc:Choice><w:txbxContent><w:p><w:r><w:t>boxed</w:t></w:r></w:p></w:txbxContent></mc:Choice>` +
 		`<mc:Fallback><w:p><w:r><w:t>boxed</w:t></w:r></w:p></mc:Fallback></mc:AlternateContent></w:r></w:p>` +
 		`<w:p><w:r><w:drawing><wp:docPr descr="A chart"/></w:drawing><w:t>end</w:t><w:endnoteReference w:id="7"/></w:r></w:p>`
@@ -114,6 +115,9 @@ new
 
 Name | Größe
 a |  | 5 €
+4. duty
+dot
+5. fee
 
 boxed
 
