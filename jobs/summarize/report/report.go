@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"path"
 	"strings"
 	"time"
 
@@ -219,7 +220,7 @@ func title(d Document) string {
 	if d.Entry.Name != "" {
 		return line(d.Entry.Name, 200)
 	}
-	return line(d.Entry.Document, 200)
+	return line(path.Base(d.Entry.Document), 200) // the whole of it stands below
 }
 
 // place says where in a document a citation is from, such as "Page 3, Terms > Payment".

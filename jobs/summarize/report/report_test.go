@@ -226,7 +226,7 @@ func TestIndexNamesWhatFailedFirst(t *testing.T) {
 	got := index(t, report.Run{Name: "contracts", Settings: []string{"gpt-4.1"}}, lease(), refused())
 	for _, want := range []string{
 		"# Summaries: contracts\n", "- 2 documents: 1 succeeded, 1 failed\n", "cost \\$0.030\n",
-		"| contracts/secret.pdf | failed | the document is encrypted; save it without a password |\n",
+		"| secret.pdf<br>contracts/secret.pdf | failed | the document is encrypted; save it without a password |\n",
 		"| [Lease of Pier 9](contracts--lease.pdf.md)<br>contracts/lease.pdf | The pier is let for ten years. - Rent rises yearly. | \\$0.030 |\n",
 	} {
 		if !strings.Contains(got, want) {
