@@ -65,6 +65,19 @@ func (s *Store) missing(ctx context.Context, options jobs.Options) (param string
 // no harm. A crash in between leaves it with some of them; whoever asks next for the
 // job does the rest.
 func (s *Store) Attend(ctx context.Context, dependent jobs.ID, others []jobs.ID) (ended []jobs.ID, err error) {
+	return s.attend(ctx, dependent, others, "", jobs.State.Terminal)
+}
+
+// Need puts a job among the dependents of some others, which may have ended: while it is
+// open they are not deleted with the parent that they were made for. It returns those that
+// are not there.
+func (s *Store) Need(ctx context.Context, dependent jobs.ID, others []jobs.ID) (gone []jobs.ID, err error) {
+	return s.attend(ctx, dependent, others, "1", func(jobs.State) bool { return false })
+}
+
+// attend returns those of the others that are not there, or in a state of which that is to
+// be said.
+func (s *Store) attend(ctx context.Context, dependent jobs.ID, others []jobs.ID, needs string, say func(jobs.State) bool) (ended []jobs.ID, err error) {
 	var calls []call
 	var asked []jobs.ID
 	for _, id := range others {
@@ -72,14 +85,14 @@ func (s *Store) Attend(ctx context.Context, dependent jobs.ID, others []jobs.ID)
 			ended = append(ended, id) // it cannot be there
 			continue
 		}
-		calls, asked = append(calls, call{shard: id.Shard(), args: []any{string(id), string(dependent)}}), append(asked, id)
+		calls, asked = append(calls, call{shard: id.Shard(), args: []any{string(id), string(dependent), needs}}), append(asked, id)
 	}
 	if len(calls) == 0 {
 		return ended, nil
 	}
 	err = s.together(ctx, s.scripts.attend, calls, func(i int, answer *redis.Cmd) error {
 		state, err := answer.Text()
-		if err == nil && (state == "" || jobs.State(state).Terminal()) {
+		if err == nil && (state == "" || say(jobs.State(state))) {
 			ended = append(ended, asked[i])
 		}
 		return err

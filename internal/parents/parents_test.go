@@ -3,6 +3,7 @@ package parents_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -211,6 +212,58 @@ func TestPartsOfOthers(t *testing.T) {
 	if got := s.load(forth.ID); got.State != jobs.StateSucceeded || len(s.responses()) != before+1 {
 		t.Errorf("%s, %d parts were made anew, want 1", got.State, len(s.responses())-before)
 	}
+}
+
+// TestPartsOfADeletedParent are not paid for again by one that is under way and has found
+// them.
+//
+// Guarantee: G30.
+func TestPartsOfADeletedParent(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	first := s.submit(treeRequest{Texts: []string{"a", "b"}}, jobs.Options{})
+	s.finish("")
+	s.advance(time.Second)
+	second := s.submit(treeRequest{Texts: []string{"a", "b", "c"}}, jobs.Options{})
+	s.step()
+	for _, part := range s.responses(jobs.StateSucceeded) {
+		dependents, err := s.Dependents(t.Context(), part.ID, 10)
+		if err != nil || part.Parent != first.ID {
+			t.Fatalf("%+v, %v", part, err)
+		}
+		if phase, needed := part.Part[:len("phase 1")], slices.Contains(dependents, second.ID); needed != (phase == "phase 1") {
+			t.Errorf("%s of the first parent is needed by the second: %t", part.Part, needed)
+		}
+	}
+	third := s.submit(treeRequest{Texts: []string{"b"}}, jobs.Options{})
+	claimed, err := s.ClaimPlans(t.Context(), jobs.ParentKinds(), 1, time.Minute)
+	if err != nil || len(claimed) != 1 || claimed[0].ID != third.ID {
+		t.Fatalf("claimed %v, %v", claimed, err)
+	}
+	parents.Handle(t.Context(), s.runner(&vanishing{Store: s.Store, shop: s}, s.config()), claimed[0])
+	if got := s.load(third.ID); got.Nudge != 1 || got.Plan.Phase != 0 {
+		t.Errorf("a step whose parts vanish goes on: %+v", got.Plan)
+	}
+	s.advance(time.Minute)
+	s.finish("")
+	if got := s.load(third.ID); got.State != jobs.StateSucceeded {
+		t.Errorf("%s, %v", got.State, got.Failure)
+	}
+}
+
+// vanishing is a store whose parts are deleted after they were found.
+type vanishing struct {
+	parents.Store
+
+	shop *shop
+}
+
+func (v *vanishing) FindParts(ctx context.Context, keys []string) ([]jobs.Job, error) {
+	found, err := v.Store.FindParts(ctx, keys)
+	for _, part := range found {
+		v.shop.happens(part.ID, jobs.DeleteRequested{})
+	}
+	return found, err
 }
 
 // TestStoppedParent takes no more parts, and those that a step brings too late are

@@ -110,6 +110,9 @@ func (r *Runner) provide(ctx context.Context, j jobs.Job, number int, all []aske
 		if err = errors.Join(failed, err); err != nil {
 			return "", err
 		}
+		if err := r.need(ctx, j, some); err != nil {
+			return "", err
+		}
 	}
 	return "", nil
 }
@@ -145,6 +148,25 @@ func (r *Runner) provideOne(ctx context.Context, j jobs.Job, part *asked) error 
 		r.metrics.parts.WithLabelValues(partFound).Inc()
 	}
 	return nil
+}
+
+// need has those of some parts stay that have ended and were made for another parent, which
+// may be deleted at any time: what has been paid for is read again with each step.
+func (r *Runner) need(ctx context.Context, j jobs.Job, some []asked) error {
+	var found []jobs.ID
+	for _, part := range some {
+		if part.job.State.Terminal() && part.job.Parent != j.ID {
+			found = append(found, part.job.ID)
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	gone, err := r.store.Need(ctx, j.ID, found)
+	if err == nil && len(gone) > 0 {
+		err = fmt.Errorf("%d parts of another parent are gone since they were found", len(gone)) // the next step makes them anew
+	}
+	return err
 }
 
 // withdraw cancels what was accepted, or tried again, for a parent that has ended meanwhile.

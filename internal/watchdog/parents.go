@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
@@ -23,7 +22,7 @@ const (
 )
 
 // endParts cancels the parts of a parent that was stopped, or deletes those of one that
-// is being deleted. A part that another job waits for stays, and so does, when parts are
+// is being deleted. A part that another job waits for or needs stays, and so does, when parts are
 // deleted, one that was made for another parent. Doing it twice does no harm.
 //
 // A parent that was retried meanwhile keeps its parts.
@@ -94,12 +93,9 @@ func (w *Watchdog) endPart(ctx context.Context, parent, part jobs.Job, effect jo
 	return true, nil
 }
 
-// wantedElsewhere reports whether a job that has not ended waits for a part, beside the
-// given parent.
+// wantedElsewhere reports whether a job that has not ended waits for a part, or needs one
+// that has ended, beside the given parent.
 func (w *Watchdog) wantedElsewhere(ctx context.Context, parent jobs.ID, part jobs.Job) (bool, error) {
-	if !strings.Contains(part.Links, jobs.LinkWaited) {
-		return false, nil
-	}
 	dependents, err := w.store.Dependents(ctx, part.ID, otherParents)
 	if err != nil {
 		return false, err

@@ -1,11 +1,13 @@
 -- Attend puts a job among those that wait for the end of another, unless that has
--- ended.
--- ARGV: id of the other, id of the job that waits
+-- ended; or among those that need an ended one to stay, which have nothing to be told.
+-- ARGV: id of the other, id of the job that waits, '1' for one that needs it to stay
 -- Returns the state of the other, '' if there is no such job.
-local id, dependent = ARGV[1], ARGV[2]
+local id, dependent, needs = ARGV[1], ARGV[2], ARGV[3]
 local head = read_head(id)
 if not head then return '' end
-if not terminal[head[STATE]] then
+if terminal[head[STATE]] then
+  if needs == '1' then redis.call('ZADD', dependents_key(id), 0, dependent) end
+else
   redis.call('ZADD', dependents_key(id), 0, dependent)
   if not string.find(head[LINKS], 'd', 1, true) then
     head[LINKS] = 'd' .. head[LINKS]
