@@ -3,6 +3,7 @@ package responses_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -184,5 +185,52 @@ func TestBatchesThatAreRefused(t *testing.T) {
 	}
 	if _, err := c.CreateBatch(t.Context(), "file-none", nil); jobs.ClassOf(err) != jobs.ClassInvalid {
 		t.Errorf("a file that is not there: %v, want invalid", err)
+	}
+}
+
+// A file of answers may take longer than a create as a whole, but no answer in it; the time
+// that the caller takes for one does not count.
+func TestAnswersTakeTheirTime(t *testing.T) {
+	t.Parallel()
+	line := `{"custom_id":"a","response":{"status_code":200,"body":{"id":"resp_1","status":"completed"}}}` + "\n"
+	for name, test := range map[string]struct {
+		pause, busy time.Duration
+		want        int
+		class       jobs.Class
+	}{
+		"slow":      {pause: 5 * time.Minute, want: 4},
+		"busy":      {busy: 20 * time.Minute, want: 4},
+		"stands by": {pause: 8 * time.Minute, want: 1, class: jobs.ClassUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Content-Type", "application/octet-stream")
+					for i := range 4 {
+						_, _ = io.WriteString(w, line)
+						_ = http.NewResponseController(w).Flush()
+						if i == 3 {
+							return
+						}
+						select {
+						case <-r.Context().Done():
+							return
+						case <-time.After(test.pause):
+						}
+					}
+				})
+				c := s.client(t, func(c *responses.Config) { c.CreateTimeout = 7 * time.Minute })
+				got := 0
+				err := c.Answers(t.Context(), "file-1", func(jobs.BatchAnswer) error {
+					got++
+					time.Sleep(test.busy)
+					return nil
+				})
+				if got != test.want || test.class == "" && err != nil || test.class != "" && jobs.ClassOf(err) != test.class {
+					t.Errorf("%d answers, %v; want %d", got, err, test.want)
+				}
+			})
+		})
 	}
 }

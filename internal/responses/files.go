@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/openai/openai-go/v3/option"
 	oai "github.com/openai/openai-go/v3/responses"
@@ -73,9 +74,14 @@ func (c *Client) Upload(ctx context.Context, name string, content []byte) (fileI
 	return file.ID, nil
 }
 
+// downloadMost is how long a file of answers may take, with what is done with each: other
+// batches wait meanwhile.
+const downloadMost = 2 * time.Hour
+
 // Answers hands each answer in a file that a batch has written to visit, until that
 // returns an error, which is then the error. A line that is no answer is left to the
-// caller to miss: its job has none.
+// caller to miss: its job has none. The file may take two hours, each answer in it no longer
+// than a create.
 //
 // All other errors are [*jobs.Error] of the classes that [Client.Look] has; visit may
 // have had some of the answers by then, and gets them again when it is tried again.
@@ -84,10 +90,19 @@ func (c *Client) Answers(ctx context.Context, fileID string, visit func(jobs.Bat
 		return misuse(opDownload, "the file id is malformed")
 	}
 	var stopped error
+	// What bounds it is the wait for the next answer: how long all of them take depends on the
+	// caller too, and a file that is cut short begins anew.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	patience := c.config.CreateTimeout
+	idle := time.AfterFunc(patience, func() { cancel(&timeoutError{after: patience}) })
+	defer idle.Stop()
 	e := c.do(ctx, opDownload, func(ctx context.Context, options ...option.RequestOption) error {
 		read := func(body io.Reader) error {
 			return c.readAnswers(body, func(a jobs.BatchAnswer) bool {
+				idle.Stop()
 				stopped = visit(a)
+				idle.Reset(patience)
 				return stopped == nil
 			})
 		}

@@ -207,8 +207,10 @@ func (c *Client) scrubbed(failure jobs.Failure, e *exchange) jobs.Failure {
 // timeout returns how long an operation may take.
 func (c *Client) timeout(op operation) time.Duration {
 	switch op {
-	case opCreate, opCreateBatch, opUpload, opDownload: // the last two are of up to 200 MB
+	case opCreate, opCreateBatch, opUpload: // which is of up to 200 MB
 		return c.config.CreateTimeout
+	case opDownload: // its answers are bounded one by one
+		return downloadMost
 	case opLook, opCancel, opDelete, opInputItems, opModel, opFollow, opLookBatch, opCancelBatch, opFindBatch:
 	}
 	return c.config.LookTimeout
