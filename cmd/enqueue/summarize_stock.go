@@ -17,19 +17,19 @@ import (
 // one has nothing.
 type stock struct{ session *session }
 
-// openStock connects to the installation, or says why it is not asked: one that does not
-// answer at once is none.
+// openStock connects to the installation, or says why it is not asked: one that says
+// nothing within some seconds is none.
 func (r *summarizeRun) openStock(ctx context.Context) (s *stock, why string) {
-	const patience = 2 * time.Second
+	const patience = 10 * time.Second
 	switch {
 	case r.dev:
 		return nil, "--dev begins with an empty Redis"
 	case r.live:
 		return nil, "what --live keeps is not looked at, since that would send what waits in it"
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	asking, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	installed, err := r.installed(ctx)
+	installed, err := r.installed(asking)
 	switch {
 	case err != nil:
 		return nil, "Redis at " + r.config.Redis.URL.String() + " does not answer; --redis-url names another one"
