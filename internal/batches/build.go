@@ -44,7 +44,8 @@ func (k *Keeper) upload(ctx context.Context, b results.Batch) error {
 
 // build writes the requests of a batch, one a line, in the order of the lines' ids. What
 // nobody wants any more leaves the batch, and what is still being submitted goes into
-// another one: only what the record of its job names is sent.
+// another one: only what the record of its job names is sent. So does what cannot be read,
+// after patientTries if that is for the blob store: it keeps the others no longer.
 func (k *Keeper) build(ctx context.Context, b results.Batch) (content []byte, lines int, err error) {
 	ids, err := k.store.BatchLines(ctx, k.config.Endpoint, b.Number)
 	if err != nil {
@@ -52,10 +53,20 @@ func (k *Keeper) build(ctx context.Context, b results.Batch) (content []byte, li
 	}
 	var file bytes.Buffer
 	var unwanted, early []string
+	var stop error
+	failed := 0
 	for _, id := range ids {
-		switch raw, want, err := k.request(ctx, id); {
-		case err != nil:
+		raw, want, err := k.request(ctx, id)
+		_, away := errors.AsType[*jobs.Error](err)
+		switch {
+		case err != nil && (away && b.Tries < patientTries || ctx.Err() != nil):
 			return nil, 0, err
+		case err != nil:
+			k.log.WarnContext(ctx, "line cannot be read, and goes into another batch", slog.String("line", id), slog.Any("err", err))
+			early = append(early, id)
+			if failed++; failed == enoughFailed {
+				stop = err
+			}
 		case want == later:
 			early = append(early, id)
 		case want == never:
@@ -63,6 +74,9 @@ func (k *Keeper) build(ctx context.Context, b results.Batch) (content []byte, li
 		default:
 			file.Write(append(raw, '\n'))
 			lines++
+		}
+		if stop != nil {
+			break
 		}
 	}
 	for at, leaving := range map[time.Time][]string{{}: unwanted, k.store.Now().Add(soon): early} {
@@ -73,8 +87,11 @@ func (k *Keeper) build(ctx context.Context, b results.Batch) (content []byte, li
 			return nil, 0, err
 		}
 	}
-	return file.Bytes(), lines, nil
+	return file.Bytes(), lines, stop
 }
+
+// patientTries is how often a batch waits as a whole for a blob store that is away.
+const patientTries = 5
 
 // want says whether a line is to be sent.
 type want int

@@ -23,9 +23,11 @@ type world struct {
 
 	batch   results.Batch
 	members []string
-	// away is why requests cannot be read, and held how long a step takes.
-	away error
-	held time.Duration
+	// away is why requests cannot be read, of one job if awayOf is set; damaged is the job whose
+	// record cannot be; and held is how long a step takes.
+	away            error
+	awayOf, damaged jobs.ID
+	held            time.Duration
 	// ended is the batch at the provider.
 	ended jobs.Batch
 
@@ -54,12 +56,20 @@ type world struct {
 func (w *world) Now() time.Time { return time.Now() }
 
 func (w *world) Load(_ context.Context, id jobs.ID) (jobs.Job, error) {
+	if id == w.damaged {
+		return jobs.Job{}, errors.New("decode record")
+	}
 	return jobs.Job{ID: id, State: jobs.StateRunning, Current: 1, Attempts: []jobs.Attempt{{Number: 1, ResponseID: jobs.LineID(jobs.Try{Job: id, Attempt: 1})}}}, nil
 }
 
-func (w *world) Request(context.Context, jobs.Job) (jobs.Request, error) {
-	return jobs.Request{}, w.away
+func (w *world) Request(_ context.Context, j jobs.Job) (jobs.Request, error) {
+	if w.awayOf == "" || w.awayOf == j.ID {
+		return jobs.Request{}, w.away
+	}
+	return jobs.ParseRequest([]byte(`{"input":"x"}`), "gpt-5")
 }
+
+func (w *world) Upload(context.Context, string, []byte) (string, error) { return "file-1", nil }
 
 func (w *world) Step(_ context.Context, id jobs.ID, _ jobs.Event) (jobs.Job, error) {
 	if w.refuse != nil {
@@ -351,5 +361,25 @@ func TestExpiredLinesThatNobodyWants(t *testing.T) {
 	w.run(t, time.Hour, time.Minute)
 	if w.events != 1 || w.again != 4 || w.batch.Stage != results.BatchDone {
 		t.Errorf("%d jobs were told, %d lines go on; it is %s", w.events, w.again, w.batch.Stage)
+	}
+}
+
+// A request that is away for long, or whose record is damaged, goes into another batch: it
+// does not keep the others for good.
+func TestLinesThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	away := &jobs.Error{Failure: jobs.Failure{Class: jobs.ClassUnavailable, Code: "blobs_away"}}
+	id := jobs.NewID(time.Now(), 9)
+	for name, w := range map[string]*world{
+		"its blob is away":      {away: away, awayOf: id},
+		"its record is damaged": {awayOf: id, damaged: id},
+	} {
+		w.batch = results.Batch{Number: 1, Stage: results.BatchFormed, Lines: 3}
+		w.ended = jobs.Batch{Status: "in_progress"}
+		w.members = []string{jobs.LineID(jobs.Try{Job: id, Attempt: 1})}
+		w.rounds(t, time.Second, time.Hour)
+		if w.again != 1 || w.events != 0 || w.batch.Lines != 2 || w.batch.Stage != results.BatchRunning {
+			t.Errorf("%s: %d lines go on, %d jobs were told; it is %s with %d lines", name, w.again, w.events, w.batch.Stage, w.batch.Lines)
+		}
 	}
 }
