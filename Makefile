@@ -55,7 +55,7 @@ chaos: deps ## every fault a worker must survive, some 20 minutes; CHAOS_SEED re
 	go test -tags=chaos -count=1 -parallel=12 -timeout=60m
 
 .PHONY: corpus
-corpus: corpusdeps ## read hundreds of real documents, and compare with pdftotext, pandoc and LibreOffice
+corpus: corpusdeps ## read and summarize hundreds of real documents, some 10 minutes
 	@go test -tags=corpus -count=1 -timeout=30m -v ./internal/corpus
 
 .PHONY: fuzz
@@ -137,16 +137,17 @@ deps:
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null
 
-# The programs that documents are compared with, and packages with documents. The
-# office programs are large, so make test does without.
+# The programs that documents are compared with, a browser for the report, and packages
+# with documents. The office programs are large, so make test does without.
 .PHONY: corpusdeps
 corpusdeps: deps
-	@if command -v soffice >/dev/null && command -v pandoc >/dev/null && command -v pdftotext >/dev/null && [[ -d /usr/share/doc/debian-policy ]]; then
+	@if command -v soffice >/dev/null && command -v pandoc >/dev/null && command -v pdftotext >/dev/null && command -v chromium >/dev/null && [[ -d /usr/share/doc/debian-policy ]]; then
 		exit 0
 	fi
 	packages=(poppler-utils pandoc libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui
 		debian-policy developers-reference debian-faq maint-guide bash-doc zsh-doc octave-doc gnuplot-doc graphviz-doc valgrind
-		docbook-xsl-doc-pdf ghostscript-doc nettle-dev r-doc-pdf manpages manpages-dev manpages-de manpages-fr manpages-ja)
+		docbook-xsl-doc-pdf ghostscript-doc nettle-dev r-doc-pdf manpages manpages-dev manpages-de manpages-fr manpages-ja
+		chromium fonts-dejavu-core)
 	if [[ $$(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
 		printf 'The corpus needs: %s\n' "$${packages[*]}" >&2
 		printf 'On Debian or Ubuntu: sudo apt-get install %s\n' "$${packages[*]}" >&2

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/longhaul-jobs/longhaul/internal/corpus"
+	"github.com/longhaul-jobs/longhaul/internal/installation"
 	"github.com/longhaul-jobs/longhaul/internal/pdftest"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 )
@@ -36,9 +37,11 @@ func least(kind summarize.Kind) float64 {
 }
 
 // TestCorpus reads all documents of the corpus and compares what it finds with
-// what pdftotext, pandoc and LibreOffice find. LONGHAUL_CORPUS names a folder to
+// what pdftotext, pandoc and LibreOffice find. Then the real programs summarize
+// them. LONGHAUL_CORPUS names a folder to
 // assemble it in, or to take as it is if it is there.
 func TestCorpus(t *testing.T) {
+	installation.Binary(t, "enqueue") // which is built where the sources are
 	dir := assembled(t)
 	t.Chdir(filepath.Dir(dir))
 	selection, err := summarize.Expand(t.Context(), []string{filepath.Base(dir)}, summarize.ExpandOptions{})
@@ -70,6 +73,7 @@ func TestCorpus(t *testing.T) {
 	}
 	all.Wait()
 	c.report(t)
+	t.Run("summarized", func(t *testing.T) { c.summarized(t, dir, selection.Sources) })
 }
 
 func assembled(t *testing.T) string {
@@ -97,10 +101,12 @@ type comparison struct {
 	// reads, or none better, by their paths.
 	printed map[string]string
 
-	mu     sync.Mutex
-	kinds  map[summarize.Kind]*tally
-	failed []string
-	worst  []string
+	mu sync.Mutex
+	// documents are those that were read, by their paths.
+	documents map[string]summarize.Document
+	kinds     map[summarize.Kind]*tally
+	failed    []string
+	worst     []string
 }
 
 type tally struct {
@@ -129,8 +135,9 @@ func (c *comparison) read(t *testing.T, r *summarize.Reader, src summarize.Sourc
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.kinds == nil {
-		c.kinds = make(map[summarize.Kind]*tally)
+		c.kinds, c.documents = make(map[summarize.Kind]*tally), make(map[string]summarize.Document)
 	}
+	c.documents[doc.Path] = doc
 	k := c.kinds[doc.Kind]
 	if k == nil {
 		k = &tally{lowest: 1}
@@ -139,7 +146,7 @@ func (c *comparison) read(t *testing.T, r *summarize.Reader, src summarize.Sourc
 	k.documents++
 	k.words += words
 	k.found += found
-	if words < 50 {
+	if words < 100 { // where a heading and its navigation are much of it
 		return
 	}
 	share := float64(found) / float64(words)

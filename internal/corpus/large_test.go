@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/longhaul-jobs/longhaul/internal/installation"
 	"github.com/longhaul-jobs/longhaul/internal/pdftest"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 )
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(installation.Main(m))
 }
 
 // readAlone reads a document and prints what it has found, and the most memory

@@ -79,6 +79,9 @@ func Tail(s string, n int) string {
 // PID is the process' number.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
+// Dir is the folder that the process runs in, which was empty when it began.
+func (p *Process) Dir() string { return p.cmd.Dir }
+
 // Gone is closed when the process has ended.
 func (p *Process) Gone() <-chan struct{} { return p.gone }
 

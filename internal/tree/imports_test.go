@@ -104,7 +104,7 @@ func notInTests() map[string][]string {
 		module + "/internal/app":          {"internal/app", "internal/bench", "internal/e2e", "cmd/worker", "cmd/enqueue"},
 		module + "/internal/chaos":        nil,
 		module + "/internal/e2e":          nil,
-		module + "/internal/installation": {"internal/bench", "internal/chaos", "internal/e2e", "internal/installation"},
+		module + "/internal/installation": {"internal/bench", "internal/chaos", "internal/corpus", "internal/e2e", "internal/installation"},
 	}
 }
 
