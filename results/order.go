@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -65,19 +66,19 @@ func (s *Store) missing(ctx context.Context, options jobs.Options) (param string
 // no harm. A crash in between leaves it with some of them; whoever asks next for the
 // job does the rest.
 func (s *Store) Attend(ctx context.Context, dependent jobs.ID, others []jobs.ID) (ended []jobs.ID, err error) {
-	return s.attend(ctx, dependent, others, "", jobs.State.Terminal)
+	return s.attend(ctx, dependent, others, nil, jobs.State.Terminal)
 }
 
 // Need puts a job among the dependents of some others, which may have ended: while it is
-// open they are not deleted with the parent that they were made for. It returns those that
-// are not there.
-func (s *Store) Need(ctx context.Context, dependent jobs.ID, others []jobs.ID) (gone []jobs.ID, err error) {
-	return s.attend(ctx, dependent, others, "1", func(jobs.State) bool { return false })
+// open they are not deleted with the parent that they were made for, and until the given
+// time their retention is not over. It returns those that are not there.
+func (s *Store) Need(ctx context.Context, dependent jobs.ID, others []jobs.ID, until time.Time) (gone []jobs.ID, err error) {
+	return s.attend(ctx, dependent, others, []any{"1", ms(until)}, func(jobs.State) bool { return false })
 }
 
 // attend returns those of the others that are not there, or in a state of which that is to
 // be said.
-func (s *Store) attend(ctx context.Context, dependent jobs.ID, others []jobs.ID, needs string, say func(jobs.State) bool) (ended []jobs.ID, err error) {
+func (s *Store) attend(ctx context.Context, dependent jobs.ID, others []jobs.ID, needs []any, say func(jobs.State) bool) (ended []jobs.ID, err error) {
 	var calls []call
 	var asked []jobs.ID
 	for _, id := range others {
@@ -85,7 +86,8 @@ func (s *Store) attend(ctx context.Context, dependent jobs.ID, others []jobs.ID,
 			ended = append(ended, id) // it cannot be there
 			continue
 		}
-		calls, asked = append(calls, call{shard: id.Shard(), args: []any{string(id), string(dependent), needs}}), append(asked, id)
+		calls = append(calls, call{shard: id.Shard(), args: append([]any{string(id), string(dependent)}, needs...)})
+		asked = append(asked, id)
 	}
 	if len(calls) == 0 {
 		return ended, nil

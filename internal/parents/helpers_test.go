@@ -367,8 +367,8 @@ func (f *faulty) Attend(ctx context.Context, dependent jobs.ID, others []jobs.ID
 	return call(f, func() ([]jobs.ID, error) { return f.Store.Attend(ctx, dependent, others) })
 }
 
-func (f *faulty) Need(ctx context.Context, dependent jobs.ID, others []jobs.ID) ([]jobs.ID, error) {
-	return call(f, func() ([]jobs.ID, error) { return f.Store.Need(ctx, dependent, others) })
+func (f *faulty) Need(ctx context.Context, dependent jobs.ID, others []jobs.ID, until time.Time) ([]jobs.ID, error) {
+	return call(f, func() ([]jobs.ID, error) { return f.Store.Need(ctx, dependent, others, until) })
 }
 
 func (f *faulty) Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error) {

@@ -35,7 +35,7 @@ type Store interface {
 	OpenParts(ctx context.Context, parent jobs.ID) ([]jobs.ID, error)
 	PartsEnded(ctx context.Context, parent jobs.ID, ended []jobs.ID) (left int, err error)
 	Attend(ctx context.Context, dependent jobs.ID, others []jobs.ID) (ended []jobs.ID, err error)
-	Need(ctx context.Context, dependent jobs.ID, others []jobs.ID) (gone []jobs.ID, err error)
+	Need(ctx context.Context, dependent jobs.ID, others []jobs.ID, until time.Time) (gone []jobs.ID, err error)
 	Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error)
 	Settle(ctx context.Context, settlements ...results.Settlement) ([]int, error)
 	Now() time.Time

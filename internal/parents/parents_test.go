@@ -2,6 +2,7 @@ package parents_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -248,6 +249,37 @@ func TestPartsOfADeletedParent(t *testing.T) {
 	s.finish("")
 	if got := s.load(third.ID); got.State != jobs.StateSucceeded {
 		t.Errorf("%s, %v", got.State, got.Failure)
+	}
+}
+
+// TestPartsThatWouldExpire before a parent that has found them stay as long as it does.
+//
+// Guarantee: G30.
+func TestPartsThatWouldExpire(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	brief := jobs.Options{Retention: time.Hour, Deadline: s.Now().Add(time.Minute)}
+	first := s.submit(treeRequest{Texts: []string{"a", "b"}}, brief)
+	s.finish("")
+	s.advance(50 * time.Minute)
+	second := s.submit(treeRequest{Texts: []string{"a", "b", "c"}}, jobs.Options{Deadline: s.Now().Add(48 * time.Hour)})
+	s.step()
+	s.advance(24 * time.Hour)
+	if _, err := s.Expire(t.Context(), 100); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Load(t.Context(), first.ID); !errors.Is(err, results.ErrNotFound) {
+		t.Errorf("the first parent is still there: %v", err)
+	}
+	s.finish("")
+	texts := 0
+	for _, part := range s.responses() {
+		if strings.HasPrefix(part.Part, "phase 1") && part.Parent == second.ID {
+			texts++
+		}
+	}
+	if got := s.load(second.ID); got.State != jobs.StateSucceeded || texts != 1 {
+		t.Errorf("%s, %v; %d texts were paid for, want c alone", got.State, got.Failure, texts)
 	}
 }
 

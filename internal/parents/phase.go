@@ -151,20 +151,22 @@ func (r *Runner) provideOne(ctx context.Context, j jobs.Job, part *asked) error 
 }
 
 // need has those of some parts stay that have ended and were made for another parent, which
-// may be deleted at any time: what has been paid for is read again with each step.
+// may be deleted at any time, or are kept for less long than this one: what has been paid for
+// is read again with each step.
 func (r *Runner) need(ctx context.Context, j jobs.Job, some []asked) error {
 	var found []jobs.ID
+	until := j.Deadline.Add(j.Retention)
 	for _, part := range some {
-		if part.job.State.Terminal() && part.job.Parent != j.ID {
+		if part.job.State.Terminal() && (part.job.Parent != j.ID || part.job.ExpiresAt().Before(until)) {
 			found = append(found, part.job.ID)
 		}
 	}
 	if len(found) == 0 {
 		return nil
 	}
-	gone, err := r.store.Need(ctx, j.ID, found)
+	gone, err := r.store.Need(ctx, j.ID, found, until)
 	if err == nil && len(gone) > 0 {
-		err = fmt.Errorf("%d parts of another parent are gone since they were found", len(gone)) // the next step makes them anew
+		err = fmt.Errorf("%d parts are gone since they were found", len(gone)) // the next step makes them anew
 	}
 	return err
 }
