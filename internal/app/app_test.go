@@ -69,6 +69,7 @@ func TestWorkerThatStopsHandsOver(t *testing.T) {
 	w.faults(simulator.FaultRule{Match: simulator.FaultMatch{Op: "create"}, Action: simulator.FaultAction{Delay: simulator.Duration(50 * time.Millisecond)}})
 	patient := []string{"LONGHAUL_WATCHDOG_DEAD_AFTER=30s", "LONGHAUL_WATCHDOG_SUBMIT_AFTER=5s", `LONGHAUL_LANES={"default":{"concurrency":8}}`}
 	first := w.work(patient...).started()
+	w.work(patient...).started()
 	var ids []jobs.ID
 	for i := range 60 {
 		ids = append(ids, w.submit(fmt.Sprintf(`{"input":"Document %d. It is short."}`, i), jobs.Options{}))
@@ -76,7 +77,6 @@ func TestWorkerThatStopsHandsOver(t *testing.T) {
 	eventually(t, "the first worker is at it", func() bool {
 		return first.metric("longhaul_results_transitions_total", "state", "running") > 5
 	})
-	w.work(patient...)
 	if err := first.stop(); err != nil {
 		t.Errorf("Run: %v", err)
 	}

@@ -160,13 +160,16 @@ func TestDeadlineEndsEveryJob(t *testing.T) {
 			if tt.fault != nil {
 				w.faults(simulator.FaultRule{Match: simulator.FaultMatch{Op: "create"}, Action: *tt.fault})
 			}
+			w.work("LONGHAUL_POLL_STOP_GRACE=2s").started()
 			now := w.store.Now()
 			var options jobs.Options
 			if tt.options != nil {
 				options = tt.options(now)
 			}
 			options.Deadline, options.MaxAttempts = now.Add(time.Second), jobs.MaxMaxAttempts
-			w.work("LONGHAUL_POLL_STOP_GRACE=2s")
+			if tt.status != "" {
+				options.Deadline = now.Add(4 * time.Second) // by when it has long been created
+			}
 			id := w.submit(question, options)
 			j := w.wait(id)
 			if j.State != jobs.StateExpired || j.Stop != nil && j.Stop.Reason != jobs.StopDeadline {

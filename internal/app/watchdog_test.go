@@ -286,8 +286,8 @@ func TestAsynqIsEmptiedAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Config{Queued: 50 * time.Millisecond, Running: 100 * time.Millisecond})
 	// Answers take their time, so that tasks are in work when they go.
-	w.faults(simulator.FaultRule{Match: simulator.FaultMatch{Op: "create"}, Action: simulator.FaultAction{Delay: simulator.Duration(30 * time.Millisecond)}})
-	w.work(`LONGHAUL_LANES={"default":{"concurrency":4}}`)
+	w.faults(simulator.FaultRule{Match: simulator.FaultMatch{Op: "create"}, Action: simulator.FaultAction{Delay: simulator.Duration(60 * time.Millisecond)}})
+	w.work(`LONGHAUL_LANES={"default":{"concurrency":4}}`).started()
 	var ids []jobs.ID
 	lost := 0
 	for n := range 100 {
