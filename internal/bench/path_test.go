@@ -1,8 +1,10 @@
 package bench_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,34 +21,52 @@ import (
 // with "completed".
 const quick = time.Millisecond
 
+// rounds are how often the path and the SDK's loop are measured in turn: a machine that
+// others use as well is not as fast from one second to the next.
+const rounds = 3
+
 // BenchmarkPath measures jobs per second of the whole path, from the accepting
 // client to the stored result, beside two floors: a bare loop of the SDK's
 // create and get, and Asynq tasks that do nothing. All three have 32 in flight,
-// and the provider is instant.
+// and the provider is instant. Of the rounds the one counts whose ratio is in the middle.
 func BenchmarkPath(b *testing.B) {
 	const n = 8000
 	for b.Loop() {
-		sdk := bareSDK(b, n)
 		noop := asynqNoop(b, 2*n)
-		path, atOnce := wholePath(b, n, quick), wholePath(b, n, 0)
-		b.ReportMetric(path.rate, "jobs/s")
-		b.ReportMetric(path.rate/sdk.rate, "of-sdk")
+		var all []round
+		for range rounds {
+			all = append(all, round{bareSDK(b, n), wholePath(b, n, quick), wholePath(b, n, 0)})
+		}
+		slices.SortFunc(all, func(a, b round) int { return cmp.Compare(a.path.rate/a.sdk.rate, b.path.rate/b.sdk.rate) })
+		middle := all[rounds/2]
+		b.ReportMetric(middle.path.rate, "jobs/s")
+		b.ReportMetric(middle.path.rate/middle.sdk.rate, "of-sdk")
 		w := table()
 		row(w, fmt.Sprintf("instant provider, %d in flight", concurrency), "jobs", "of the SDK's", "processor", "worker", "Redis", "provider", "this")
-		for _, r := range []run{sdk, noop, path, atOnce} {
-			columns := []string{fmt.Sprintf("%.0f/s", r.rate), fmt.Sprintf("%.2f", r.rate/sdk.rate), each(sum(r.used), r.n)}
+		tell := func(r run, sdk float64) {
+			columns := []string{fmt.Sprintf("%.0f/s", r.rate), fmt.Sprintf("%.2f", r.rate/sdk), each(sum(r.used), r.n)}
 			for _, used := range r.used {
 				columns = append(columns, each(used, r.n))
 			}
 			row(w, "  "+r.name, columns...)
 		}
+		tell(noop, middle.sdk.rate)
+		for _, r := range all {
+			for _, run := range []run{r.sdk, r.path, r.atOnce} {
+				tell(run, r.sdk.rate)
+			}
+		}
 		_ = w.Flush()
-		for _, r := range []run{path, atOnce} {
-			summary.tell(r.name, fmt.Sprintf("%.0f jobs/s, %.2f of the SDK's", r.rate, r.rate/sdk.rate), "at least 0.50",
-				fmt.Sprintf("%.0f/s of the SDK, %.2f of Asynq's %.0f/s", sdk.rate, r.rate/noop.rate, noop.rate))
+		for _, r := range []run{middle.path, middle.atOnce} {
+			summary.tell(r.name, fmt.Sprintf("%.0f jobs/s, %.2f of the SDK's", r.rate, r.rate/middle.sdk.rate), "at least 0.50",
+				fmt.Sprintf("%.0f/s of the SDK, %.2f of Asynq's %.0f/s", middle.sdk.rate, r.rate/noop.rate, noop.rate))
 		}
 	}
 }
+
+// round is one round: the bare loop, the path with a look, and the path of creates that
+// come back completed.
+type round struct{ sdk, path, atOnce run }
 
 // run is what a run of many jobs took: how many a second, and the processors'
 // time of the worker, of Redis, of the provider and of the benchmark itself.
