@@ -17,6 +17,7 @@ func (r *summarizeRun) summarizeAcross(ctx context.Context, found inputs) (int, 
 	if err != nil {
 		return 0, err
 	}
+	missing += len(found.failed)
 	r.account.expect(1)
 	refuse := func(err error) (int, error) {
 		r.account.fail(failure{order: len(found.documents), Name: report.AcrossDocument, Class: jobs.ClassInvalid, Message: err.Error()})

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -64,6 +66,51 @@ func TestSummarizeWritesThePagesOfARun(t *testing.T) {
 	l.summarize("--name", "pages").want(t, 0)
 	if after := readText(t, filepath.Join(l.out, report.HTMLName)); !strings.Contains(after, "new.md") || !strings.Contains(after, "older than some of the summaries") {
 		t.Error("the page does not tell of the new document, or that the summary over all is older")
+	}
+}
+
+// What fails before it is known to be a document is on all pages, like a document that
+// cannot be read.
+func TestSummarizePagesHaveWhatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	l.put("good.md", "Good.")
+	broken := l.put("broken.zip", "no archive")
+	missing := filepath.Join(l.dir, "missing.md")
+	address := "http://user@example.com/a"
+	args := []string{"summarize", l.dir, missing, address, "", "--out", l.out, "--across"}
+	l.call("", args...).want(t, 1)
+	for _, name := range []string{summarize.ManifestName, report.CSVName, report.IndexName, report.HTMLName} {
+		text := readText(t, filepath.Join(l.out, name))
+		for _, want := range []string{"broken.zip", "the archive is damaged", "missing.md", "no such file", "example.com/a", "an empty path"} {
+			if !strings.Contains(text, want) && !strings.Contains(text, summarize.EscapeMarkdown(want)) {
+				t.Errorf("%s does not say %q:\n%.3000s", name, want, text)
+			}
+		}
+	}
+	shows(t, readText(t, filepath.Join(l.out, report.IndexName)), "5 documents: 1 succeeded, 4 failed")
+	shows(t, readText(t, filepath.Join(l.out, report.AcrossName)), "4 documents without a summary are not in it")
+	before := readText(t, filepath.Join(l.out, summarize.ManifestName))
+	l.call("", args...).want(t, 1)
+	if after := readText(t, filepath.Join(l.out, summarize.ManifestName)); after != before {
+		t.Errorf("the same command changed the record:\n%s", after)
+	}
+	// An archive that was mended is none of them any more.
+	archive := &bytes.Buffer{}
+	z := zip.NewWriter(archive)
+	w, err := z.Create("inside.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = w.Write([]byte("Inside."))
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.put("broken.zip", archive.String())
+	l.summarize().want(t, 0)
+	if got := l.statuses(); got["inside.md"] != "succeeded" || got[filepath.Base(broken)] != "" {
+		t.Errorf("with the archive mended it says %v", got)
 	}
 }
 

@@ -148,9 +148,12 @@ func (r *summarizeRun) pass(ctx context.Context, found inputs) error {
 	r.changed.Store(false)
 	r.account.expect(len(found.documents) + len(found.failed))
 	for i, failed := range found.failed {
-		r.account.fail(failure{
-			order: len(found.documents) + i, Name: failed.Path, Class: jobs.ClassInvalid, Message: failed.Err.Error(),
-		})
+		if err := r.refuse(len(found.documents)+i, failed.Path, failed); err != nil {
+			return err
+		}
+	}
+	if err := r.forgetMended(found.documents); err != nil {
+		return err
 	}
 	asked, err := r.ask(ctx, found)
 	if err != nil {

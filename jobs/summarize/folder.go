@@ -179,6 +179,17 @@ func (f *Folder) Record(e Entry) error {
 	return nil
 }
 
+// Forget takes a document off the record. Its files stay.
+func (f *Folder) Forget(document string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.manifest.entries, document)
+	if err := f.compactLocked(); err != nil {
+		return fmt.Errorf("take %s off %s: %w", quoteName(document), ManifestName, err)
+	}
+	return nil
+}
+
 func manifestLine(e Entry) ([]byte, error) {
 	if e.Document == "" {
 		return nil, errors.New("the entry names no document")

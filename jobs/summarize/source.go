@@ -127,7 +127,7 @@ func newExpander(opts ExpandOptions) (*expander, error) {
 
 func (e *expander) argument(ctx context.Context, arg string) error {
 	if arg == "" {
-		e.fail(arg, errors.New("an empty path"))
+		e.fail(strconv.Quote(arg), errors.New("an empty path"))
 		return nil
 	}
 	info, err := os.Stat(arg)
