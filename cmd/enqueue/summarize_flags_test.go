@@ -114,6 +114,29 @@ func TestSummarizeWatches(t *testing.T) {
 	l.summarize("--only-new").want(t, 0)
 }
 
+// An archive that comes while the folder is watched and cannot be opened is told of, once,
+// and counted in the run.
+func TestSummarizeWatchTellsOfDamagedArchives(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	l.put("a.md", "One.")
+	stdout, stderr, interrupt := l.begin("--watch", "--name", "watched")
+	until(t, "the first pass", func() bool { return strings.Contains(stderr.String(), "watching 1 path") })
+	l.put("broken.zip", "no archive")
+	until(t, "the second pass", func() bool { return strings.Count(stdout.String(), "shows them all\n") == 2 })
+	shows(t, stdout.String(), "the archive is damaged")
+	if row := decode[runRow](t, l.call("", "runs", "--json").want(t, 0).stdout); row.Documents != 2 || row.Failed != 1 {
+		t.Errorf("the run is listed as %+v", row)
+	}
+	l.put("b.md", "Two.")
+	until(t, "the third pass", func() bool { return strings.Count(stdout.String(), "shows them all\n") == 3 })
+	interrupt().want(t, 0)
+	if n := strings.Count(stdout.String(), "the archive is damaged"); n != 1 {
+		t.Errorf("it is told of %d times:\n%s", n, stdout)
+	}
+}
+
 // A document goes as the file that it is where a pattern says so, and a scanned PDF by
 // itself; of others only so many pages are read as are wanted.
 func TestSummarizeReadsAsItIsTold(t *testing.T) {

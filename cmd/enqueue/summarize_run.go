@@ -179,6 +179,11 @@ func (r *summarizeRun) ask(ctx context.Context, found inputs) (int, error) {
 			return 0, err
 		}
 	}
+	if r.session != nil && r.changed.Load() { // what came cannot be read, and the run is to know
+		if err := r.beginRun(ctx, r.session, found); err != nil {
+			return 0, err
+		}
+	}
 	asked := len(documents)
 	if r.across && r.stuck == "" {
 		more, err := r.summarizeAcross(ctx, found)

@@ -49,10 +49,10 @@ func (r *summarizeRun) keepWatching(ctx context.Context, args []string, found in
 			continue
 		}
 		changed := now
-		changed.failed = nil // those were told of
+		changed.failed = slices.DeleteFunc(slices.Clone(now.failed), func(f *summarize.SourceError) bool { return looks[f.Path] == seen[f.Path] })
 		changed.documents = slices.DeleteFunc(slices.Clone(now.documents), func(d input) bool { return looks[d.Path] == seen[d.Path] })
 		seen, last = looks, looks
-		if len(changed.documents) == 0 {
+		if len(changed.documents)+len(changed.failed) == 0 {
 			continue // some were removed; their summaries stay
 		}
 		if before = r.pass(ctx, changed); before != nil && !errors.Is(before, errReported) {
@@ -61,11 +61,15 @@ func (r *summarizeRun) keepWatching(ctx context.Context, args []string, found in
 	}
 }
 
-// stamps looks at files.
+// stamps looks at files, also at those that are no documents because something is wrong
+// with them. One that is not there looks like one that never was: it is no news.
 func stamps(found inputs) map[string]stamp {
-	all := make(map[string]stamp, len(found.documents))
+	all := make(map[string]stamp, len(found.documents)+len(found.failed))
 	for _, d := range found.documents {
 		all[d.Path] = stampOf(d.Source)
+	}
+	for _, f := range found.failed {
+		all[f.Path] = stampOf(summarize.Source{Path: f.Path})
 	}
 	return all
 }
