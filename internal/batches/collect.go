@@ -28,26 +28,29 @@ func (k *Keeper) collect(ctx context.Context, b results.Batch, ended jobs.Batch)
 	if ended.Status == jobs.BatchFailed {
 		return k.refused(ctx, b, ended)
 	}
+	before := b
 	b.Answered, b.Again, b.Failed = 0, 0, 0 // the files have them all, also those that were handed over before
 	c := &collection{keeper: k, batch: b}
+	// A file that cannot be read keeps no answer in the other one.
+	var unread error
 	for _, file := range []string{ended.OutputFileID, ended.ErrorFileID} {
 		if file == "" {
 			continue
 		}
 		err := k.api.Answers(ctx, file, func(a jobs.BatchAnswer) error { return c.take(ctx, a) })
+		_, theirs := errors.AsType[*jobs.Error](err)
 		switch {
-		case err != nil && jobs.ClassOf(err) == jobs.ClassLost: // the file is gone
-			if failed := c.flush(ctx); failed != nil {
-				return failed
-			}
-			return k.missing(ctx, c.batch, err)
-		case err != nil:
+		case err != nil && (!theirs || ctx.Err() != nil):
 			return c.stop(ctx, err)
+		case err != nil:
+			unread = err
 		}
 	}
 	if err := c.flush(ctx); err != nil {
 		return err
 	}
+	// Each file is read from its beginning: the most of it that was read is all of it.
+	c.batch.Answered, c.batch.Again, c.batch.Failed = max(c.batch.Answered, before.Answered), max(c.batch.Again, before.Again), max(c.batch.Failed, before.Failed)
 	if c.failed != nil {
 		return k.fail(ctx, c.batch, c.failed)
 	}
@@ -55,15 +58,20 @@ func (k *Keeper) collect(ctx context.Context, b results.Batch, ended jobs.Batch)
 	if err != nil {
 		return err
 	}
-	// A file may have been cut between two lines. A line that stays without an answer may
-	// have been carried out.
-	if len(left) > 0 {
-		return k.missing(ctx, c.batch, &jobs.Error{
+	switch {
+	case len(left) == 0:
+		return k.done(ctx, c.batch)
+	case unread == nil:
+		// A file may have been cut between two lines. A line that stays without an answer may
+		// have been carried out.
+		unread = &jobs.Error{
 			Failure: jobs.Failure{Class: jobs.ClassLost, Code: "no_answer", Message: "the batch has ended without an answer to it"},
 			Op:      "read the answers of a batch",
-		})
+		}
+	case jobs.ClassOf(unread) != jobs.ClassLost:
+		return k.fail(ctx, c.batch, unread)
 	}
-	return k.done(ctx, c.batch)
+	return k.missing(ctx, c.batch, unread) // or the file is gone
 }
 
 // missing has answers that are not there looked for again, and gives them up in the end.

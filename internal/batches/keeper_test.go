@@ -39,6 +39,9 @@ type world struct {
 	answers []jobs.BatchAnswer
 	refuse  func(jobs.ID) error
 
+	// cut are the downloads that break off after half of the answers, by their number from 1.
+	cut []int
+
 	// listed is whether the provider's list has the batch.
 	listed bool
 
@@ -81,9 +84,15 @@ func (w *world) Step(_ context.Context, id jobs.ID, _ jobs.Event) (jobs.Job, err
 	return jobs.Job{ID: id}, nil
 }
 
-func (w *world) Answers(_ context.Context, _ string, visit func(jobs.BatchAnswer) error) error {
+func (w *world) Answers(_ context.Context, file string, visit func(jobs.BatchAnswer) error) error {
 	w.downloads++
-	for _, a := range w.answers {
+	answers := slices.DeleteFunc(slices.Clone(w.answers), func(a jobs.BatchAnswer) bool {
+		return w.ended.OutputFileID != "" && w.ended.ErrorFileID != "" && (a.Failure != nil) != (file == w.ended.ErrorFileID)
+	})
+	for i, a := range answers {
+		if i == len(answers)/2 && slices.Contains(w.cut, w.downloads) {
+			return &jobs.Error{Failure: jobs.Failure{Class: jobs.ClassUnavailable, Message: "a body that was cut"}}
+		}
 		if err := visit(a); err != nil {
 			return err
 		}
@@ -297,6 +306,37 @@ func TestAnswersThatAreNotTaken(t *testing.T) {
 				t.Errorf("in the end %d lines are left, %d failed, and it is %s", len(w.members), w.batch.Failed, w.batch.Stage)
 			}
 		})
+	}
+}
+
+// Of two files of answers the one that can be read is, and a batch is done once each was
+// read to its end, be it in different rounds.
+//
+// Guarantee: G31.
+func TestAnswersOfWhichOneFileIsCut(t *testing.T) {
+	t.Parallel()
+	w := &world{
+		batch: results.Batch{Number: 1, Stage: results.BatchRunning, Lines: 8, BatchID: "batch_1"},
+		ended: jobs.Batch{Status: jobs.BatchCompleted, OutputFileID: "file-2", ErrorFileID: "file-3"},
+		cut:   []int{1, 4}, // the first file at first, then the second one
+	}
+	for i := range 8 {
+		line := jobs.LineID(jobs.Try{Job: jobs.NewID(time.Now(), i), Attempt: 1})
+		w.members = append(w.members, line)
+		a := jobs.BatchAnswer{CustomID: line, Failure: &jobs.Failure{Class: jobs.ClassInvalid}}
+		if i < 4 {
+			a = jobs.BatchAnswer{CustomID: line, Reply: &jobs.Reply{}}
+		}
+		w.answers = append(w.answers, a)
+	}
+	w.run(t, time.Hour, time.Second)
+	if len(w.members) != 2 {
+		t.Errorf("%d lines are left after the first round, want the 2 that were cut off", len(w.members))
+	}
+	w.batch.Due = time.Time{}
+	w.run(t, time.Hour, time.Second)
+	if w.batch.Stage != results.BatchDone || w.downloads != 4 || w.batch.Answered != 4 || w.batch.Failed != 4 {
+		t.Errorf("it is %s after %d downloads, with %d answered and %d failed of 4 and 4; want done after 4", w.batch.Stage, w.downloads, w.batch.Answered, w.batch.Failed)
 	}
 }
 
