@@ -108,8 +108,9 @@ func (c *Client) whyPlanning(ctx context.Context, j jobs.Job, now time.Time) (st
 	return "its planner, which says what is needed next", nil
 }
 
-// whyParts says that a job waits for what it has asked, and where nothing of that is under
-// way, what keeps the first of it.
+// whyParts says that a job waits for what it has asked; of what was asked and whose answer
+// was lost, until when that is waited for; and where nothing is under way, what keeps the
+// first of it.
 func (c *Client) whyParts(ctx context.Context, j jobs.Job, done PartsDone) (string, error) {
 	const most = 32 // that are looked at
 	why := "the answer to its request"
@@ -126,6 +127,9 @@ func (c *Client) whyParts(ctx context.Context, j jobs.Job, done PartsDone) (stri
 	found, err := c.store.Jobs(ctx, open[:min(most, len(open))])
 	if err != nil {
 		return "", err
+	}
+	if i := slices.IndexFunc(found, func(part jobs.Job) bool { return part.State == jobs.StateUncertain }); i >= 0 {
+		return fmt.Sprintf("%s. Of %s, %s (`enqueue release %s` asks again now)", why, found[i].ID, whyUncertain(found[i]), found[i].ID), nil
 	}
 	var first jobs.Job
 	for _, part := range found {

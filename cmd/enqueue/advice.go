@@ -43,6 +43,8 @@ func (c *cli) advise(j jobs.Job, option string) string {
 		return "" // the job ends with this command
 	case j.Held():
 		return c.call("release", j.ID) + " asks again, fail gives it up, adopt takes the response over that was made"
+	case j.State == jobs.StateUncertain:
+		return c.call("release", j.ID) + " asks again now, fail gives it up"
 	case !undecided(j) && !setAside(j):
 		return ""
 	case option != "":

@@ -66,6 +66,7 @@ type follower struct {
 	counts   results.Counts       // of the group, nil when they are not all ours
 	held     map[jobs.ID]jobs.Job // what is held of jobs that have parts, by these jobs
 	note     string               // why nothing happens
+	lost     string               // of requests whose creates' answers were lost, while that is waited for
 	outage   string               // that Redis is away
 	heldTurn int                  // where [follower.findHeld] goes on
 
@@ -405,10 +406,26 @@ func (f *follower) obstacle() string {
 		case m.held && note == "":
 			note = m.name + " is " + m.failed().Message
 		case m.state == jobs.StateUncertain && note == "":
-			note = fmt.Sprintf("the answer to a create of %s was lost; the provider's webhook is waited for until %s", m.name, formatTime(m.decideAt))
+			note = awaits(m.name, m.decideAt, m.advice)
 		}
 	}
+	return cmp.Or(note, f.lost)
+}
+
+// awaits says that the provider's word is waited for, and what a person can do.
+func awaits(name string, until time.Time, advice string) string {
+	note := fmt.Sprintf("the answer to a create of %s was lost; the provider's webhook is waited for until %s", name, formatTime(until))
+	if advice != "" {
+		note += "; " + advice
+	}
 	return note
+}
+
+// lose takes over what is known of lost answers, "" for nothing.
+func (f *follower) lose(note string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lost = note
 }
 
 // patiently does something with Redis, and shows it if Redis is away.

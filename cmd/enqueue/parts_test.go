@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -114,6 +116,41 @@ func TestGetShowsParts(t *testing.T) {
 		t.Errorf("listed\n%s", strings.Join(listed, "\n"))
 	}
 	shows(t, b.call("", "usage", "--by", "kind", "--csv").want(t, 0).stdout, "summarize,2,")
+}
+
+// Of a part whose create's answer was lost it is said until when the provider's word is
+// waited for, and what decides at once: by get of its parent, and while the run is watched.
+func TestALostAnswerOfAPartIsTold(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	j, ids := b.parent()
+	b.happens(ids[1], jobs.SubmitStarted{Attempt: 1, Worker: "w_test", Endpoint: "default", UncertainWait: time.Hour})
+	b.happens(ids[1], jobs.CreateFailed{Attempt: 1, Failure: jobs.Failure{Class: jobs.ClassAmbiguous}})
+	part, err := b.store.Load(t.Context(), ids[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := "enqueue release " + string(ids[1])
+	out := b.call("", "get", string(j.ID)).want(t, 0).stdout
+	shows(t, out, "the answers to 4 of its 4 requests so far. Of "+string(ids[1])+", the answer to a create was lost")
+	shows(t, out, "is waited for until "+part.DecideAt.Format(time.RFC3339)+", then it is asked again (`"+release+"` asks again now)")
+	shows(t, b.call("", "get", string(ids[1])).want(t, 0).stdout, release+" asks again now, fail gives it up")
+
+	ctx, stop := context.WithCancelCause(t.Context())
+	var stdout, stderr testlog.Buffer
+	done := make(chan int, 1)
+	go func() {
+		done <- run(ctx, []string{"run", "run"}, system{
+			stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, environ: append([]string{"LONGHAUL_LOG_LEVEL=error"}, b.env...),
+		})
+	}()
+	want := fmt.Sprintf("the answer to a create of %s, part 2 of 4 was lost; the provider's webhook is waited for until %s; %s asks again now, fail gives it up",
+		j.ID, formatTime(part.DecideAt), release)
+	until(t, "the run to tell of it", func() bool { return strings.Contains(stderr.String(), want) })
+	stop(errInterrupt)
+	if code := <-done; code != 1 {
+		t.Errorf("exit code %d:\n%s", code, stderr.String())
+	}
 }
 
 // watch says how many parts have ended, and ends with the text of the result.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,6 +56,11 @@ type pulse struct {
 
 	// onIdle, if not nil, is called when no request is under way.
 	onIdle func(ctx context.Context)
+	// onLost, if not nil, is told each time of the requests whose creates' answers were
+	// lost and that wait for the provider's word, "" if none does; advise says what a
+	// person can do about one.
+	onLost func(note string)
+	advise func(j jobs.Job) string
 
 	// idle is how often in a row nothing could go on for want of money.
 	idle int
@@ -80,12 +86,21 @@ func (p *pulse) run(ctx context.Context) (stuck string) {
 	}
 }
 
+// attend has a follower know what the pulse finds of its members' requests.
+func (p *pulse) attend(f *follower, from partReader) {
+	p.onIdle = func(ctx context.Context) { f.findHeld(ctx, from) }
+	p.onLost, p.advise = f.lose, f.advise
+}
+
 // look asks once, and says why nothing can go on any more, "" if something can.
 func (p *pulse) look(ctx context.Context) (stuck string) {
 	page, err := p.from.List(ctx, results.Filter{
 		Group: p.group, Kind: jobs.KindResponse, States: []jobs.State{jobs.StateRunning, jobs.StateSubmitting}, Limit: pulseJobs,
 	})
 	if err != nil {
+		return ""
+	}
+	if err := p.findLost(ctx); err != nil {
 		return ""
 	}
 	now := p.from.Now()
@@ -112,6 +127,30 @@ func (p *pulse) look(ctx context.Context) (stuck string) {
 	defer p.mu.Unlock()
 	p.last = w
 	return stuck
+}
+
+// findLost looks for requests whose creates' answers were lost. One that is held is not
+// waited for, and is told of by the follower.
+func (p *pulse) findLost(ctx context.Context) error {
+	if p.onLost == nil {
+		return nil
+	}
+	page, err := p.from.List(ctx, results.Filter{Group: p.group, Kind: jobs.KindResponse, States: []jobs.State{jobs.StateUncertain}, Limit: pulseJobs})
+	if err != nil {
+		return err
+	}
+	awaited := slices.DeleteFunc(page.Jobs, jobs.Job.Held)
+	if len(awaited) == 0 {
+		p.onLost("")
+		return nil
+	}
+	first := slices.MinFunc(awaited, func(a, b jobs.Job) int { return a.DecideAt.Compare(b.DecideAt) })
+	note := awaits(strings.TrimSuffix(p.name(first)+", "+first.Part, ", "), first.DecideAt, p.advise(first))
+	if more := len(awaited) - 1; more > 0 {
+		note += "; so it is with " + plural(more, "more request", "more requests")
+	}
+	p.onLost(note)
+	return nil
 }
 
 // starved reports whether a budget has left nothing under way three times in a row,

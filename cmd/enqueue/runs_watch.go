@@ -51,7 +51,7 @@ func (w *runWatch) watchRun(ctx context.Context, once bool) error {
 	p := &pulse{from: w.session, group: w.name, budget: runBudget(w.name), name: func(part jobs.Job) string {
 		return cmp.Or(w.names[part.Parent], string(part.Parent))
 	}}
-	p.onIdle = func(ctx context.Context) { f.findHeld(ctx, w.session) }
+	p.attend(f, w.session)
 	p.look(ctx)
 	f.close()
 	if !once && open > 0 {

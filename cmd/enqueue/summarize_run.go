@@ -224,7 +224,7 @@ func (r *summarizeRun) summarize(ctx context.Context, s *session, documents []*d
 // following follows jobs to their ends while they are submitted, shows that, and stops
 // where the budget leaves nothing to wait for.
 func (r *summarizeRun) following(ctx context.Context, title string, f *follower, pulse *pulse, submit func(context.Context) error) error {
-	pulse.onIdle = func(ctx context.Context) { f.findHeld(ctx, r.session) }
+	pulse.attend(f, r.session)
 	p := r.showProgress(ctx, title, r.account, f, pulse)
 	defer p.stop()
 	watching, cancel := context.WithCancelCause(ctx)
