@@ -19,6 +19,7 @@ type account struct {
 	mu       sync.Mutex
 	total    int
 	skipped  int
+	alone    int
 	shared   int
 	states   map[jobs.State]int // of members that have ended
 	usage    jobs.Usage
@@ -62,6 +63,13 @@ func (a *account) skip() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.skipped++
+}
+
+// leaveAlone counts a member that the command was not asked to look at.
+func (a *account) leaveAlone() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.alone++
 }
 
 // share counts a member whose job is another run's, which pays for it. It is counted
@@ -152,6 +160,8 @@ type totals struct {
 	// Held are those that wait for a person, who was not waited for.
 	Held    int `json:"held"`
 	Skipped int `json:"skipped"`
+	// LeftAlone are those that were not looked at, since the command was not asked to.
+	LeftAlone int `json:"left_alone,omitempty"`
 	// Shared are those of them that another run has paid for, or pays.
 	Shared int `json:"shared,omitempty"`
 	// Cached and written tokens are among those of the input, reasoning tokens among
@@ -176,7 +186,7 @@ func (a *account) totals(now time.Time, withFailures bool) totals {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := totals{
-		Total: a.total, Skipped: a.skipped, Shared: a.shared, late: a.late,
+		Total: a.total, Skipped: a.skipped, LeftAlone: a.alone, Shared: a.shared, late: a.late,
 		Succeeded: a.states[jobs.StateSucceeded], Incomplete: a.states[jobs.StateIncomplete],
 		Failed: a.states[jobs.StateFailed], Cancelled: a.states[jobs.StateCancelled], Expired: a.states[jobs.StateExpired],
 		Held:        a.states[jobs.StateUncertain],
@@ -201,8 +211,10 @@ func (a *account) totals(now time.Time, withFailures bool) totals {
 
 // done is how many members are over for this run.
 func (t totals) done() int {
-	return t.Skipped + t.Succeeded + t.Incomplete + t.Failed + t.Cancelled + t.Expired + t.Held
+	return t.Skipped + t.LeftAlone + t.Succeeded + t.Incomplete + t.Failed + t.Cancelled + t.Expired + t.Held
 }
 
 // clean reports whether all members have succeeded or needed nothing.
-func (t totals) clean() bool { return t.done() == t.Succeeded+t.Skipped && t.done() == t.Total }
+func (t totals) clean() bool {
+	return t.done() == t.Succeeded+t.Skipped+t.LeftAlone && t.done() == t.Total
+}

@@ -183,6 +183,7 @@ func (v view) breakdown() string {
 	add(v.Expired, "expired")
 	add(v.Held, "held")
 	add(v.Skipped, "unchanged")
+	add(v.LeftAlone, "left alone")
 	if v.work != nil {
 		for i, text := range []string{v.work.underWay(), v.work.tokens(), v.work.money()} {
 			if text != "" && (i > 0 || !v.final) {

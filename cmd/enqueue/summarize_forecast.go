@@ -27,9 +27,11 @@ type moneyRange struct {
 
 // dryRun is what summaries are likely to cost and to take.
 type dryRun struct {
-	// Documents need a summary, Unchanged ones have it, Failed ones cannot be read.
+	// Documents need a summary, Unchanged ones have it, LeftAlone ones are not looked at
+	// since the flags leave them out, Failed ones cannot be read.
 	Documents int `json:"documents"`
 	Unchanged int `json:"unchanged"`
+	LeftAlone int `json:"left_alone"`
 	Failed    int `json:"failed"`
 	// Copies are those among the documents whose content another has; they cost nothing.
 	Copies int `json:"copies"`
@@ -132,7 +134,7 @@ type forecaster struct {
 func (f *forecaster) document(ctx context.Context, order int, in input) error {
 	r := f.run
 	if !r.wanted(in.Path) {
-		f.count(&f.Unchanged)
+		f.count(&f.LeftAlone)
 		return nil
 	}
 	d, err := r.prepare(ctx, order, in)
@@ -334,6 +336,7 @@ func (f *forecaster) write() error {
 		{"copies of others", f.Copies},
 		{"in Redis", f.Known},
 		{"unchanged", f.Unchanged},
+		{"left alone", f.LeftAlone},
 		{"cannot be read", f.Failed},
 		{"go as files", f.Files},
 	} {

@@ -214,9 +214,20 @@ func TestSummarizeSelects(t *testing.T) {
 	}
 	l.put("new.md", "New.")
 	l.put("good.md", "Good, and changed.")
+	for _, flag := range []string{"--only-new", "--retry-failed"} {
+		text := strings.Join(strings.Fields(l.summarize(flag, "--dry-run").want(t, 0).stdout), " ")
+		if !strings.Contains(text, "left alone 2") || strings.Contains(text, "unchanged") {
+			t.Errorf("the dry run with %s says %q", flag, text)
+		}
+	}
 	if n := count("--only-new"); n != 1 {
 		t.Errorf("%d requests with --only-new, want that for new.md", n)
 	}
+	got := decode[summarizeReport](t, l.summarize("--only-new", "--json").want(t, 0).stdout)
+	if got.LeftAlone != 3 || got.Skipped != 0 { // good.md has changed, and nobody has looked
+		t.Errorf("with --only-new %d are left alone and %d unchanged, want 3 and none", got.LeftAlone, got.Skipped)
+	}
+	shows(t, l.summarize("--only-new").want(t, 0).stdout, "left alone  3\n")
 	if n := count("--retry-failed"); n != 1 {
 		t.Errorf("%d requests with --retry-failed, want that for bad.md", n)
 	}

@@ -45,7 +45,7 @@ func (r *summarizeRun) read(ctx context.Context, found []input) ([]*document, er
 	read := make([]*document, len(found))
 	err := inParallel(ctx, runtime.GOMAXPROCS(0), len(found), func(ctx context.Context, i int) error {
 		if !r.wanted(found[i].Path) {
-			r.account.skip()
+			r.account.leaveAlone()
 			return nil
 		}
 		d, err := r.prepare(ctx, i, found[i])
