@@ -164,7 +164,7 @@ func (p *pulse) starved(b client.Budget, requests int) string {
 	if p.idle++; p.idle < certain {
 		return ""
 	}
-	return fmt.Sprintf("the budget of %s is spent but for %s, which is too little for what comes next; %s for it. The same command with a higher --budget goes on",
+	return fmt.Sprintf("the budget of %s is spent but for %s, which is too little for what comes next; %s for it",
 		dollars(*b.Amount), dollars(max(0, *b.Amount-b.Spent)), plural(b.Waiting, "request waits", "requests wait"))
 }
 

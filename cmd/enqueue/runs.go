@@ -185,7 +185,7 @@ func (c *cli) runCommand() *cobra.Command {
 		Use:   "run NAME",
 		Short: "Watch a run of enqueue summarize, from anywhere",
 		Long: `run shows how far a run of enqueue summarize has come until its last document has
-ended: the documents in work, failures as they come, tokens and money, and at the
+ended or its budget is used up: the documents in work, failures as they come, tokens and money, and at the
 end what enqueue summarize says. It changes nothing, and may be stopped and called
 again. The summaries are written by enqueue summarize: the same command that began
 the run writes those that are not there.`,

@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -24,6 +26,8 @@ type runWatch struct {
 	// run and documents are as they were read last.
 	run       results.Run
 	documents []runDocument
+	// stuck says why the rest cannot go on, "" if it can.
+	stuck string
 }
 
 // runReport is what --json prints of a run.
@@ -35,10 +39,13 @@ type runReport struct {
 	// command ran that began the run; "" where that is not known.
 	Out    string `json:"out,omitempty"`
 	Report string `json:"report,omitempty"`
+	// Stopped says why the rest waits, "" if nothing does.
+	Stopped string `json:"stopped,omitempty"`
 	totals
 }
 
-// watchRun shows a run until all of its documents have ended, or with once as it is.
+// watchRun shows a run until all of its documents have ended or its budget is used up, or
+// with once as it is.
 func (w *runWatch) watchRun(ctx context.Context, once bool) error {
 	f := &follower{jobs: w.session, account: w.account, patience: w.patience, leaveHeld: true, advise: func(j jobs.Job) string { return w.advise(j, "") }}
 	open, err := w.read(ctx, f)
@@ -59,6 +66,10 @@ func (w *runWatch) watchRun(ctx context.Context, once bool) error {
 			return w.stopped(ctx, err, w.call("run")+" "+w.name)
 		}
 		open = 0
+		if w.stuck != "" {
+			t := w.account.totals(time.Now(), false)
+			open = t.Total - t.done()
+		}
 	}
 	p.look(ctx)
 	if err := w.load(ctx); err != nil {
@@ -116,17 +127,23 @@ func (w *runWatch) follow(ctx context.Context, f *follower, p *pulse) error {
 	w.account.untold(0) // the end tells of earlier ones
 	shown := w.showProgress(ctx, w.name, w.account, f, p)
 	defer shown.stop()
-	beating, cancel := context.WithCancel(ctx)
+	watching, cancel := context.WithCancelCause(ctx)
 	beats := make(chan struct{})
 	go func() {
 		defer close(beats)
-		for p.run(beating) != "" && sleep(beating, pulseEvery) == nil {
-			p.idle = 0 // its budget may be raised
+		if why := p.run(watching); why != "" {
+			w.stuck = fmt.Sprintf("%s. What began the run goes on with a higher --budget, and the workers with `%s %s --amount DOLLARS`",
+				why, w.call("budgets set"), p.budget)
+			cancel(errBudget)
 		}
 	}()
-	err := f.run(ctx)
-	cancel()
+	err := f.run(watching)
+	cancel(nil)
 	<-beats
+	if w.stuck != "" && errors.Is(err, errBudget) {
+		return nil
+	}
+	w.stuck = "" // the last document has ended at the same moment
 	return err
 }
 
@@ -157,14 +174,22 @@ func (w *runWatch) show(t totals, open int) error {
 		page = filepath.Join(out, report.HTMLName)
 	}
 	if w.json {
-		return w.print(runReport{Run: w.name, Open: open, Out: out, Report: page, totals: t})
+		return w.print(runReport{Run: w.name, Open: open, Out: out, Report: page, Stopped: w.stuck, totals: t})
 	}
 	more := ""
 	if out != "" {
 		more = " in " + filepath.Join(out, summarize.ManifestName)
 	}
-	if err := w.writeEnd(t, more); err != nil || out == "" {
+	if err := w.writeEnd(t, more); err != nil {
 		return err
+	}
+	if w.stuck != "" {
+		if err := printLine(w.stdout, "stopped: %s", w.stuck); err != nil {
+			return err
+		}
+	}
+	if out == "" {
+		return nil
 	}
 	if w.run.Ended.Before(w.run.Begun) {
 		return printLine(w.stdout, "summaries go to %s; the command that writes them has not come to its end", out)
