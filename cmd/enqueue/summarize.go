@@ -100,7 +100,7 @@ there already is not counted, since it is not paid again.`,
 		if err != nil {
 			return err
 		}
-		if err := f.complete(&options); err != nil {
+		if err := f.complete(flags, &options); err != nil {
 			return err
 		}
 		if f.batch && jobOptions.Deadline.IsZero() {
@@ -167,7 +167,7 @@ func presetNames() string {
 }
 
 // complete reads what the flags name, and reports what is wrong with them.
-func (f *summarizeFlags) complete(options *summarize.Options) error {
+func (f *summarizeFlags) complete(flags *pflag.FlagSet, options *summarize.Options) error {
 	options.Preset = summarize.Preset(f.preset)
 	switch {
 	case f.out == "":
@@ -178,8 +178,10 @@ func (f *summarizeFlags) complete(options *summarize.Options) error {
 		return usage("--force asks for all documents; leave out --retry-failed and --only-new")
 	case f.watching && f.dryRun:
 		return usage("--watch and --dry-run exclude each other")
-	case f.maxPages < 0:
-		return usage("--max-pages: %d is negative; leave it out for all pages", f.maxPages)
+	case f.maxPages < 1 && flags.Changed("max-pages"):
+		return usage("--max-pages: %d is no number of pages; give 1 or more, or leave it out for all of them", f.maxPages)
+	case strings.TrimSpace(options.Question) == "" && flags.Changed("ask"):
+		return usage("--ask: there is no question; give one, or leave --ask out for a summary")
 	case options.Question != "" && f.preset != "":
 		return usage("--ask and --preset exclude each other: a question takes the place of a summary; leave out --preset, and say with --instructions what matters")
 	case f.scanned != scannedSend && f.scanned != scannedFail:
