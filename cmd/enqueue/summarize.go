@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -198,14 +199,14 @@ func (f *summarizeFlags) complete(flags *pflag.FlagSet, options *summarize.Optio
 		options.ServiceTier = jobs.TierBatch
 	}
 	if f.prompt != "" {
-		text, err := readSmall("--prompt", f.prompt)
+		text, err := readSmall("--prompt", f.prompt, "a file with what matters; the words themselves go into --instructions")
 		if err != nil {
 			return err
 		}
 		options.Instructions = string(text)
 	}
 	if f.schema != "" {
-		text, err := readSmall("--schema", f.schema)
+		text, err := readSmall("--schema", f.schema, "a file with a JSON schema")
 		if err != nil {
 			return err
 		}
@@ -229,11 +230,13 @@ func (f *summarizeFlags) complete(flags *pflag.FlagSet, options *summarize.Optio
 	return nil
 }
 
-// readSmall reads a file that a flag names.
-func readSmall(flag, path string) ([]byte, error) {
+// readSmall reads a file that a flag names; takes says what the flag takes.
+func readSmall(flag, path, takes string) ([]byte, error) {
 	const most = 1 << 20
 	info, err := os.Stat(path)
-	switch {
+	switch failed, ok := errors.AsType[*fs.PathError](err); {
+	case ok:
+		return nil, usage("%s: %q: %w; it takes %s", flag, clip(path, 60), failed.Err, takes)
 	case err != nil:
 		return nil, usage("%s: %w", flag, err)
 	case !info.Mode().IsRegular():

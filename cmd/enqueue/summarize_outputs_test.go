@@ -261,7 +261,8 @@ func TestSummarizeReadsItsOptionsFromFiles(t *testing.T) {
 		t.Errorf("the answer is %s", d.Summary.Custom)
 	}
 	for _, test := range [][]string{
-		{"--prompt", "no/such", "--prompt"},
+		{"--prompt", "Only the money", `--prompt: "Only the money": no such file or directory; it takes a file with what matters; the words themselves go into --instructions`},
+		{"--schema", "no/such", `--schema: "no/such": no such file or directory; it takes a file with a JSON schema`},
 		{"--schema", putFile(t, "bad.json", `{"type":"nothing"}`), "schema"},
 		{"--budget", "much", "--budget"},
 		{"--budget", "0", "is nothing"},
