@@ -80,6 +80,15 @@ func newValidator(schema json.RawMessage) (validator, error) {
 		return validator{}, err
 	}
 	compiled, err := compiler.Compile(schemaURL)
+	if broken, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
+		err = broken.Err
+	}
+	if at, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
+		for len(at.Causes) > 0 {
+			at = at.Causes[0]
+		}
+		return validator{}, fmt.Errorf("at %s: not a JSON schema, by its rule %s", quoteName("#/"+strings.Join(at.InstanceLocation, "/")), ruleOf(at.ErrorKind))
+	}
 	if err != nil {
 		return validator{}, fmt.Errorf("not a JSON schema: %s", oneLine(err.Error(), 300))
 	}

@@ -80,6 +80,9 @@ func (s *strictness) visit(schema map[string]any, at string, depth int) error {
 	if !describes(schema) {
 		return here(`says not what its values are; give it a "type"`)
 	}
+	if err := knownTypes(schema["type"], at); err != nil {
+		return err
+	}
 	for _, value := range anyList(schema["enum"]) {
 		s.enums++
 		if text, ok := value.(string); ok {
@@ -151,6 +154,22 @@ func (s *strictness) child(value any, at string, depth int) error {
 		return fmt.Errorf("at %s: must be a schema, a JSON object", quoteName("#"+at))
 	}
 	return s.visit(schema, at, depth)
+}
+
+// knownTypes says which of the types of a schema there is none of, nil if all are known.
+func knownTypes(given any, at string) error {
+	known := []any{"string", "number", "integer", "boolean", "object", "array", "null"}
+	list, many := given.([]any)
+	if !many && given != nil {
+		list = []any{given}
+	}
+	for _, name := range list {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("at %s: %s is no type; there are string, number, integer, boolean, object, array and null",
+				quoteName("#"+at+"/type"), quoteName(fmt.Sprint(name)))
+		}
+	}
+	return nil
 }
 
 func describes(schema map[string]any) bool {

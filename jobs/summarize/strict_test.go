@@ -38,7 +38,10 @@ func TestSchemasThatStrictModeRefuses(t *testing.T) {
 		"too many enum values":     {object(`{"enum":[` + strings.TrimSuffix(strings.Repeat(`"x",`, 1001), ",") + `]}`), "1,001 enum values"},
 		"too many characters":      {object(`{"enum":["` + strings.Repeat("x", 120_001) + `"]}`), "120,002 characters"},
 		"a pattern that is none":   {object(`{"type":"string","pattern":"("}`), "not a JSON schema"},
-		"a type that there is not": {object(`{"type":"text"}`), "not a JSON schema"},
+		"a type that there is not": {object(`{"type":"text"}`), "schema: at #/properties/a/type: text is no type; there are string, number,"},
+		"one of several types":     {object(`{"type":["string","text"]}`), "schema: at #/properties/a/type: text is no type"},
+		"a type that is no name":   {object(`{"type":7}`), "schema: at #/properties/a/type: 7 is no type"},
+		"a rule that is broken":    {object(`{"type":"number","minimum":"1"}`), "schema: at #/properties/a/minimum: not a JSON schema, by its rule /type: string given, number wanted"},
 		"in a definition": {
 			`{"type":"object","properties":{"a":{"$ref":"#/$defs/b"}},"required":["a"],"additionalProperties":false,"$defs":{"b":{"type":"object"}}}`,
 			"at #/$defs/b",
