@@ -341,6 +341,7 @@ func TestHeldJobsAreDecidedByHand(t *testing.T) {
 	id := func(i int) string { return string(list[i]) }
 	call(id(0)+" is waiting for a new attempt", "release", id(0))
 	call(id(1)+" is failed", "fail", id(1), "--message", "not in the dashboard")
+	call(id(1)+" had already ended: failed", "cancel", id(1))
 	call(id(2)+" is running with resp_found", "adopt", id(2), "resp_found")
 	call(id(3)+" is running with resp_other", "adopt", id(3), "resp_other", "--attempt", "1")
 	call(string(waits)+" is waiting for a new attempt", "release", string(waits))
