@@ -342,8 +342,11 @@ func TestHeldJobsAreDecidedByHand(t *testing.T) {
 	call(id(0)+" is waiting for a new attempt", "release", id(0))
 	call(id(1)+" is failed", "fail", id(1), "--message", "not in the dashboard")
 	call(id(1)+" had already ended: failed", "cancel", id(1))
-	call(id(2)+" is running with resp_found", "adopt", id(2), "resp_found")
-	call(id(3)+" is running with resp_other", "adopt", id(3), "resp_other", "--attempt", "1")
+	unseen := func(i int) string {
+		return ", which a worker has not yet looked at; enqueue get " + id(i) + " says what comes of it"
+	}
+	call(id(2)+" is running with resp_found"+unseen(2), "adopt", id(2), "resp_found")
+	call(id(3)+" is running with resp_other"+unseen(3), "adopt", id(3), "resp_other", "--attempt", "1")
 	call(string(waits)+" is waiting for a new attempt", "release", string(waits))
 	if j, err := b.store.Load(t.Context(), list[1]); err != nil || j.Failure.Message != "not in the dashboard" {
 		t.Errorf("failure is %+v, %v", j.Failure, err)

@@ -94,7 +94,11 @@ it.`,
 		}
 		adopt := func(ctx context.Context, s *session, id jobs.ID) (jobs.Job, string, error) {
 			j, err := s.Adopt(ctx, id, attempt, args[1])
-			return j, "is " + string(j.State) + " with " + args[1], err
+			said := "is " + string(j.State) + " with " + args[1]
+			if !j.State.Terminal() {
+				said += ", which a worker has not yet looked at; " + c.call("get", id) + " says what comes of it"
+			}
+			return j, said, err
 		}
 		return c.changeEach(ctx, cfg, args[:1], adopt)
 	})
