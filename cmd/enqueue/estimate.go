@@ -139,7 +139,7 @@ func writeForecast(w io.Writer, r forecastReport) error {
 		fmt.Fprintf(&b, "cost unknown of %s: %s\n", plural(why.Jobs, "job", "jobs"), printable(why.Why))
 	}
 	for _, why := range r.Open {
-		fmt.Fprintf(&b, "highest unknown of %s: %s\n", plural(why.Jobs, "job", "jobs"), printable(why.Why))
+		fmt.Fprintf(&b, "highest cost of %s not known: %s\n", plural(why.Jobs, "job", "jobs"), printable(why.Why))
 	}
 	b.WriteString("nothing was submitted\n")
 	if _, err := io.WriteString(w, b.String()); err != nil {

@@ -30,7 +30,7 @@ func TestSubmitEstimates(t *testing.T) {
 			"not bounded",
 			[]string{"--model", "gpt-4.1"},
 			"jobs      1\ninput     N tokens\noutput    4,096 tokens, guessed\nexpected  $0.0328\nhighest   unknown\n" +
-				"highest unknown of 1 job: it has no max_output_tokens, so its answer may have any length\nnothing was submitted\n",
+				"highest cost of 1 job not known: no max_output_tokens is given, so an answer may have any length\nnothing was submitted\n",
 		},
 		{
 			"without a price",
@@ -41,7 +41,7 @@ func TestSubmitEstimates(t *testing.T) {
 			"with a local installation that is not started",
 			[]string{"--dev", "--model", "house", "--max-output-tokens", "1000", "--continue-from", "job_0198c0ffee0070008000000000000001"},
 			"jobs      1\ninput     N tokens\noutput    1,000 tokens, guessed\nexpected  $0.0100\nhighest   unknown\n" +
-				"highest unknown of 1 job: what it continues is read again, and its length is not known here\nnothing was submitted\n",
+				"highest cost of 1 job not known: what it continues is read again, and its length is not known here\nnothing was submitted\n",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -32,7 +32,7 @@ func TestRunsAreListedAndWatched(t *testing.T) {
 	if got.Run != "contracts" || got.Total != 2 || got.Succeeded != 1 || len(got.Failures) != 1 || !strings.HasSuffix(got.Failures[0].Name, "bad.md") || got.InputTokens != 20 {
 		t.Errorf("the run says %+v", got)
 	}
-	l.call("", "run", "nothing").want(t, 2).says(t, "there is no run nothing")
+	l.call("", "run", "nothing").want(t, 2).says(t, "there is no run nothing, or nothing of it is kept any more; `enqueue runs` lists those that there are")
 	l.call("", "run", "a b").want(t, 2).says(t, "no name of a run")
 }
 

@@ -53,7 +53,7 @@ func (w *runWatch) watchRun(ctx context.Context, once bool) error {
 	case err != nil:
 		return err
 	case len(w.documents) == 0:
-		return usage("there is no run %s; `enqueue runs` lists them, and names those of which nothing is kept any more no longer", w.name)
+		return usage("there is no run %s, or nothing of it is kept any more; `enqueue runs` lists those that there are", w.name)
 	}
 	p := &pulse{from: w.session, group: w.name, budget: runBudget(w.name), name: func(part jobs.Job) string {
 		return cmp.Or(w.names[part.Parent], string(part.Parent))

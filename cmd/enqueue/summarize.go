@@ -216,7 +216,7 @@ func (f *summarizeFlags) complete(flags *pflag.FlagSet, options *summarize.Optio
 		if amount, err := jobs.ParseMoney(f.budget); err != nil {
 			return usage("--budget: %q %v", f.budget, err)
 		} else if amount <= 0 {
-			return usage("--budget: %s is nothing; give the dollars that the run may cost", f.budget)
+			return usage("--budget: %s leaves nothing to spend; give the dollars that the run may cost, more than 0", f.budget)
 		}
 	}
 	for _, pattern := range f.asFile {

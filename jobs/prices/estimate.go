@@ -127,7 +127,7 @@ func (t *Table) Estimate(a Ask) (Estimate, error) {
 	if a.MaxOutput > 0 {
 		e.OutputTokens, most = min(guess, a.MaxOutput), a.MaxOutput
 	} else if e.Open == "" {
-		e.Open = "it has no max_output_tokens, so its answer may have any length"
+		e.Open = "no max_output_tokens is given, so an answer may have any length"
 	}
 	use := Use{Model: a.Model, Tier: a.Tier, Regional: a.Regional, At: a.At}
 	use.Usage = jobs.Usage{InputTokens: a.Input, OutputTokens: e.OutputTokens}
