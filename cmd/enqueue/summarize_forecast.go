@@ -92,7 +92,7 @@ func (r *summarizeRun) forecast(ctx context.Context, args []string) (err error) 
 	}
 	r.passedOver(found.skipped)
 	for _, failed := range found.failed {
-		r.console.say("%s: %s", failed.Path, failed.Err)
+		r.console.say("%s", refusal(0, failed.Path, failed.Err).line())
 	}
 	f := &forecaster{run: r, estimator: estimator, now: time.Now(), seen: make(map[string]bool)}
 	f.Failed = len(found.failed)
@@ -142,7 +142,7 @@ func (f *forecaster) document(ctx context.Context, order int, in input) error {
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		r.console.say("%s", err)
+		r.console.say("%s", refusal(order, in.Path, err).line())
 		f.count(&f.Failed)
 		return nil
 	}
@@ -151,7 +151,7 @@ func (f *forecaster) document(ctx context.Context, order int, in input) error {
 		return nil
 	}
 	if d.scanned && r.scanned == scannedFail {
-		r.console.say("%s: %s", d.Path, notSent)
+		r.console.say("%s", refusal(order, d.Path, errors.New(notSent)).line())
 		f.count(&f.Failed)
 		return nil
 	}
@@ -374,6 +374,12 @@ func (f *forecaster) write() error {
 		fmt.Fprintf(&b, "all of it is counted as new, whatever was paid for before: %s\n", printable(f.Uncounted))
 	case f.Known+f.KnownRequests > 0:
 		b.WriteString("what Redis has is not paid again, and is not in these numbers\n")
+	}
+	if f.Copies > 0 {
+		b.WriteString("copies are among the documents, and cost nothing\n")
+	}
+	if f.Failed > 0 {
+		b.WriteString("those that cannot be read are not among the documents\n")
 	}
 	b.WriteString("nothing was sent\n")
 	return printLine(f.run.stdout, "%s", strings.TrimSuffix(b.String(), "\n"))

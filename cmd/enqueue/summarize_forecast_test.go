@@ -47,6 +47,7 @@ func TestDryRunSaysWhatDocumentsAreLikelyToCost(t *testing.T) {
 	for _, want := range []string{"documents 3 copies of others 1 unchanged 1 cannot be read 1", "how long: not known", "nothing was sent"} {
 		shows(t, text, want)
 	}
+	shows(t, text, "copies are among the documents, and cost nothing those that cannot be read are not among the documents nothing was sent")
 	if after := folder(t, l.out); strings.Join(after, " ") != strings.Join(before, " ") {
 		t.Errorf("the folder had %v and has %v", before, after)
 	}
@@ -56,6 +57,22 @@ func TestDryRunSaysWhatDocumentsAreLikelyToCost(t *testing.T) {
 	call(t.Context(), estimating(), "", "summarize", l.dir, "--out", filepath.Join(l.dir, "none"), "--dry-run").want(t, 0).says(t, "empty.md")
 	if _, err := os.Stat(filepath.Join(l.dir, "none")); !os.IsNotExist(err) {
 		t.Errorf("the folder was made: %v", err)
+	}
+}
+
+// What keeps a document from being summarized is said by the dry run as by the run.
+func TestDryRunGivesTheReasonsOfTheRun(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	l.put("good.md", "Good.")
+	empty, missing := l.put("empty.md", " "), filepath.Join(l.dir, "missing.md")
+	args := []string{"summarize", l.dir, missing, "--out", l.out}
+	dry := l.call("", append(args, "--dry-run")...).want(t, 0)
+	ran := l.call("", args...).want(t, 1)
+	for _, line := range []string{empty + ": invalid: the document holds no text\n", missing + ": invalid: no such file"} {
+		shows(t, dry.stderr, line)
+		shows(t, ran.stdout, line)
 	}
 }
 

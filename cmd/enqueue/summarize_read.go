@@ -176,17 +176,22 @@ func (r *summarizeRun) checkPatterns(found inputs) error {
 	return nil
 }
 
-// refuse counts a document that cannot be summarized, and puts that on record
-// unless it is there.
-func (r *summarizeRun) refuse(order int, document string, err error) error {
+// refusal is why a document cannot be summarized.
+func refusal(order int, document string, err error) failure {
 	message := err.Error()
 	if e, ok := errors.AsType[*summarize.SourceError](err); ok {
 		message = e.Err.Error() // the name stands before it anyway
 	}
-	message = strings.TrimPrefix(message, document+": ")
-	r.account.fail(failure{order: order, Name: document, Class: jobs.ClassInvalid, Message: message})
+	return failure{order: order, Name: document, State: jobs.StateFailed, Class: jobs.ClassInvalid, Message: strings.TrimPrefix(message, document+": ")}
+}
+
+// refuse counts a document that cannot be summarized, and puts that on record
+// unless it is there.
+func (r *summarizeRun) refuse(order int, document string, err error) error {
+	why := refusal(order, document, err)
+	r.account.fail(why)
 	entry, _ := r.folder.Entry(document)
-	reason := summarize.EntryError{Class: string(jobs.ClassInvalid), Message: message}
+	reason := summarize.EntryError{Class: string(why.Class), Message: why.Message}
 	if entry.Status == summarize.StatusFailed && entry.Error != nil && *entry.Error == reason {
 		return nil
 	}
