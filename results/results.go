@@ -194,7 +194,7 @@ func Open(ctx context.Context, rdb redis.UniversalClient, config Config, log *sl
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	if s.scripts, err = newScripts(flags); err != nil {
+	if s.scripts, err = scriptsFor(flags); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	if err := s.checkDurability(ctx); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
@@ -34,6 +35,22 @@ type scripts struct {
 	renew, progress                                                                                     *redis.Script
 }
 
+// The scripts are read once in a process, whatever number of stores there are.
+//
+//nolint:gochecknoglobals // they never change
+var (
+	flaggedScripts = sync.OnceValues(func() (scripts, error) { return newScripts(true) })
+	plainScripts   = sync.OnceValues(func() (scripts, error) { return newScripts(false) })
+)
+
+// scriptsFor returns the scripts for a server that knows their flags, or does not.
+func scriptsFor(flags bool) (scripts, error) {
+	if flags {
+		return flaggedScripts()
+	}
+	return plainScripts()
+}
+
 // newScripts reads the sources. With flags, the scripts that record what was
 // already paid for, and those that make room, pass when Redis is full; new work
 // is neither accepted nor admitted then.
@@ -55,7 +72,7 @@ func newScripts(flags bool) (scripts, error) {
 		return scripts{}, fmt.Errorf("read scripts: %w", err)
 	}
 	var failed error
-	read := func(preamble, name, flag string) *redis.Script {
+	read := func(shared []definition, name, flag string) *redis.Script {
 		body, err := sources.ReadFile("lua/" + name + ".lua")
 		if err != nil {
 			failed = fmt.Errorf("read scripts: %w", err)
@@ -64,12 +81,13 @@ func newScripts(flags bool) (scripts, error) {
 		if !flags {
 			flag = ""
 		}
-		return redis.NewScript(flag + needed(preamble, string(body)) + string(body))
+		return redis.NewScript(flag + needed(shared, string(body)) + string(body))
 	}
-	load := func(name, flag string) *redis.Script { return read(vocabulary()+string(common), name, flag) }
-	loadBudget := func(name string) *redis.Script { return read(string(budget), name, allowOOM) }
-	loadBatch := func(name, flag string) *redis.Script { return read(string(batch), name, flag) }
-	loadRates := func(name string) *redis.Script { return read(string(rates), name, allowOOM) }
+	ofJobs, ofBudgets, ofBatches, ofRates := definitionsOf(vocabulary()+string(common)), definitionsOf(string(budget)), definitionsOf(string(batch)), definitionsOf(string(rates))
+	load := func(name, flag string) *redis.Script { return read(ofJobs, name, flag) }
+	loadBudget := func(name string) *redis.Script { return read(ofBudgets, name, allowOOM) }
+	loadBatch := func(name, flag string) *redis.Script { return read(ofBatches, name, flag) }
+	loadRates := func(name string) *redis.Script { return read(ofRates, name, allowOOM) }
 	s := scripts{
 		accept:  load("accept", ""),
 		apply:   load("apply", allowOOM),

@@ -3,6 +3,7 @@ package results
 import (
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // definition is one of the names, or some, that scripts share, with its source.
@@ -12,18 +13,13 @@ type definition struct {
 	words map[string]bool
 }
 
-var (
-	luaLocal = regexp.MustCompile(`^local (?:function (\w+)|([\w, ]+?)(?: =|$))`)
-	luaWord  = regexp.MustCompile(`[A-Za-z_]\w*`)
-)
+// luaLocal is how a definition begins.
+var luaLocal = regexp.MustCompile(`^local (?:function (\w+)|([\w, ]+?)(?: =|$))`)
 
-// needed is the part of the shared source that a script uses, by itself or through
+// needed is the part of the shared definitions that a script uses, by itself or through
 // what it uses. A server makes every function anew with each call of a script: all of
 // them would cost more than many a script does.
-//
-// A definition begins with "local" at the beginning of a line and ends before the next.
-func needed(shared, script string) string {
-	definitions := definitionsOf(shared)
+func needed(definitions []definition, script string) string {
 	wanted := wordsOf(script)
 	keep := make([]bool, len(definitions))
 	// What a definition uses stands before it.
@@ -48,7 +44,8 @@ func needed(shared, script string) string {
 	return b.String()
 }
 
-// definitionsOf takes a source apart; comments are left out.
+// definitionsOf takes a source apart: a definition begins with "local" at the beginning of
+// a line and ends before the next. Comments are left out.
 func definitionsOf(source string) []definition {
 	var all []definition
 	for line := range strings.Lines(source) {
@@ -56,26 +53,32 @@ func definitionsOf(source string) []definition {
 		if trimmed := strings.TrimSpace(line); trimmed == "" || strings.HasPrefix(trimmed, "--") {
 			continue
 		}
-		if m := luaLocal.FindStringSubmatch(line); m != nil {
-			all = append(all, definition{names: luaWord.FindAllString(m[1]+m[2], -1), words: make(map[string]bool)})
+		if strings.HasPrefix(line, "local ") {
+			m := luaLocal.FindStringSubmatch(line)
+			all = append(all, definition{names: words(m[1] + m[2]), words: make(map[string]bool)})
 		}
 		last := &all[len(all)-1]
 		last.lines = append(last.lines, line)
-		for word := range wordsOf(line) {
+		for _, word := range words(line) {
 			last.words[word] = true
 		}
 	}
 	return all
 }
 
+// wordsOf are the words of a source, without those of its comments.
 func wordsOf(source string) map[string]bool {
-	words := make(map[string]bool)
+	all := make(map[string]bool)
 	for line := range strings.Lines(source) {
 		if !strings.HasPrefix(strings.TrimSpace(line), "--") {
-			for _, word := range luaWord.FindAllString(line, -1) {
-				words[word] = true
+			for _, word := range words(line) {
+				all[word] = true
 			}
 		}
 	}
-	return words
+	return all
+}
+
+func words(line string) []string {
+	return strings.FieldsFunc(line, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }

@@ -34,7 +34,7 @@ local function unused() return TWO end
 				"local function twice(id)\n  return key(id) .. key(id)\nend\n",
 		},
 	} {
-		if got := needed(shared, tt.script); got != tt.want {
+		if got := needed(definitionsOf(shared), tt.script); got != tt.want {
 			t.Errorf("%q needs\n%s\nwant\n%s", tt.script, got, tt.want)
 		}
 	}
