@@ -82,6 +82,29 @@ func (f *inputs) add(d input, err error) {
 	f.documents = append(f.documents, d)
 }
 
+// count is how many documents there are, and how many that cannot be read.
+func (f *inputs) count() int { return len(f.documents) + len(f.failed) }
+
+// without leaves out the documents that a condition holds for, by their paths.
+func (f *inputs) without(out func(path string) bool) inputs {
+	return inputs{
+		documents: slices.DeleteFunc(slices.Clone(f.documents), func(d input) bool { return out(d.Path) }),
+		failed:    slices.DeleteFunc(slices.Clone(f.failed), func(e *summarize.SourceError) bool { return out(e.Path) }),
+	}
+}
+
+// byPlace tells local files from what lies elsewhere.
+func (f *inputs) byPlace() (local, elsewhere inputs) {
+	return f.without(func(path string) bool { return scheme(path) != "" }), f.without(func(path string) bool { return scheme(path) == "" })
+}
+
+// and is both together, ordered by path.
+func (f *inputs) and(more inputs) inputs {
+	both := inputs{documents: slices.Concat(f.documents, more.documents), failed: slices.Concat(f.failed, more.failed)}
+	slices.SortStableFunc(both.documents, func(a, b input) int { return cmp.Compare(a.Path, b.Path) })
+	return both
+}
+
 // scheme is that of a URL, "" for what is a path.
 func scheme(arg string) string {
 	name, _, ok := strings.Cut(arg, "://")

@@ -13,6 +13,10 @@ import (
 // summarizeAcross makes one summary over those of the given documents, unless there is
 // one, and returns how many were asked for.
 func (r *summarizeRun) summarizeAcross(ctx context.Context, found inputs) (int, error) {
+	order := found.count() // behind all of them
+	if order == 0 {
+		return 0, nil // a folder that is watched may be empty
+	}
 	named, missing, err := r.summaries(found.documents)
 	if err != nil {
 		return 0, err
@@ -20,7 +24,7 @@ func (r *summarizeRun) summarizeAcross(ctx context.Context, found inputs) (int, 
 	missing += len(found.failed)
 	r.account.expect(1)
 	refuse := func(err error) (int, error) {
-		r.account.fail(failure{order: len(found.documents), Name: report.AcrossDocument, Class: jobs.ClassInvalid, Message: err.Error()})
+		r.account.fail(failure{order: order, Name: report.AcrossDocument, Class: jobs.ClassInvalid, Message: err.Error()})
 		return 0, nil
 	}
 	if len(named) == 0 {
@@ -49,7 +53,7 @@ func (r *summarizeRun) summarizeAcross(ctx context.Context, found inputs) (int, 
 	if missing > 0 {
 		note = plural(missing, "document without a summary is not in it", "documents without a summary are not in it")
 	}
-	return 1, r.followAcross(ctx, prepared, fingerprint, len(found.documents), note)
+	return 1, r.followAcross(ctx, prepared, fingerprint, order, note)
 }
 
 // followAcross submits the summary over all and writes it when its job has ended.

@@ -8,9 +8,11 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
@@ -18,6 +20,7 @@ import (
 	"github.com/longhaul-jobs/longhaul/internal/pdftest"
 	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 )
 
 // asked keeps what the provider was asked, by how often.
@@ -112,6 +115,49 @@ func TestSummarizeWatches(t *testing.T) {
 	}
 	l.put("e.md", "Five.") // the folder is free again
 	l.summarize("--only-new").want(t, 0)
+}
+
+// The summary over all documents is over all that there are, also where only one of them
+// came, changed or went while the folder is watched, and is not asked for again else.
+func TestSummarizeWatchesAcrossAll(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	var a asked
+	l.employ(a.reads)
+	first, second := l.put("a.md", "One."), l.put("b.md", "Two.")
+	stdout, stderr, interrupt := l.begin("--watch", "--across")
+	passes := 0
+	pass := func(what string, documents int) {
+		t.Helper()
+		passes++
+		until(t, what, func() bool { return strings.Count(stdout.String(), "shows them all\n") == passes })
+		raw := readText(t, filepath.Join(l.out, report.DataName(report.AcrossName)))
+		if d, err := report.Read([]byte(raw), report.AcrossDocument); err != nil || d.Summary == nil || d.Summary.Coverage.Documents != documents {
+			t.Errorf("%s: the summary over all is %+v (%v), want one over %d documents", what, d.Summary, err, documents)
+		}
+	}
+	pass("the first pass", 2)
+	until(t, "the watching", func() bool { return strings.Contains(stderr.String(), "watching 1 path") })
+	l.put("c.md", "Three.")
+	pass("one that came", 3)
+	l.put("a.md", "Please repeat what is new")
+	pass("one that changed", 3)
+	if n := len(a.with("repeat what is new")); n != 2 {
+		t.Errorf("%d requests have what is new, want that for the document and that for all", n)
+	}
+	if err := os.Remove(second); err != nil {
+		t.Fatal(err)
+	}
+	pass("one that went", 2)
+	before := len(a.with(""))
+	if err := os.Chtimes(first, time.Now(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	pass("one that was touched", 2)
+	interrupt().want(t, 0)
+	if n := len(a.with("")); n != before || before != 8 {
+		t.Errorf("%d requests, and %d after a document was touched, want 8 and no more", before, n)
+	}
 }
 
 // An archive that comes while the folder is watched and cannot be opened is told of, once,

@@ -100,7 +100,7 @@ func (r *summarizeRun) run(ctx context.Context, args []string) (err error) {
 	r.nonce = rand.Text()
 	r.passedOver(found.skipped)
 	defer func() { err = errors.Join(err, r.disconnect()) }()
-	err = r.pass(ctx, found)
+	err = r.pass(ctx, found, found)
 	if r.watching {
 		err = r.keepWatching(ctx, args, found, err)
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endingPatience)
@@ -141,12 +141,13 @@ func (r *summarizeRun) disconnect() error {
 	return r.session.Close()
 }
 
-// pass goes through all documents once.
-func (r *summarizeRun) pass(ctx context.Context, found inputs) error {
+// pass goes once through the documents that are found. They are all that there are, or
+// those of them that came or changed since the pass before.
+func (r *summarizeRun) pass(ctx context.Context, found, all inputs) error {
 	r.account, r.stuck, r.begun = newAccount(time.Now()), "", false
 	r.kept.Store(0)
 	r.changed.Store(false)
-	r.account.expect(len(found.documents) + len(found.failed))
+	r.account.expect(found.count())
 	for i, failed := range found.failed {
 		if err := r.refuse(len(found.documents)+i, failed.Path, failed); err != nil {
 			return err
@@ -155,7 +156,7 @@ func (r *summarizeRun) pass(ctx context.Context, found inputs) error {
 	if err := r.forgetMended(found.documents); err != nil {
 		return err
 	}
-	asked, err := r.ask(ctx, found)
+	asked, err := r.ask(ctx, found, all)
 	if err != nil {
 		return r.stopped(ctx, err, "the same command")
 	}
@@ -163,7 +164,7 @@ func (r *summarizeRun) pass(ctx context.Context, found inputs) error {
 }
 
 // ask has summarized what needs it, and returns how much that was.
-func (r *summarizeRun) ask(ctx context.Context, found inputs) (int, error) {
+func (r *summarizeRun) ask(ctx context.Context, found, all inputs) (int, error) {
 	documents, err := r.read(ctx, found.documents)
 	if err != nil {
 		return 0, err
@@ -186,7 +187,7 @@ func (r *summarizeRun) ask(ctx context.Context, found inputs) (int, error) {
 	}
 	asked := len(documents)
 	if r.across && r.stuck == "" {
-		more, err := r.summarizeAcross(ctx, found)
+		more, err := r.summarizeAcross(ctx, all)
 		if err != nil {
 			return 0, err
 		}

@@ -32,7 +32,8 @@ func (r *summarizeRun) keepWatching(ctx context.Context, args []string, found in
 	if before != nil && !errors.Is(before, errReported) {
 		return before
 	}
-	seen := stamps(found)
+	files, elsewhere := found.byPlace()
+	seen := stamps(files)
 	r.console.say("watching %s; an interrupt ends it", plural(len(local), "path", "paths"))
 	for last := seen; ; {
 		if err := sleep(ctx, watchEvery); err != nil {
@@ -48,17 +49,26 @@ func (r *summarizeRun) keepWatching(ctx context.Context, args []string, found in
 			last = looks
 			continue
 		}
-		changed := now
-		changed.failed = slices.DeleteFunc(slices.Clone(now.failed), func(f *summarize.SourceError) bool { return looks[f.Path] == seen[f.Path] })
-		changed.documents = slices.DeleteFunc(slices.Clone(now.documents), func(d input) bool { return looks[d.Path] == seen[d.Path] })
+		changed := now.without(func(path string) bool { return looks[path] == seen[path] })
+		gone := hasGone(looks, seen)
 		seen, last = looks, looks
-		if len(changed.documents)+len(changed.failed) == 0 {
-			continue // some were removed; their summaries stay
+		if changed.count() == 0 && (!r.across || !gone) {
+			continue // the summaries of what was removed stay
 		}
-		if before = r.pass(ctx, changed); before != nil && !errors.Is(before, errReported) {
+		if before = r.pass(ctx, changed, now.and(elsewhere)); before != nil && !errors.Is(before, errReported) {
 			return before
 		}
 	}
+}
+
+// hasGone reports whether something is not there any more.
+func hasGone(now, before map[string]stamp) bool {
+	for path, was := range before {
+		if was != (stamp{}) && now[path] == (stamp{}) {
+			return true
+		}
+	}
+	return false
 }
 
 // stamps looks at files, also at those that are no documents because something is wrong
