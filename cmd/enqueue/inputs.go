@@ -93,9 +93,9 @@ func (f *inputs) without(out func(path string) bool) inputs {
 	}
 }
 
-// byPlace tells local files from what lies elsewhere.
-func (f *inputs) byPlace() (local, elsewhere inputs) {
-	return f.without(func(path string) bool { return scheme(path) != "" }), f.without(func(path string) bool { return scheme(path) == "" })
+// elsewhere is what are no local files.
+func (f *inputs) elsewhere() inputs {
+	return f.without(func(path string) bool { return scheme(path) == "" })
 }
 
 // and is both together, ordered by path.

@@ -117,6 +117,25 @@ func TestSummarizeWatches(t *testing.T) {
 	l.summarize("--only-new").want(t, 0)
 }
 
+// A document that changes while the first pass goes on is news, whether it was read before
+// or not.
+func TestSummarizeWatchesFromTheFirstReadingOn(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	path := l.put("a.md", "One.")
+	var once sync.Once
+	l.employ(func(request jobs.Request, attempt int) jobs.Event {
+		once.Do(func() { l.put("a.md", "Please repeat what is new") })
+		return reads(request, attempt)
+	})
+	stdout, _, interrupt := l.begin("--watch")
+	until(t, "the second pass", func() bool { return strings.Count(stdout.String(), "shows them all\n") == 2 })
+	if s := l.summary(path); !strings.Contains(s, "repeat what is new") {
+		t.Errorf("the summary of the changed document is\n%s", s)
+	}
+	interrupt().want(t, 0)
+}
+
 // The summary over all documents is over all that there are, also where only one of them
 // came, changed or went while the folder is watched, and is not asked for again else.
 func TestSummarizeWatchesAcrossAll(t *testing.T) {

@@ -100,9 +100,10 @@ func (r *summarizeRun) run(ctx context.Context, args []string) (err error) {
 	r.nonce = rand.Text()
 	r.passedOver(found.skipped)
 	defer func() { err = errors.Join(err, r.disconnect()) }()
+	seen := stamps(found) // before they are read: what changes from then on is news
 	err = r.pass(ctx, found, found)
 	if r.watching {
-		err = r.keepWatching(ctx, args, found, err)
+		err = r.keepWatching(ctx, args, found, seen, err)
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endingPatience)
 		defer cancel()
 		ctx = ending

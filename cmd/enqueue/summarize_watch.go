@@ -25,15 +25,14 @@ type stamp struct {
 	modified time.Time
 }
 
-// keepWatching goes on with files that come or change, until ctx ends. before is how the
-// first pass ended.
-func (r *summarizeRun) keepWatching(ctx context.Context, args []string, found inputs, before error) error {
+// keepWatching goes on with files that come or change, until ctx ends. seen is what
+// the first pass went by, and before how it ended.
+func (r *summarizeRun) keepWatching(ctx context.Context, args []string, found inputs, seen map[string]stamp, before error) error {
 	local := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return scheme(arg) != "" })
 	if before != nil && !errors.Is(before, errReported) {
 		return before
 	}
-	files, elsewhere := found.byPlace()
-	seen := stamps(files)
+	elsewhere := found.elsewhere()
 	r.console.say("watching %s; an interrupt ends it", plural(len(local), "path", "paths"))
 	for last := seen; ; {
 		if err := sleep(ctx, watchEvery); err != nil {
@@ -63,8 +62,8 @@ func (r *summarizeRun) keepWatching(ctx context.Context, args []string, found in
 
 // hasGone reports whether something is not there any more.
 func hasGone(now, before map[string]stamp) bool {
-	for path, was := range before {
-		if was != (stamp{}) && now[path] == (stamp{}) {
+	for path := range before {
+		if _, there := now[path]; !there {
 			return true
 		}
 	}
@@ -74,13 +73,14 @@ func hasGone(now, before map[string]stamp) bool {
 // stamps looks at files, also at those that are no documents because something is wrong
 // with them. One that is not there looks like one that never was: it is no news.
 func stamps(found inputs) map[string]stamp {
-	all := make(map[string]stamp, len(found.documents)+len(found.failed))
+	all := make(map[string]stamp, found.count())
 	for _, d := range found.documents {
 		all[d.Path] = stampOf(d.Source)
 	}
 	for _, f := range found.failed {
 		all[f.Path] = stampOf(summarize.Source{Path: f.Path})
 	}
+	maps.DeleteFunc(all, func(_ string, s stamp) bool { return s == stamp{} })
 	return all
 }
 
