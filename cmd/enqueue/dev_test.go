@@ -13,6 +13,7 @@ import (
 	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 )
 
 // The tests in this file run everything there is: this command, a worker, the
@@ -98,9 +99,11 @@ func TestDevSummarizeTwice(t *testing.T) {
 func TestDevCanBeStopped(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	path := filepath.Join(dir, "a.md")
-	if err := os.WriteFile(path, []byte("The tide is high."), 0o600); err != nil {
-		t.Fatal(err)
+	path, other := filepath.Join(dir, "a.md"), filepath.Join(dir, "b.md")
+	for _, path := range []string{path, other} {
+		if err := os.WriteFile(path, []byte("The tide is high in "+path), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	out := filepath.Join(dir, "out")
 	ctx, interrupt := context.WithCancelCause(t.Context())
@@ -108,7 +111,7 @@ func TestDevCanBeStopped(t *testing.T) {
 	var stdout, stderr testlog.Buffer
 	stopped := make(chan int)
 	go func() {
-		stopped <- run(ctx, []string{"summarize", "--dev", "--out", out, path}, system{
+		stopped <- run(ctx, []string{"summarize", "--dev", "--out", out, path, other}, system{
 			stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr,
 			environ: append(quick(), "LONGHAUL_SIMULATOR_RUNNING=1h"),
 		})
@@ -116,8 +119,10 @@ func TestDevCanBeStopped(t *testing.T) {
 	until(t, "a job with a request under way", func() bool { return strings.Contains(stderr.String(), "waits for the answer to its request") })
 	interrupt(errInterrupt)
 	outcome{<-stopped, stdout.String(), stderr.String()}.want(t, 1).says(t, "stopped: interrupt signal received", "nothing goes on")
+	shows(t, readText(t, filepath.Join(out, report.IndexName)), "2 documents: 2 not begun")
 
 	call(t.Context(), quick(), "", "summarize", "--dev", "--out", out, path).want(t, 0)
+	shows(t, readText(t, filepath.Join(out, report.IndexName)), "1 document: 1 succeeded") // nobody asked for the other one
 	if entries := strings.Count(readText(t, filepath.Join(out, summarize.ManifestName)), `"succeeded"`); entries != 1 {
 		t.Errorf("%d documents are summarized, want 1", entries)
 	}

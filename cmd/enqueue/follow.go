@@ -217,6 +217,17 @@ type partReader interface {
 	Parts(ctx context.Context, parent jobs.ID) iter.Seq2[client.Part, error]
 }
 
+// unfinished are the members that have not ended, as they were seen last.
+func (f *follower) unfinished() []member {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	open := make([]member, len(f.open))
+	for i, m := range f.open {
+		open[i] = *m
+	}
+	return open
+}
+
 // findHeld looks for open members that wait for a part which is held for a person, and
 // for nothing else. It looks at a bounded number of them. That it cannot is no failure:
 // it is done again.

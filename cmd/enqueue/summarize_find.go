@@ -33,10 +33,7 @@ func (r *summarizeRun) find(ctx context.Context, s *session, d *document, reques
 		return jobs.Job{}, err
 	case r.force:
 		// The job's key says nothing to a later run: this line leads it there.
-		return j, r.folder.Record(summarize.Entry{
-			Document: d.Path, Name: d.heading, Fingerprint: d.fingerprint, SHA256: d.hash,
-			Model: r.options.Model, Status: summarize.StatusSubmitted, JobID: string(j.ID),
-		})
+		return j, r.folder.Record(r.handedOver(d, j.ID))
 	case fresh:
 		return j, nil
 	}
@@ -64,7 +61,7 @@ func (r *summarizeRun) submitParent(ctx context.Context, s *session, name, finge
 // none or another is wanted: --force goes on with what has not ended.
 func (r *summarizeRun) known(d *document) jobs.ID {
 	entry, ok := r.folder.Entry(d.Path)
-	open := entry.Status == summarize.StatusSubmitted || entry.Status == summarize.StatusHeld
+	open := entry.Status.Open() || entry.Status == summarize.StatusHeld
 	if !ok || entry.Fingerprint != d.fingerprint || r.force && !open {
 		return ""
 	}

@@ -357,6 +357,7 @@ func TestSummarizeEndsOnASpentBudget(t *testing.T) {
 			t.Errorf("it says\n%s", stdout)
 		}
 		shows(t, budgets(), "run-poor*")
+		shows(t, readText(t, filepath.Join(l.out, report.IndexName)), "not finished: 1 document is open; the same command goes on with it")
 	}
 	spent(l.summarize("--name", "poor", "--budget", "0.01"))
 	spent(l.summarize("--name", "poor").says(t, "the run has a budget of $0.0100; enqueue budgets unset run-poor takes it back"))

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -66,16 +68,21 @@ func (r *summarizeRun) onRecord(entry summarize.Entry) (report.Document, error) 
 	return d, err
 }
 
-// writePages writes the pages about the run, if they would say something new.
+// writePages writes the pages about the run, if they would say something new. A crash
+// before the last of them is written leaves one that was made from another record, and
+// the next command writes all of them.
 func (r *summarizeRun) writePages() error {
-	has, err := r.folder.Has(report.HTMLName)
-	if err != nil || has && !r.changed.Load() {
+	record, err := r.madeFrom()
+	if err != nil {
+		return err
+	}
+	if current, err := r.shown(record); err != nil || current && !r.changed.Load() {
 		return err
 	}
 	if err := r.folder.Sort(); err != nil {
 		return err
 	}
-	run := report.Run{Name: r.title(), Question: r.options.Question, Settings: r.settings(), Made: r.lastEnd()}
+	run := report.Run{Name: r.title(), Question: r.options.Question, Settings: r.settings(), Made: r.lastEnd(), Record: record}
 	if run.Across, err = r.acrossOnRecord(); err != nil {
 		return err
 	}
@@ -96,6 +103,35 @@ func (r *summarizeRun) writePages() error {
 		}
 	}
 	return nil
+}
+
+// madeFrom identifies what pages are made from: the record of the documents, and the
+// summary over all of them.
+func (r *summarizeRun) madeFrom() (string, error) {
+	documents, err := r.folder.Digest()
+	if err != nil {
+		return "", err
+	}
+	across, err := r.folder.Read(report.DataName(report.AcrossName), maxPage)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	sum := sha256.Sum256(append([]byte(documents), across...))
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+// shown reports whether all pages are there, made from that.
+func (r *summarizeRun) shown(record string) (bool, error) {
+	for _, name := range []string{report.CSVName, report.IndexName} {
+		if has, err := r.folder.Has(name); err != nil || !has {
+			return false, err
+		}
+	}
+	head, err := r.folder.Read(report.HTMLName, headBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && report.RecordOf(head) == record, err
 }
 
 // title is what the pages call the run: its name, or that of its folder.

@@ -86,9 +86,12 @@ func (r *summarizeRun) wanted(document string) bool {
 	entry, known := r.folder.Entry(document)
 	switch {
 	case r.onlyNew:
-		return !known
+		return !known || unended(entry)
 	case r.retryFailed:
-		return known && entry.Status != summarize.StatusSucceeded && entry.Status != summarize.StatusSubmitted && entry.Status != summarize.StatusHeld
+		if entry.Status.Open() {
+			return entry.Error != nil // it failed before, and its next try has not ended
+		}
+		return known && entry.Status != summarize.StatusSucceeded && entry.Status != summarize.StatusHeld
 	}
 	return true
 }

@@ -46,6 +46,8 @@ type summarizeRun struct {
 	begun bool
 	// stuck says why the rest cannot go on, "" if it can.
 	stuck string
+	// left are the lines about what was handed over and had not ended when the waiting did.
+	left []summarize.Entry
 	// paths are the documents by the jobs that summarize them.
 	paths sync.Map
 }
@@ -145,7 +147,7 @@ func (r *summarizeRun) disconnect() error {
 // pass goes once through the documents that are found. They are all that there are, or
 // those of them that came or changed since the pass before.
 func (r *summarizeRun) pass(ctx context.Context, found, all inputs) error {
-	r.account, r.stuck, r.begun = newAccount(time.Now()), "", false
+	r.account, r.stuck, r.begun, r.left = newAccount(time.Now()), "", false, nil
 	r.kept.Store(0)
 	r.changed.Store(false)
 	r.account.expect(found.count())
@@ -159,7 +161,11 @@ func (r *summarizeRun) pass(ctx context.Context, found, all inputs) error {
 	}
 	asked, err := r.ask(ctx, found, all)
 	if err != nil {
-		return r.stopped(ctx, err, "the same command")
+		stopped := r.stopped(ctx, err, "the same command")
+		if !r.begun && ctx.Err() == nil {
+			return stopped // nothing was done that pages could tell of
+		}
+		return errors.Join(stopped, r.leaveOff(found))
 	}
 	return r.report(asked == 0)
 }
@@ -194,7 +200,7 @@ func (r *summarizeRun) ask(ctx context.Context, found, all inputs) (int, error) 
 		}
 		asked += more
 	}
-	if err := r.writePages(); err != nil {
+	if err := r.settle(found, all); err != nil {
 		return 0, err
 	}
 	return asked, r.endRun(ctx)
@@ -216,11 +222,13 @@ func (r *summarizeRun) summarize(ctx context.Context, s *session, documents []*d
 	f.onEnd = func(ctx context.Context, m *member, j jobs.Job) (*jobs.Failure, error) {
 		return r.finish(ctx, s, f, byOrder[m.order], m, j)
 	}
-	return r.following(ctx, "summarize", f, pulse, func(ctx context.Context) error {
+	err = r.following(ctx, "summarize", f, pulse, func(ctx context.Context) error {
 		return inParallel(ctx, submitters, len(documents), func(ctx context.Context, i int) error {
 			return r.submit(ctx, s, f, documents[i])
 		})
 	})
+	r.left = r.unfinished(f, byOrder)
+	return err
 }
 
 // following follows jobs to their ends while they are submitted, shows that, and stops

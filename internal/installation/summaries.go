@@ -73,12 +73,13 @@ func (in *Installation) SummaryFiles(out string) map[string]string {
 	return files
 }
 
-// timeless takes out of a file what no two runs have in common: ids of jobs, times, and
+// timeless takes out of a file what no two runs have in common: ids of jobs, times, what identifies both, and
 // what it has cost, since that depends on what the provider's prompt cache had at the
 // time, and on whether a create that was on its way has arrived.
 func timeless(text string) string {
 	for _, r := range []struct{ pattern, with string }{
 		{`job_[0-9a-f]{32}`, "JOB"},
+		{`<meta name="record" content="[0-9a-f]{32}">`, "RECORD"},
 		{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "TIME"},
 		{`\d{4}-\d\d-\d\d \d\d:\d\d UTC`, "TIME"},
 		{`"cached_tokens": ?\d+,\s*`, ""},

@@ -17,6 +17,8 @@ type Status string
 
 // The statuses that this package's callers record. Others are carried along.
 const (
+	// StatusPending: the document was found, and its request was not handed over yet.
+	StatusPending Status = "pending"
 	// StatusSubmitted: the request was handed over and has not ended.
 	StatusSubmitted Status = "submitted"
 	// StatusSucceeded: the summary is complete and its file is written.
@@ -32,6 +34,9 @@ const (
 	// StatusHeld: the job is left to a person.
 	StatusHeld Status = Status(jobs.StateUncertain)
 )
+
+// Open reports whether a document has yet to come to an end by itself.
+func (s Status) Open() bool { return s == StatusPending || s == StatusSubmitted }
 
 // Entry is a line of the manifest: how one document was summarized. Fields that
 // this version does not know are kept, so an entry is best changed by taking
@@ -68,7 +73,8 @@ type Entry struct {
 	Cost *jobs.Money `json:"cost_usd,omitempty"`
 	// Note is a remark for readers of the summary.
 	Note string `json:"note,omitempty"`
-	// Error is why there is no complete summary.
+	// Error is why there is no complete summary, of an open document why there was none
+	// before.
 	Error *EntryError `json:"error,omitempty"`
 	// FinishedAt is when the job ended.
 	FinishedAt time.Time `json:"finished_at,omitzero"`

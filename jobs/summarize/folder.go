@@ -3,6 +3,8 @@ package summarize
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -179,15 +181,55 @@ func (f *Folder) Record(e Entry) error {
 	return nil
 }
 
-// Forget takes a document off the record. Its files stay.
-func (f *Folder) Forget(document string) error {
+// RecordAll records many entries at once, all of them or none, and drops the lines that
+// are out of date.
+func (f *Folder) RecordAll(entries []Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.manifest.entries, document)
+	before := maps.Clone(f.manifest.entries)
+	for _, e := range entries {
+		f.manifest.entries[e.Document] = e
+	}
 	if err := f.compactLocked(); err != nil {
-		return fmt.Errorf("take %s off %s: %w", quoteName(document), ManifestName, err)
+		f.manifest.entries = before
+		return fmt.Errorf("record %d documents in %s: %w", len(entries), ManifestName, err)
 	}
 	return nil
+}
+
+// Forget takes documents off the record. Their files stay.
+func (f *Folder) Forget(documents ...string) error {
+	if len(documents) == 0 {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, document := range documents {
+		delete(f.manifest.entries, document)
+	}
+	if err := f.compactLocked(); err != nil {
+		return fmt.Errorf("take %s off %s: %w", quoteName(documents[0]), ManifestName, err)
+	}
+	return nil
+}
+
+// Digest identifies what is on record. It changes with each document that gets another
+// line, and not with the order of the lines.
+func (f *Folder) Digest() (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	sum := sha256.New()
+	for _, e := range f.entriesLocked() {
+		line, err := manifestLine(e)
+		if err != nil {
+			return "", fmt.Errorf("digest of %s: %w", ManifestName, err)
+		}
+		_, _ = sum.Write(line) // a hash takes all
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 func manifestLine(e Entry) ([]byte, error) {

@@ -505,3 +505,49 @@ func TestFolderSortsTheManifest(t *testing.T) {
 		t.Errorf("the manifest is\n%s\nwant\n%s", raw, want)
 	}
 }
+
+// Many entries are put down at once, and what identifies the record follows what it says.
+func TestFolderRecordsMany(t *testing.T) {
+	dir := t.TempDir()
+	folder := open(t, dir)
+	digest := func() string {
+		t.Helper()
+		d, err := folder.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	pending := summarize.Entry{Document: "c.md", Status: summarize.StatusPending}
+	if err := folder.Record(pending); err != nil {
+		t.Fatal(err)
+	}
+	want := []summarize.Entry{succeeded("a.md", "f"), succeeded("b.md", "f")}
+	before := digest()
+	if err := folder.RecordAll([]summarize.Entry{want[1], want[0]}); err != nil {
+		t.Fatal(err)
+	}
+	many := digest()
+	if err := folder.RecordAll([]summarize.Entry{{Status: summarize.StatusFailed}, succeeded("d.md", "f")}); err == nil {
+		t.Error("an entry without a document is on record")
+	}
+	if digest() != many || many == before {
+		t.Error("the digest does not follow the record")
+	}
+	if err := folder.Forget("c.md"); err != nil {
+		t.Fatal(err)
+	}
+	one := digest()
+	for range 2 { // the order in which lines came does not count
+		slices.Reverse(want)
+		if err := folder.RecordAll(want); err != nil {
+			t.Fatal(err)
+		}
+		if digest() != one {
+			t.Error("the digest has changed, though the record has not")
+		}
+	}
+	shut(t, folder)
+	slices.SortFunc(want, func(a, b summarize.Entry) int { return strings.Compare(a.Document, b.Document) })
+	compare(t, want, open(t, dir).Entries())
+}

@@ -62,7 +62,7 @@ func indexSection(put func(string, ...any), documents Documents, failed bool) er
 			put("%s", heading)
 		}
 		if failed {
-			put("| %s | %s | %s |\n", indexLink(d), summarize.EscapeMarkdown(string(d.Entry.Status)), summarize.EscapeMarkdown(reason(d.Entry)))
+			put("| %s | %s | %s |\n", indexLink(d), summarize.EscapeMarkdown(word(d.Entry.Status)), summarize.EscapeMarkdown(reason(d.Entry)))
 			continue
 		}
 		put("| %s | %s | %s |\n", indexLink(d), summarize.EscapeMarkdown(brief(d)), summarize.EscapeMarkdown(price(d.Entry)))
@@ -98,10 +98,13 @@ func brief(d Document) string {
 
 // reason says why there is no complete summary.
 func reason(e summarize.Entry) string {
-	if e.Error != nil {
-		return line(e.Error.Message, 500)
+	switch {
+	case e.Error == nil:
+		return ""
+	case e.Status.Open():
+		return "failed before: " + line(e.Error.Message, 500)
 	}
-	return ""
+	return line(e.Error.Message, 500)
 }
 
 // heading is the heading of a run's pages.
@@ -119,6 +122,9 @@ func account(run Run, t *Totals) []string {
 		states = append(states, digits(int64(t.ByStatus[s]))+" "+word(s))
 	}
 	texts := []string{count(int64(t.Documents), "document") + ": " + strings.Join(states, ", ")}
+	if open := t.unfinished(); open != "" {
+		texts = append(texts, open)
+	}
 	if len(run.Settings) > 0 {
 		texts = append(texts, strings.Join(run.Settings, ", "))
 	}
@@ -140,6 +146,8 @@ func word(s summarize.Status) string {
 		return "held"
 	case summarize.StatusSubmitted:
 		return "under way"
+	case summarize.StatusPending:
+		return "not begun"
 	case summarize.StatusSucceeded, summarize.StatusIncomplete, summarize.StatusFailed, summarize.StatusCancelled, summarize.StatusExpired:
 	}
 	return string(s)

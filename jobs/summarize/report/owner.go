@@ -34,6 +34,17 @@ func IsPage(name string, head []byte) bool {
 	return false
 }
 
+// RecordOf is the [Run.Record] of an HTML page by what the page begins with, "" if it has
+// none. Two kilobytes are enough.
+func RecordOf(head []byte) string {
+	_, after, found := bytes.Cut(head, []byte(`<meta name="record" content="`))
+	record, _, whole := bytes.Cut(after, []byte(`">`))
+	if !found || !whole {
+		return ""
+	}
+	return string(record)
+}
+
 // IsOf reports whether a file, in Markdown or JSON, is a summary of the document that
 // this package has written.
 func IsOf(content []byte, document string) bool {

@@ -62,6 +62,8 @@ type Run struct {
 	// Across is the summary of all documents together, nil without one. Its citations
 	// name the paths of documents.
 	Across *Document
+	// Record identifies what the pages are made from; [RecordOf] reads it back.
+	Record string
 }
 
 // documentFile is the JSON file of a document.
@@ -167,7 +169,7 @@ func (t *Totals) add(d Document) {
 func (t *Totals) statuses() []summarize.Status {
 	order := []summarize.Status{
 		summarize.StatusSucceeded, summarize.StatusIncomplete, summarize.StatusFailed, summarize.StatusCancelled,
-		summarize.StatusExpired, summarize.StatusHeld, summarize.StatusSubmitted,
+		summarize.StatusExpired, summarize.StatusHeld, summarize.StatusSubmitted, summarize.StatusPending,
 	}
 	var found []summarize.Status
 	for _, s := range order {
@@ -176,6 +178,18 @@ func (t *Totals) statuses() []summarize.Status {
 		}
 	}
 	return found
+}
+
+// unfinished says that documents are open, "" if none is.
+func (t *Totals) unfinished() string {
+	switch open := t.ByStatus[summarize.StatusSubmitted] + t.ByStatus[summarize.StatusPending]; open {
+	case 0:
+		return ""
+	case 1:
+		return "not finished: 1 document is open; the same command goes on with it"
+	default:
+		return "not finished: " + count(int64(open), "document") + " are open; the same command goes on with them"
+	}
 }
 
 // sum counts all documents.

@@ -282,3 +282,26 @@ func TestTheSameDocumentsGiveTheSameBytes(t *testing.T) {
 		t.Error("another cost gives the same page")
 	}
 }
+
+// What is open says so on the pages, and what of it failed before.
+func TestPagesTellWhatIsOpen(t *testing.T) {
+	t.Parallel()
+	again, found := refused(), lease()
+	again.Entry.Status, again.Entry.JobID = summarize.StatusSubmitted, "j_2"
+	found.Entry = summarize.Entry{Document: "contracts/new.pdf", Status: summarize.StatusPending}
+	found.Summary = nil
+	run := report.Run{Name: "contracts", Record: "abc123"}
+	for name, text := range map[string]string{"the index": index(t, run, lease(), again, found), "the page": page(t, run, lease(), again, found)} {
+		for _, want := range []string{"not finished: 2 documents are open; the same command goes on with them", "under way", "not begun", "failed before: the document is encrypted"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s does not say %q:\n%s", name, want, text)
+			}
+		}
+	}
+	if got := report.RecordOf([]byte(page(t, run, lease())[:2048])); got != run.Record {
+		t.Errorf("the page is made from %q, want %q", got, run.Record)
+	}
+	if got := report.RecordOf([]byte(page(t, report.Run{}, lease())[:2048])); got != "" {
+		t.Errorf("a page that does not say so is made from %q", got)
+	}
+}
