@@ -22,6 +22,11 @@ func (c *Client) AddToRun(ctx context.Context, name string, documents map[string
 	return c.store.AddToRun(ctx, name, documents, kept(keep))
 }
 
+// RemoveFromRun takes documents off a run that are none any more.
+func (c *Client) RemoveFromRun(ctx context.Context, name string, documents ...string) error {
+	return c.store.RemoveFromRun(ctx, name, documents...)
+}
+
 // EndRun puts down that all is done that the run was begun for.
 func (c *Client) EndRun(ctx context.Context, name string, keep time.Duration) error {
 	return c.store.EndRun(ctx, name, c.store.Now(), kept(keep))

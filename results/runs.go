@@ -76,6 +76,21 @@ func (s *Store) AddToRun(ctx context.Context, name string, documents map[string]
 	return s.putRun(ctx, name, keep, fields)
 }
 
+// RemoveFromRun takes documents off a run, such as an archive that could not be opened and
+// whose documents are there in its place.
+func (s *Store) RemoveFromRun(ctx context.Context, name string, documents ...string) error {
+	for some := range slices.Chunk(documents, partsPage) {
+		fields := make([]string, len(some))
+		for i, document := range some {
+			fields[i] = "/" + document
+		}
+		if err := s.rdb.HDel(ctx, s.runKey(name), fields...).Err(); err != nil {
+			return fmt.Errorf("take documents off run %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // EndRun puts down when the command that began a run last came to its end.
 func (s *Store) EndRun(ctx context.Context, name string, ended time.Time, keep time.Duration) error {
 	return s.putRun(ctx, name, keep, map[string]any{"ended": ms(ended)})

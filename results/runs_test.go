@@ -49,6 +49,20 @@ func TestRunsArePutDown(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
+	removed := []string{"new.md", "no such.md"}
+	for i := range 1199 {
+		removed = append(removed, fmt.Sprintf("%d.md", i))
+	}
+	if err := errors.Join(h.RemoveFromRun(ctx, "spring"), h.RemoveFromRun(ctx, "spring", removed...)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = h.Run(ctx, "spring"); err != nil {
+		t.Fatal(err)
+	}
+	delete(want, "new.md")
+	if diff := cmp.Diff(want, got.Documents); diff != "" {
+		t.Errorf("what is left (-want +got):\n%s", diff)
+	}
 	if err := h.EndRun(ctx, "spring", began.Add(time.Hour), time.Hour); err != nil {
 		t.Fatal(err)
 	}

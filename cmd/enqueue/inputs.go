@@ -28,6 +28,10 @@ type input struct {
 type inputs struct {
 	documents       []input
 	skipped, failed []*summarize.SourceError
+	// archives are those that were opened.
+	archives []string
+	// gone are files that were there when it was looked before, where that is known.
+	gone []string
 }
 
 // gatherer finds documents: files, pages of the web, and objects of buckets.
@@ -100,7 +104,7 @@ func (f *inputs) elsewhere() inputs {
 
 // and is both together, ordered by path.
 func (f *inputs) and(more inputs) inputs {
-	both := inputs{documents: slices.Concat(f.documents, more.documents), failed: slices.Concat(f.failed, more.failed)}
+	both := inputs{documents: slices.Concat(f.documents, more.documents), failed: slices.Concat(f.failed, more.failed), archives: slices.Concat(f.archives, more.archives)}
 	slices.SortStableFunc(both.documents, func(a, b input) int { return cmp.Compare(a.Path, b.Path) })
 	return both
 }
@@ -127,6 +131,7 @@ func (g *gatherer) files(ctx context.Context, args []string, found *inputs) erro
 	}
 	found.skipped = append(found.skipped, selection.Skipped...)
 	found.failed = append(found.failed, selection.Failed...)
+	found.archives = append(found.archives, selection.Archives...)
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
@@ -200,6 +203,75 @@ func TestSummarizeWatchTellsOfDamagedArchives(t *testing.T) {
 	if n := strings.Count(stdout.String(), "the archive is damaged"); n != 1 {
 		t.Errorf("it is told of %d times:\n%s", n, stdout)
 	}
+}
+
+// What an archive holds and may not is told of once when the archive comes while the folder
+// is watched, and is on record and in the run, until the archive is well. So it is with an
+// archive that could not be opened, and with a file that could not be read and went.
+func TestSummarizeWatchForgetsWhatIsMended(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	l.put("a.md", "One.")
+	empty := l.put("empty.md", " ")
+	l.put("broken.zip", "no archive")
+	stdout, stderr, interrupt := l.begin("--watch", "--name", "watched")
+	until(t, "the first pass", func() bool { return strings.Contains(stderr.String(), "watching 1 path") })
+	passes := 1
+	pass := func(what string, want map[string]string) {
+		t.Helper()
+		passes++
+		until(t, what, func() bool { return strings.Count(stdout.String(), "shows them all\n") == passes })
+		if diff := cmp.Diff(want, l.statuses()); diff != "" {
+			t.Errorf("%s: the record (-want +got):\n%s", what, diff)
+		}
+		got := make(map[string]string)
+		run, err := l.store.Run(t.Context(), "watched")
+		for name, d := range run.Documents {
+			got[filepath.Base(name)] = "succeeded"
+			if d.Job == "" {
+				got[filepath.Base(name)] = "failed: invalid: " + d.Message
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: the run, %v (-want +got):\n%s", what, err, diff)
+		}
+	}
+	const damaged = "failed: invalid: malformed document: the archive is damaged: zip: not a valid zip file"
+	const detour = "failed: invalid: unsafe name: its name in the archive takes detours"
+	blank := "failed: invalid: the document holds no text"
+	l.put("tricks.zip", zipped(t, "good.md", "Good.", "../evil.md", "Evil."))
+	pass("an archive that came", map[string]string{"a.md": "succeeded", "empty.md": blank, "broken.zip": damaged, "good.md": "succeeded", "evil.md": detour})
+	if name := filepath.ToSlash(l.dir) + "/tricks.zip/../evil.md"; strings.Count(stdout.String(), name) != 1 || strings.Count(stderr.String(), name) != 1 {
+		t.Errorf("of %s it says\n%s%s", name, stdout, stderr)
+	}
+	l.put("tricks.zip", zipped(t, "good.md", "Good."))
+	pass("a mended archive", map[string]string{"a.md": "succeeded", "empty.md": blank, "broken.zip": damaged, "good.md": "succeeded"})
+	l.put("broken.zip", zipped(t, "logo.png", "no document"))
+	pass("an archive that can be opened", map[string]string{"a.md": "succeeded", "empty.md": blank, "good.md": "succeeded"})
+	if err := os.Remove(empty); err != nil {
+		t.Fatal(err)
+	}
+	pass("one that went", map[string]string{"a.md": "succeeded", "good.md": "succeeded"})
+	interrupt().want(t, 0)
+}
+
+// zipped is an archive with files, each a name and a content.
+func zipped(t *testing.T, files ...string) string {
+	t.Helper()
+	var archive bytes.Buffer
+	z := zip.NewWriter(&archive)
+	for i := 0; i < len(files); i += 2 {
+		w, err := z.Create(files[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = w.Write([]byte(files[i+1]))
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return archive.String()
 }
 
 // A document goes as the file that it is where a pattern says so, and a scanned PDF by

@@ -205,22 +205,6 @@ func (r *summarizeRun) refuse(order int, document string, err error) error {
 	return r.folder.Record(entry)
 }
 
-// forgetMended takes archives off the record that could not be opened before, and whose
-// documents are on record in their place.
-func (r *summarizeRun) forgetMended(found []input) error {
-	for _, in := range found {
-		entry, known := r.folder.Entry(in.Archive)
-		if !known || entry.Status != summarize.StatusFailed || entry.JobID != "" {
-			continue
-		}
-		r.changed.Store(true)
-		if err := r.folder.Forget(in.Archive); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // passedOver mentions files in folders that are no documents.
 func (r *summarizeRun) passedOver(skipped []*summarize.SourceError) {
 	const shown = 5

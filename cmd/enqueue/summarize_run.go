@@ -156,9 +156,6 @@ func (r *summarizeRun) pass(ctx context.Context, found, all inputs) error {
 			return err
 		}
 	}
-	if err := r.forgetMended(found.documents); err != nil {
-		return err
-	}
 	asked, err := r.ask(ctx, found, all)
 	if err != nil {
 		stopped := r.stopped(ctx, err, "the same command")
@@ -176,13 +173,19 @@ func (r *summarizeRun) ask(ctx context.Context, found, all inputs) (int, error) 
 	if err != nil {
 		return 0, err
 	}
-	if len(documents) > 0 {
+	mended := r.mended(all)
+	if len(documents)+len(mended) > 0 {
 		if err := r.connect(ctx); err != nil {
 			return 0, err
 		}
 		if err := r.beginRun(ctx, r.session, found); err != nil {
 			return 0, err
 		}
+		if err := r.forget(ctx, mended); err != nil {
+			return 0, err
+		}
+	}
+	if len(documents) > 0 {
 		if err := r.summarize(ctx, r.session, documents); err != nil {
 			return 0, err
 		}

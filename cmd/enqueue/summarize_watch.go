@@ -49,25 +49,16 @@ func (r *summarizeRun) keepWatching(ctx context.Context, args []string, found in
 			continue
 		}
 		changed := now.without(func(path string) bool { return looks[path] == seen[path] })
-		gone := hasGone(looks, seen)
+		all := now.and(elsewhere)
+		all.gone = slices.DeleteFunc(slices.Collect(maps.Keys(seen)), func(path string) bool { return looks[path] != stamp{} })
 		seen, last = looks, looks
-		if changed.count() == 0 && (!r.across || !gone) {
+		if changed.count() == 0 && (!r.across || len(all.gone) == 0) && len(r.mended(all)) == 0 {
 			continue // the summaries of what was removed stay
 		}
-		if before = r.pass(ctx, changed, now.and(elsewhere)); before != nil && !errors.Is(before, errReported) {
+		if before = r.pass(ctx, changed, all); before != nil && !errors.Is(before, errReported) {
 			return before
 		}
 	}
-}
-
-// hasGone reports whether something is not there any more.
-func hasGone(now, before map[string]stamp) bool {
-	for path := range before {
-		if _, there := now[path]; !there {
-			return true
-		}
-	}
-	return false
 }
 
 // stamps looks at files, also at those that are no documents because something is wrong
@@ -78,7 +69,7 @@ func stamps(found inputs) map[string]stamp {
 		all[d.Path] = stampOf(d.Source)
 	}
 	for _, f := range found.failed {
-		all[f.Path] = stampOf(summarize.Source{Path: f.Path})
+		all[f.Path] = stampOf(summarize.Source{Path: f.Path, Archive: f.Archive})
 	}
 	maps.DeleteFunc(all, func(_ string, s stamp) bool { return s == stamp{} })
 	return all

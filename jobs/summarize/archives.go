@@ -31,9 +31,10 @@ func (e *expander) archive(ctx context.Context, file string, info fs.FileInfo) e
 		return nil
 	}
 	id := e.identity(file)
+	e.archives[id] = true
 	found, names, refused := z.entries()
 	for _, r := range refused {
-		e.fail(id+"/"+r.Path, r.Err)
+		e.report(&SourceError{Path: id + "/" + r.Path, Err: r.Err, Archive: id})
 	}
 	for i, f := range found {
 		if ctx.Err() != nil {

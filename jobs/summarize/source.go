@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -40,6 +41,9 @@ type SourceError struct {
 	Path string
 	// Err is the reason, without the path.
 	Err error
+	// Archive is the archive that the file is in, "" for one that is in none; see
+	// [Source.Archive].
+	Archive string
 }
 
 // Error names the file and the reason.
@@ -59,6 +63,9 @@ type Selection struct {
 	// Failed are arguments that stand for nothing and files that could not be
 	// looked at, in the order in which they were met.
 	Failed []*SourceError
+	// Archives are the archives that were opened, by their [Source.Path], ordered,
+	// also those in which there is no document.
+	Archives []string
 }
 
 // ExpandOptions narrow down what [Expand] finds. The zero value is usable.
@@ -107,6 +114,8 @@ type expander struct {
 	found   map[string]Source
 	skipped map[string]*SourceError
 	failed  []*SourceError
+	// archives are those that were opened.
+	archives map[string]bool
 }
 
 func newExpander(opts ExpandOptions) (*expander, error) {
@@ -114,7 +123,7 @@ func newExpander(opts ExpandOptions) (*expander, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the working folder: %w", err)
 	}
-	e := &expander{folder: folder, found: make(map[string]Source), skipped: make(map[string]*SourceError)}
+	e := &expander{folder: folder, found: make(map[string]Source), skipped: make(map[string]*SourceError), archives: make(map[string]bool)}
 	for _, p := range opts.Exclude {
 		abs := e.absolute(p)
 		e.excluded = append(e.excluded, abs)
@@ -173,7 +182,11 @@ func (e *expander) add(file string, kind Kind, info fs.FileInfo) {
 
 // fail reports a file or argument, once for each reason.
 func (e *expander) fail(file string, err error) {
-	failure := sourceError(file, err)
+	e.report(sourceError(file, err))
+}
+
+// report is fail for what was made already.
+func (e *expander) report(failure *SourceError) {
 	same := func(f *SourceError) bool { return f.Error() == failure.Error() }
 	if !slices.ContainsFunc(e.failed, same) {
 		e.failed = append(e.failed, failure)
@@ -187,7 +200,7 @@ func (e *expander) skip(file string, reason error) {
 
 // selection orders what was found.
 func (e *expander) selection() Selection {
-	s := Selection{Failed: e.failed}
+	s := Selection{Failed: e.failed, Archives: slices.Sorted(maps.Keys(e.archives))}
 	for _, source := range e.found {
 		s.Sources = append(s.Sources, source)
 		// A file that one argument passes over may be what another one names.
