@@ -159,7 +159,11 @@ func TestMissingOrAlteredBlobIsAnErrorThatNamesTheJob(t *testing.T) {
 			})
 			request, err := h.Request(ctx, j)
 			body, failure := h.Body(ctx, j.ID)
-			for _, err := range []error{err, failure} {
+			_, load, err2 := h.LoadWithRequest(ctx, j.ID)
+			if err2 == nil {
+				_, err2 = load(ctx)
+			}
+			for _, err := range []error{err, failure, err2} {
 				if !errors.Is(err, results.ErrBlobMissing) || !strings.Contains(err.Error(), string(j.ID)) {
 					t.Errorf("%s: err %v, want the blob of %s said to be missing", name, err, j.ID)
 				}

@@ -15,19 +15,34 @@ import (
 // Load returns a job's record, [ErrNotFound] if there is none, or
 // [jobs.ErrNewerSchema] with what could be read of it.
 func (s *Store) Load(ctx context.Context, id jobs.ID) (jobs.Job, error) {
-	base, err := s.home(id)
+	fields, err := s.fields(ctx, id, recordFields())
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	var fields []any
-	err = s.once(ctx, base, func(ctx context.Context) (err error) {
-		fields, err = s.rdb.HMGet(ctx, base.job(id), recordFields()...).Result()
-		return err
-	})
-	if err != nil {
-		return jobs.Job{}, fmt.Errorf("load %s: %w", id, err)
-	}
 	return s.decode(ctx, id, fields)
+}
+
+// LoadWithRequest is [Store.Load], and brings the request in the same round trip. What
+// it returns with the record is [Store.Request] of that job; it asks Redis no more
+// unless the request is in the blob store.
+func (s *Store) LoadWithRequest(ctx context.Context, id jobs.ID) (jobs.Job, func(context.Context) (jobs.Request, error), error) {
+	fields, err := s.fields(ctx, id, append(recordFields(), "request"))
+	if err != nil {
+		return jobs.Job{}, nil, err
+	}
+	j, err := s.decode(ctx, id, fields)
+	request := func(ctx context.Context) (jobs.Request, error) {
+		stored, ok := fields[len(fields)-1].(string)
+		if !ok {
+			return jobs.Request{}, fmt.Errorf("request of %s: %w", id, ErrNotFound)
+		}
+		raw, err := s.open(ctx, id, "request", []byte(stored))
+		if err != nil {
+			return jobs.Request{}, err
+		}
+		return unwrap(j, raw)
+	}
+	return j, request, err
 }
 
 // Request returns the request of a job, with the history that it carries. It
@@ -55,37 +70,66 @@ func (s *Store) Body(ctx context.Context, id jobs.ID) ([]byte, error) {
 }
 
 func (s *Store) value(ctx context.Context, id jobs.ID, field string) ([]byte, error) {
+	stored, err := s.stored(ctx, id, field)
+	if err != nil {
+		return nil, err
+	}
+	return s.open(ctx, id, field, stored)
+}
+
+// stored is a field of a job as Redis has it.
+func (s *Store) stored(ctx context.Context, id jobs.ID, field string) (stored []byte, err error) {
 	base, err := s.home(id)
 	if err != nil {
 		return nil, err
 	}
-	var stored, missed []byte
-	for {
-		err = s.once(ctx, base, func(ctx context.Context) (err error) {
-			stored, err = s.rdb.HGet(ctx, base.job(id), field).Bytes()
-			return err
-		})
-		if errors.Is(err, redis.Nil) {
-			return nil, fmt.Errorf("%s of %s: %w", field, id, ErrNotFound)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("load %s of %s: %w", field, id, err)
-		}
-		if !isReference(stored) {
+	err = s.once(ctx, base, func(ctx context.Context) (err error) {
+		stored, err = s.rdb.HGet(ctx, base.job(id), field).Bytes()
+		return err
+	})
+	switch {
+	case errors.Is(err, redis.Nil):
+		return nil, fmt.Errorf("%s of %s: %w", field, id, ErrNotFound)
+	case err != nil:
+		return nil, fmt.Errorf("load %s of %s: %w", field, id, err)
+	}
+	return stored, nil
+}
+
+// fields are some fields of a job as Redis has them.
+func (s *Store) fields(ctx context.Context, id jobs.ID, names []string) (fields []any, err error) {
+	base, err := s.home(id)
+	if err != nil {
+		return nil, err
+	}
+	err = s.once(ctx, base, func(ctx context.Context) (err error) {
+		fields, err = s.rdb.HMGet(ctx, base.job(id), names...).Result()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", id, err)
+	}
+	return fields, nil
+}
+
+// open returns what a stored field stands for, from the blob store if it is there.
+func (s *Store) open(ctx context.Context, id jobs.ID, field string, stored []byte) ([]byte, error) {
+	var missed []byte
+	for isReference(stored) {
+		packed, err := s.fetch(ctx, id, stored)
+		if err == nil {
+			stored = packed
 			break
 		}
-		packed, err := s.fetch(ctx, id, stored)
-		// The job may have gone, or its result, between the two reads: only a
-		// reference that stands as it was says that its blob should be there.
-		if errors.Is(err, ErrBlobMissing) && !bytes.Equal(stored, missed) {
-			missed = stored
-			continue
-		}
-		if err != nil {
+		if !errors.Is(err, ErrBlobMissing) || bytes.Equal(stored, missed) {
 			return nil, fmt.Errorf("load %s of %s: %w", field, id, err)
 		}
-		stored = packed
-		break
+		// The job may have gone, or its result, between the two reads: only a
+		// reference that stands as it was says that its blob should be there.
+		missed = stored
+		if stored, err = s.stored(ctx, id, field); err != nil {
+			return nil, err
+		}
 	}
 	value, err := s.packer.unpack(stored)
 	if err != nil {

@@ -246,7 +246,8 @@ func TestUnknownJobs(t *testing.T) {
 			_, loadErr := h.Load(ctx, id)
 			_, stepErr := h.Step(ctx, id, jobs.RetryRequested{})
 			_, requestErr := h.Request(ctx, jobs.Job{ID: id})
-			for call, err := range map[string]error{"Load": loadErr, "Step": stepErr, "Request": requestErr} {
+			_, _, bothErr := h.LoadWithRequest(ctx, id)
+			for call, err := range map[string]error{"Load": loadErr, "Step": stepErr, "Request": requestErr, "LoadWithRequest": bothErr} {
 				if !errors.Is(err, results.ErrNotFound) || len(err.Error()) > 300 {
 					t.Errorf("%s of an id %s: err %.300v, want ErrNotFound", call, name, err)
 				}
@@ -293,6 +294,12 @@ func TestValuesComeBackByteForByte(t *testing.T) {
 			r, err := h.Request(ctx, j)
 			if err != nil || !bytes.Equal(r.Raw, value) || r.Model != "m" {
 				t.Errorf("request %s came back with %d bytes, model %q, err %v; want %d", name, len(r.Raw), r.Model, err, len(value))
+			}
+			same, load, err := h.LoadWithRequest(ctx, j.ID)
+			if err != nil || same.Version != j.Version {
+				t.Errorf("job of the request %s loaded with it: version %d, err %v; want %d", name, same.Version, err, j.Version)
+			} else if with, err := load(ctx); err != nil || !bytes.Equal(with.Raw, value) || with.Model != "m" {
+				t.Errorf("request %s loaded with its job has %d bytes, model %q, err %v; want %d", name, len(with.Raw), with.Model, err, len(value))
 			}
 			h.admit()
 			h.step(j.ID, jobs.SubmitStarted{Attempt: 1})

@@ -371,6 +371,7 @@ func TestRedisThatIsDownIsAnErrorEverywhere(t *testing.T) {
 		"Accept":    func() error { _, _, err := h.Accept(ctx, request(t, "x"), jobs.Options{}); return err },
 		"Load":      func() error { _, err := h.Load(ctx, j.ID); return err },
 		"Request":   func() error { _, err := h.Request(ctx, j); return err },
+		"Both":      func() error { _, _, err := h.LoadWithRequest(ctx, j.ID); return err },
 		"Body":      func() error { _, err := h.Body(ctx, j.ID); return err },
 		"Step":      func() error { _, err := h.Step(ctx, j.ID, jobs.StopRequested{}); return err },
 		"Advance":   func() error { _, err := h.Advance(ctx, j, jobs.StopRequested{}); return err },

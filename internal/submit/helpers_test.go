@@ -71,13 +71,12 @@ func (r *fakeRecords) Load(_ context.Context, id jobs.ID) (jobs.Job, error) {
 	return r.loadLocked(id)
 }
 
-func (r *fakeRecords) Request(_ context.Context, j jobs.Job) (jobs.Request, error) {
+func (r *fakeRecords) LoadWithRequest(_ context.Context, id jobs.ID) (jobs.Job, func(context.Context) (jobs.Request, error), error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.away {
-		return jobs.Request{}, errAway
-	}
-	return r.request[j.ID], r.requestErr
+	request, failure := r.request[id], r.requestErr
+	j, err := r.loadLocked(id)
+	return j, func(context.Context) (jobs.Request, error) { return request, failure }, err
 }
 
 func (r *fakeRecords) Advance(_ context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error) {

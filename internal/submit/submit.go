@@ -20,7 +20,7 @@ import (
 // Records is the part of the store that a submit needs; see [results.Store].
 type Records interface {
 	Load(ctx context.Context, id jobs.ID) (jobs.Job, error)
-	Request(ctx context.Context, j jobs.Job) (jobs.Request, error)
+	LoadWithRequest(ctx context.Context, id jobs.ID) (jobs.Job, func(context.Context) (jobs.Request, error), error)
 	Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error)
 	Now() time.Time
 }
@@ -163,7 +163,7 @@ func (s *Submitter) end(t jobs.Try) {
 
 func (s *Submitter) submit(ctx context.Context, t jobs.Try) error {
 	id, attempt := t.Job, t.Attempt
-	j, err := s.records.Load(ctx, id)
+	j, request, err := s.records.LoadWithRequest(ctx, id)
 	switch {
 	case errors.Is(err, results.ErrNotFound), errors.Is(err, jobs.ErrNewerSchema):
 		return nil // deleted, or not ours to touch
@@ -181,7 +181,7 @@ func (s *Submitter) submit(ctx context.Context, t jobs.Try) error {
 	if !s.pass(ctx, j, t) {
 		return s.postpone(ctx, j, jobs.Postponed{Attempt: attempt})
 	}
-	sent, err := s.send(ctx, j, attempt)
+	sent, err := s.send(ctx, j, attempt, request)
 	if !sent && s.config.Breaker != nil {
 		s.config.Breaker.Unused(ctx, j.Lane, t)
 	}
@@ -206,13 +206,13 @@ func (s *Submitter) postpone(ctx context.Context, j jobs.Job, ev jobs.Postponed)
 	return nil
 }
 
-// send makes an attempt of a job that its lane has let go, and reports whether it was
-// sent.
-func (s *Submitter) send(ctx context.Context, j jobs.Job, attempt int) (sent bool, err error) {
+// send makes an attempt of a job that its lane has let go, of the request that load
+// brings, and reports whether it was sent.
+func (s *Submitter) send(ctx context.Context, j jobs.Job, attempt int, load func(context.Context) (jobs.Request, error)) (sent bool, err error) {
 	if err := j.CheckEndpoint(s.config.Endpoint); err != nil {
 		return false, s.unusable(ctx, j, attempt, "other_endpoint", err)
 	}
-	request, err := s.records.Request(ctx, j)
+	request, err := load(ctx)
 	if err != nil {
 		return false, s.withoutRequest(ctx, j, attempt, err)
 	}

@@ -414,9 +414,10 @@ type awayAtSecond struct {
 	intents atomic.Int32
 }
 
-func (r *awayAtSecond) Request(ctx context.Context, j jobs.Job) (jobs.Request, error) {
+func (r *awayAtSecond) LoadWithRequest(ctx context.Context, id jobs.ID) (jobs.Job, func(context.Context) (jobs.Request, error), error) {
+	j, request, err := r.fakeRecords.LoadWithRequest(ctx, id)
 	time.Sleep(time.Second) // until the other has loaded the record too
-	return r.fakeRecords.Request(ctx, j)
+	return j, request, err
 }
 
 func (r *awayAtSecond) Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error) {
