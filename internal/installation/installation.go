@@ -268,7 +268,7 @@ func (in *Installation) WaitCount(state jobs.State, n int64) {
 // WaitCountFor is [Installation.WaitCount] for what takes longer.
 func (in *Installation) WaitCountFor(state jobs.State, n int64, patience time.Duration) {
 	in.tb.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(25 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		counts, err := in.Store.Counts(in.tb.Context(), "")
 		if err == nil && counts[state] >= n {
 			return
