@@ -1,9 +1,11 @@
 package results
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +21,9 @@ import (
 // that cannot be read never has one. Nothing is decided by it. Under PREFIX:{runs}:
 //
 //	names      zset    the names of runs, by when they were written to last
-//	run:NAME   hash    started, begun, ended, out: what [Run] says; and behind a slash
-//	                   the name of each document with its [RunDocument] as JSON
+//	run:NAME   hash    started, begun, ended, out: what [Run] says; behind "out:" the name
+//	                   of each folder with when a command wrote to it last; and behind a
+//	                   slash the name of each document with its [RunDocument] as JSON
 
 // Run is a run of documents.
 type Run struct {
@@ -28,8 +31,11 @@ type Run struct {
 	// Started is when a command began it, Begun when the last one did, and Ended when
 	// that one came to its end; the zero time while it has not.
 	Started, Begun, Ended time.Time
-	// Out is the folder that the summaries go to, where the command runs.
-	Out string
+	// Out is the folder that the summaries of the last command go to, where it runs.
+	// Folders are those of all commands, the last one's first; [Store.BeginRun] adds Out to
+	// what it finds, whatever is given here.
+	Out     string
+	Folders []string
 	// Documents are those of the run, by their names.
 	Documents map[string]RunDocument
 }
@@ -46,7 +52,11 @@ type RunDocument struct {
 // BeginRun puts down that a command has begun a run or goes on with it, with what is
 // known of its documents so far. What was put down of others stays.
 func (s *Store) BeginRun(ctx context.Context, r Run, keep time.Duration) error {
-	if err := s.putRun(ctx, r.Name, keep, map[string]any{"begun": ms(r.Begun), "ended": "", "out": r.Out}); err != nil {
+	fields := map[string]any{"begun": ms(r.Begun), "ended": "", "out": r.Out}
+	if r.Out != "" {
+		fields[folderField+r.Out] = ms(r.Begun)
+	}
+	if err := s.putRun(ctx, r.Name, keep, fields); err != nil {
 		return err
 	}
 	if err := s.rdb.HSetNX(ctx, s.runKey(r.Name), "started", ms(r.Begun)).Err(); err != nil {
@@ -123,7 +133,7 @@ func (s *Store) Run(ctx context.Context, name string) (Run, error) {
 	}
 	r := Run{
 		Name: name, Started: readAt(fields["started"]), Begun: readAt(fields["begun"]), Ended: readAt(fields["ended"]), Out: fields["out"],
-		Documents: make(map[string]RunDocument),
+		Folders: foldersOf(fields), Documents: make(map[string]RunDocument),
 	}
 	for field, value := range fields {
 		document, ok := strings.CutPrefix(field, "/")
@@ -137,6 +147,27 @@ func (s *Store) Run(ctx context.Context, name string) (Run, error) {
 		r.Documents[document] = d
 	}
 	return r, nil
+}
+
+// folderField is what the fields begin with that name folders.
+const folderField = "out:"
+
+// foldersOf are the folders that the fields of a run name, the last one first. A run that
+// an earlier version has put down has but one.
+func foldersOf(fields map[string]string) []string {
+	var folders []string
+	if out := fields["out"]; out != "" {
+		folders = append(folders, out)
+	}
+	others := make(map[string]time.Time)
+	for field, value := range fields {
+		if folder, ok := strings.CutPrefix(field, folderField); ok && folder != fields["out"] {
+			others[folder] = readAt(value)
+		}
+	}
+	return append(folders, slices.SortedFunc(maps.Keys(others), func(a, b string) int {
+		return cmp.Or(others[b].Compare(others[a]), cmp.Compare(a, b))
+	})...)
 }
 
 // Runs returns the names of the runs that were written to since a time, in their order.

@@ -49,6 +49,9 @@ func TestRunsArePutDown(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
+	if diff := cmp.Diff([]string{"/out", "/old"}, got.Folders); diff != "" {
+		t.Errorf("folders (-want +got):\n%s", diff)
+	}
 	removed := []string{"new.md", "no such.md"}
 	for i := range 1199 {
 		removed = append(removed, fmt.Sprintf("%d.md", i))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -28,8 +29,10 @@ type runRow struct {
 	Open      int `json:"open"`
 	// Shared are those among the documents that another run summarizes and pays for.
 	Shared int `json:"shared"`
-	// Out is the folder with the summaries, where the command ran; "" where that is not known.
-	Out string `json:"out,omitempty"`
+	// Out is the folder with the summaries, where the last command ran, and Folders are
+	// those of all commands, the last one's first; none where that is not known.
+	Out     string   `json:"out,omitempty"`
+	Folders []string `json:"folders,omitempty"`
 	// Sums are what the run itself has paid, from the ledger of the time that is listed. Cost is null where it is not
 	// known of any response, and CostUnknown is of how many it is not.
 	Cost         *jobs.Money `json:"cost_usd"`
@@ -48,7 +51,8 @@ func (c *cli) runsCommand() *cobra.Command {
 		Short: "List the runs of enqueue summarize",
 		Long: `runs lists the runs of enqueue summarize that were begun, or handed a document
 over, in some time, the last active first: how many documents have their summary,
-failed or are open, and what the run itself has cost in that time. Of a document
+failed or are open, what the run itself has cost in that time, and which folders
+its commands have written to. Of a document
 that was summarized several times the last time counts. A document that another
 run has summarized is shared: it cost this one nothing.`,
 		Example: `  enqueue runs
@@ -110,7 +114,7 @@ func listRuns(ctx context.Context, s *session, since time.Time) ([]*runRow, erro
 		if len(documents) == 0 {
 			continue // nothing of it is kept any more
 		}
-		row := &runRow{Name: r.Name, Out: r.Out, Started: began(r, documents), Active: active(r, documents)}
+		row := &runRow{Name: r.Name, Out: r.Out, Folders: r.Folders, Started: began(r, documents), Active: active(r, documents)}
 		for _, d := range documents {
 			row.add(d)
 		}
@@ -161,7 +165,7 @@ func (c *cli) printRuns(rows []*runRow) error {
 
 func writeRuns(w io.Writer, rows []*runRow) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = io.WriteString(columns, "RUN\tDOCUMENTS\tSUMMARIZED\tFAILED\tOPEN\tSHARED\tCOST\tSTARTED\tLAST ACTIVITY\n") // Flush reports what fails
+	_, _ = io.WriteString(columns, "RUN\tDOCUMENTS\tSUMMARIZED\tFAILED\tOPEN\tSHARED\tCOST\tSTARTED\tLAST ACTIVITY\tSUMMARIES IN\n") // Flush reports what fails
 	for _, r := range rows {
 		spent := "unknown"
 		if r.Cost != nil {
@@ -170,13 +174,25 @@ func writeRuns(w io.Writer, rows []*runRow) error {
 				spent += "+?"
 			}
 		}
-		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, formatCount(int64(r.Documents)), formatCount(int64(r.Succeeded)),
-			formatCount(int64(r.Failed)), formatCount(int64(r.Open)), formatCount(int64(r.Shared)), spent, formatTime(r.Started), formatTime(r.Active))
+		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, formatCount(int64(r.Documents)), formatCount(int64(r.Succeeded)),
+			formatCount(int64(r.Failed)), formatCount(int64(r.Open)), formatCount(int64(r.Shared)), spent, formatTime(r.Started), formatTime(r.Active), someFolders(r.Folders))
 	}
 	if err := columns.Flush(); err != nil {
 		return fmt.Errorf("write to stdout: %w", err)
 	}
 	return nil
+}
+
+// shownFolders is how many folders of a run are named to people.
+const shownFolders = 3
+
+// someFolders name the folders of a run, the first few of them.
+func someFolders(folders []string) string {
+	text := printable(strings.Join(folders[:min(len(folders), shownFolders)], ", "))
+	if more := len(folders) - shownFolders; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 func (c *cli) runCommand() *cobra.Command {

@@ -118,6 +118,34 @@ func TestARunSharesWhatAnotherHasPaidFor(t *testing.T) {
 	}
 }
 
+// One name may be used with several folders: all of them are told.
+func TestARunHasSeveralFolders(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	l.put("a.md", "One.")
+	var want []string
+	out := l.out
+	for i := range shownFolders + 2 {
+		l.out = fmt.Sprintf("%s-%d", out, i)
+		l.summarize("--name", "spring").want(t, 0)
+		want = slices.Insert(want, 0, l.out)
+	}
+	row := decode[runRow](t, l.call("", "runs", "--json").want(t, 0).stdout)
+	run := decode[runReport](t, l.call("", "run", "spring", "--json").want(t, 0).stdout)
+	for what, got := range map[string][]string{"runs": row.Folders, "run": run.Folders} {
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("the folders of enqueue %s (-want +got):\n%s", what, diff)
+		}
+	}
+	if row.Out != l.out || run.Out != l.out {
+		t.Errorf("the last folder is %s and %s, want %s", row.Out, run.Out, l.out)
+	}
+	shows(t, l.call("", "runs").want(t, 0).stdout, strings.Join(want[:shownFolders], ", ")+" and 2 more\n")
+	shows(t, l.call("", "run", "spring").want(t, 0).stdout, "summaries are in "+l.out+"; ")
+	shows(t, l.call("", "run", "spring").want(t, 0).stdout, "earlier commands of this run have written to "+strings.Join(want[1:1+shownFolders], ", ")+" and 1 more\n")
+}
+
 func TestSummarizeFetchesAddresses(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)

@@ -36,9 +36,11 @@ type runReport struct {
 	// Open is how many documents have not ended.
 	Open int `json:"open"`
 	// Out is the folder with the summaries, and Report the page about them, where the
-	// command ran that began the run; "" where that is not known.
-	Out    string `json:"out,omitempty"`
-	Report string `json:"report,omitempty"`
+	// last command of the run ran; "" where that is not known. Folders are those of all
+	// commands, the last one's first.
+	Out     string   `json:"out,omitempty"`
+	Report  string   `json:"report,omitempty"`
+	Folders []string `json:"folders,omitempty"`
 	// Stopped says why the rest waits, "" if nothing does.
 	Stopped string `json:"stopped,omitempty"`
 	totals
@@ -174,7 +176,7 @@ func (w *runWatch) show(t totals, open int) error {
 		page = filepath.Join(out, report.HTMLName)
 	}
 	if w.json {
-		return w.print(runReport{Run: w.name, Open: open, Out: out, Report: page, Stopped: w.stuck, totals: t})
+		return w.print(runReport{Run: w.name, Open: open, Out: out, Report: page, Folders: w.run.Folders, Stopped: w.stuck, totals: t})
 	}
 	more := ""
 	if out != "" {
@@ -191,8 +193,12 @@ func (w *runWatch) show(t totals, open int) error {
 	if out == "" {
 		return nil
 	}
+	said := fmt.Sprintf("summaries are in %s; %s shows them all", out, page)
 	if w.run.Ended.Before(w.run.Begun) {
-		return printLine(w.stdout, "summaries go to %s; the command that writes them has not come to its end", out)
+		said = fmt.Sprintf("summaries go to %s; the command that writes them has not come to its end", out)
 	}
-	return printLine(w.stdout, "summaries are in %s; %s shows them all", out, page)
+	if earlier := w.run.Folders[1:]; len(earlier) > 0 {
+		said += "\nearlier commands of this run have written to " + someFolders(earlier)
+	}
+	return printLine(w.stdout, "%s", said)
 }
