@@ -44,6 +44,9 @@ type work struct {
 	more     bool // than were read
 }
 
+// certain is how many times in a row nothing goes on for want of money before that is said.
+const certain = 3
+
 // pulse asks now and then what a run is at. That it cannot be known is no failure:
 // what was known last is shown.
 type pulse struct {
@@ -84,6 +87,16 @@ func (p *pulse) run(ctx context.Context) (stuck string) {
 			return ""
 		}
 	}
+}
+
+// stands asks why nothing goes on, if that is so, and asks again only while it may be.
+func (p *pulse) stands(ctx context.Context) (stuck string) {
+	for range certain {
+		if stuck = p.look(ctx); stuck != "" || p.idle == 0 || sleep(ctx, pulseEvery) != nil {
+			break
+		}
+	}
+	return stuck
 }
 
 // attend has a follower know what the pulse finds of its members' requests.
@@ -156,7 +169,6 @@ func (p *pulse) findLost(ctx context.Context) error {
 // starved reports whether a budget has left nothing under way three times in a row,
 // while jobs wait for room in it.
 func (p *pulse) starved(b client.Budget, requests int) string {
-	const certain = 3
 	if b.Amount == nil || b.Waiting == 0 || b.InFlight > 0 || requests > 0 {
 		p.idle = 0
 		return ""

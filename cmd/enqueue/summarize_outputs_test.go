@@ -364,11 +364,13 @@ func TestSummarizeEndsOnASpentBudget(t *testing.T) {
 	if row := decode[runRow](t, l.call("", "runs", "--json").want(t, 0).stdout); row.Documents != 1 || row.Open != 1 {
 		t.Errorf("the run is listed as %+v", row)
 	}
-	shows(t, l.call("", "run", "poor", "--once").want(t, 0).stdout, "the command that writes them has not come to its end")
-	watched := l.call("", "run", "poor").want(t, 1).stdout
-	shows(t, watched, "not finished  1\n")
-	shows(t, watched, "stopped: the budget of $0.0100 is spent but for $0.0100, which is too little for what comes next; 1 request waits for it. "+
-		"What began the run goes on with a higher --budget, and the workers with `enqueue budgets set run-poor --amount DOLLARS`\n")
+	watched, once := l.call("", "run", "poor").want(t, 1).stdout, l.call("", "run", "poor", "--once").want(t, 0).stdout
+	for _, text := range []string{watched, once} {
+		shows(t, text, "not finished  1\n")
+		shows(t, text, "the command that writes them has not come to its end")
+		shows(t, text, "stopped: the budget of $0.0100 is spent but for $0.0100, which is too little for what comes next; 1 request waits for it. "+
+			"What began the run goes on with a higher --budget, and the workers with `enqueue budgets set run-poor --amount DOLLARS`\n")
+	}
 	if got := decode[runReport](t, l.call("", "run", "poor", "--json").want(t, 1).stdout); got.Open != 1 || !strings.HasPrefix(got.Stopped, "the budget of") {
 		t.Errorf("the run says %+v", got)
 	}
