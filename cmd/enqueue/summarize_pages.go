@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"time"
@@ -89,20 +88,7 @@ func (r *summarizeRun) writePages() error {
 	if a := run.Across; a != nil && a.Entry.FinishedAt.Before(run.Made) {
 		a.Entry.Note = joinRemarks(a.Entry.Note, "older than some of the summaries; --across makes it anew")
 	}
-	documents := r.documents()
-	for _, page := range []struct {
-		name  string
-		write func(io.Writer) error
-	}{
-		{report.CSVName, func(w io.Writer) error { return report.CSV(w, documents) }},
-		{report.IndexName, func(w io.Writer) error { return report.Index(w, run, documents) }},
-		{report.HTMLName, func(w io.Writer) error { return report.HTML(w, run, documents) }},
-	} {
-		if err := r.folder.Write(page.name, page.write); err != nil {
-			return err
-		}
-	}
-	return nil
+	return report.Pages(run, r.documents(), r.folder.Write)
 }
 
 // madeFrom identifies what pages are made from: the record of the documents, and the

@@ -55,12 +55,17 @@ func HTML(w io.Writer, run Run, documents Documents) error {
 	if err != nil {
 		return err
 	}
+	return writeHTML(w, run, &totals, documents)
+}
+
+// writeHTML is [HTML] where the sums over the documents are known.
+func writeHTML(w io.Writer, run Run, totals *Totals, documents Documents) error {
 	head, err := template.New("").Parse(pageTemplate)
 	if err != nil {
 		return fmt.Errorf("read the page's template: %w", err)
 	}
 	out := bufio.NewWriter(w)
-	if err := head.ExecuteTemplate(out, "head", newPage(run, &totals)); err != nil {
+	if err := head.ExecuteTemplate(out, "head", newPage(run, totals)); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	if err := writeData(out, run, documents); err != nil {

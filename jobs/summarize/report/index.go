@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net/url"
@@ -16,59 +17,63 @@ const indexMark = "<!-- index of summaries -->"
 // Index writes an index of a run in Markdown: what became of it, the documents without
 // a complete summary, and all others with the beginning of theirs.
 func Index(w io.Writer, run Run, documents Documents) error {
-	totals, err := sum(documents)
-	if err != nil {
-		return err
+	var o overview
+	for d, err := range documents {
+		if err != nil {
+			return err
+		}
+		o.add(d)
 	}
+	return o.write(w, run)
+}
+
+// overview is what the index says of documents, and what the other pages sum up.
+type overview struct {
+	totals Totals
+	// failed and done are the rows about documents without and with a complete summary.
+	failed, done bytes.Buffer
+}
+
+func (o *overview) add(d Document) {
+	o.totals.add(d)
+	row := func(to *bytes.Buffer, cells ...string) {
+		_, _ = fmt.Fprintf(to, "| %s | %s | %s |\n", indexLink(d), summarize.EscapeMarkdown(cells[0]), summarize.EscapeMarkdown(cells[1])) // a buffer takes all
+	}
+	if d.Entry.Status != summarize.StatusSucceeded {
+		row(&o.failed, word(d.Entry.Status), reason(d.Entry))
+		return
+	}
+	row(&o.done, brief(d), price(d.Entry))
+}
+
+// write writes the index.
+func (o *overview) write(w io.Writer, run Run) error {
 	out := bufio.NewWriter(w)
 	put := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) } // Flush reports what fails
 	put("%s\n\n# %s\n\n", indexMark, summarize.EscapeMarkdown(line(heading(run), 200)))
 	if run.Question != "" {
 		put("> %s\n\n", summarize.EscapeMarkdown(line(run.Question, 2000)))
 	}
-	for _, text := range account(run, &totals) {
+	for _, text := range account(run, &o.totals) {
 		put("- %s\n", summarize.EscapeMarkdown(text))
 	}
 	put("\nAll of it on one page: [%s](%s). For spreadsheets: [%s](%s).\n\n", HTMLName, HTMLName, CSVName, CSVName)
 	if run.Across != nil {
 		put("Across all documents: [%s](%s).\n\n", AcrossName, AcrossName)
 	}
-	for _, failed := range []bool{true, false} {
-		if err := indexSection(put, documents, failed); err != nil {
-			return err
+	for _, section := range []struct {
+		heading string
+		rows    *bytes.Buffer
+	}{
+		{"## Not summarized\n\n| Document | Status | Reason |\n| --- | --- | --- |\n", &o.failed},
+		{"## Summaries\n\n| Document | Summary | Cost |\n| --- | --- | --- |\n", &o.done},
+	} {
+		if section.rows.Len() > 0 {
+			put("%s%s\n", section.heading, section.rows.Bytes())
 		}
 	}
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("write the index: %w", err)
-	}
-	return nil
-}
-
-// indexSection lists the documents that have no complete summary, or the others.
-func indexSection(put func(string, ...any), documents Documents, failed bool) error {
-	heading := "## Summaries\n\n| Document | Summary | Cost |\n| --- | --- | --- |\n"
-	if failed {
-		heading = "## Not summarized\n\n| Document | Status | Reason |\n| --- | --- | --- |\n"
-	}
-	begun := false
-	for d, err := range documents {
-		switch {
-		case err != nil:
-			return err
-		case (d.Entry.Status != summarize.StatusSucceeded) != failed:
-			continue
-		case !begun:
-			begun = true
-			put("%s", heading)
-		}
-		if failed {
-			put("| %s | %s | %s |\n", indexLink(d), summarize.EscapeMarkdown(word(d.Entry.Status)), summarize.EscapeMarkdown(reason(d.Entry)))
-			continue
-		}
-		put("| %s | %s | %s |\n", indexLink(d), summarize.EscapeMarkdown(brief(d)), summarize.EscapeMarkdown(price(d.Entry)))
-	}
-	if begun {
-		put("\n")
 	}
 	return nil
 }

@@ -305,3 +305,36 @@ func TestPagesTellWhatIsOpen(t *testing.T) {
 		t.Errorf("a page that does not say so is made from %q", got)
 	}
 }
+
+// All pages are made in a few passes over the documents, whose summaries lie in files, and
+// are what each of them is by itself.
+func TestPagesGoTwiceThroughTheDocuments(t *testing.T) {
+	t.Parallel()
+	run, all := report.Run{Name: "contracts"}, []report.Document{lease(), refused()}
+	passes := 0
+	counted := func(yield func(report.Document, error) bool) {
+		passes++
+		documents(all...)(yield)
+	}
+	got := make(map[string]string)
+	err := report.Pages(run, counted, func(name string, write func(io.Writer) error) error {
+		var b strings.Builder
+		defer func() { got[name] = b.String() }()
+		return write(&b)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{report.CSVName: table(t, all...), report.IndexName: index(t, run, all...), report.HTMLName: page(t, run, all...)}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("pages (-want +got):\n%s", diff)
+	}
+	if passes != report.Passes {
+		t.Errorf("%d passes, want %d", passes, report.Passes)
+	}
+	broken := errors.New("a summary cannot be read")
+	failing := func(yield func(report.Document, error) bool) { yield(report.Document{}, broken) }
+	if err := report.Pages(run, failing, func(_ string, write func(io.Writer) error) error { return write(io.Discard) }); !errors.Is(err, broken) {
+		t.Errorf("the error is %v, want %v", err, broken)
+	}
+}
