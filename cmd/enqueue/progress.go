@@ -20,6 +20,8 @@ type view struct {
 	rate float64
 	// work is what a run of documents is at, nil for any other run.
 	work *work
+	// plain is set where there is nothing but a number of things done.
+	plain bool
 	// final is set for the last view.
 	final bool
 }
@@ -53,13 +55,18 @@ type progress struct {
 // run is at.
 func (c *cli) showProgress(ctx context.Context, title string, a *account, f *follower, of *pulse) *progress {
 	p := &progress{title: title, account: a, follower: f, pulse: of, say: c.console.say, quit: make(chan struct{}), gone: make(chan struct{})}
-	if c.console.terminal() && !c.json {
-		p.display, p.every = newBarDisplay(ctx, c.console), 200*time.Millisecond
-	} else {
-		p.display, p.every = &lineDisplay{console: c.console}, 250*time.Millisecond
-	}
+	p.display, p.every = c.newDisplay(ctx)
 	go p.run()
 	return p
+}
+
+// newDisplay returns a display for this command, and how often it wants to be shown
+// something.
+func (c *cli) newDisplay(ctx context.Context) (display, time.Duration) {
+	if c.console.terminal() && !c.json {
+		return newBarDisplay(ctx, c.console), 200 * time.Millisecond
+	}
+	return &lineDisplay{console: c.console}, 250 * time.Millisecond
 }
 
 func (p *progress) run() {
@@ -165,6 +172,9 @@ func (v view) pace() string {
 
 // breakdown counts the members by state, those without any left out.
 func (v view) breakdown() string {
+	if v.plain {
+		return ""
+	}
 	var parts []string
 	add := func(n int, what string) {
 		if n > 0 {

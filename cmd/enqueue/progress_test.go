@@ -2,7 +2,9 @@ package main
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -208,4 +210,33 @@ func TestConsoleFallsBackWhenADisplayHasEnded(t *testing.T) {
 	if out.String() != "still here\n" {
 		t.Errorf("printed %q", out.String())
 	}
+}
+
+// What the command does by itself is shown once it takes longer than a moment.
+func TestStepsAreShown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out testlog.Buffer
+		c := &cli{console: newConsole(&out), silence: time.Second}
+		var done atomic.Int64
+		count := func() int { return int(done.Load()) }
+		c.showSteps(t.Context(), "writing the report", 10, count)()
+		if got := out.String(); got != "" {
+			t.Errorf("what takes no time is told:\n%s", got)
+		}
+		stop := c.showSteps(t.Context(), "writing the report", 10_000, count)
+		for range 9 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			done.Add(1000)
+		}
+		stop()
+		const want = `writing the report: 0 of 10,000 (1s)
+writing the report: 5,000 of 10,000 (6s, 1000.0/s, 5s left)
+writing the report: 9,000 of 10,000 (9s)
+`
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Errorf("lines (-want +got):\n%s", diff)
+		}
+	})
 }

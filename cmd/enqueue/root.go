@@ -33,6 +33,8 @@ type cli struct {
 	start     starters
 	// patience is how long Redis may be away before a run gives up.
 	patience time.Duration
+	// silence is how long something that this process does by itself goes without a word.
+	silence time.Duration
 	// watched reports whether somebody can be asked.
 	watched func() bool
 	// running says that the command line was understood: errors before that are
@@ -44,7 +46,7 @@ type cli struct {
 func run(ctx context.Context, args []string, sys system) int {
 	c := &cli{
 		system: sys, console: newConsole(sys.stderr), args: args,
-		start: localStarters(), patience: 2 * time.Minute,
+		start: localStarters(), patience: 2 * time.Minute, silence: time.Second,
 	}
 	c.watched = func() bool { return c.console.terminal() && isTerminal(c.stdin) }
 	return c.run(ctx)

@@ -41,10 +41,10 @@ func BenchmarkPages(b *testing.B) {
 	if err := folder.RecordAll(entries); err != nil {
 		b.Fatal(err)
 	}
-	r := &summarizeRun{cli: &cli{console: newConsole(&testlog.Buffer{})}, folder: folder, summarizeFlags: summarizeFlags{out: out}}
+	r := &summarizeRun{cli: &cli{console: newConsole(&testlog.Buffer{}), silence: time.Second}, folder: folder, summarizeFlags: summarizeFlags{out: out}}
 	for b.Loop() {
 		r.changed.Store(true)
-		if err := r.writePages(); err != nil {
+		if err := r.writePages(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}

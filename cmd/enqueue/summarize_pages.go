@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
@@ -37,14 +39,15 @@ func (r *summarizeRun) claimPages() error {
 	return nil
 }
 
-// documents are those on record, with their summaries.
-func (r *summarizeRun) documents() report.Documents {
+// documents are those on record, with their summaries. read counts them.
+func (r *summarizeRun) documents(entries []summarize.Entry, read *atomic.Int64) report.Documents {
 	return func(yield func(report.Document, error) bool) {
-		for _, entry := range r.folder.Entries() {
+		for _, entry := range entries {
 			d, err := r.onRecord(entry)
 			if !yield(d, err) {
 				return
 			}
+			read.Add(1)
 		}
 	}
 }
@@ -69,8 +72,9 @@ func (r *summarizeRun) onRecord(entry summarize.Entry) (report.Document, error) 
 
 // writePages writes the pages about the run, if they would say something new. A crash
 // before the last of them is written leaves one that was made from another record, and
-// the next command writes all of them.
-func (r *summarizeRun) writePages() error {
+// the next command writes all of them. The end of ctx does not end it: what is written
+// half is worth nothing.
+func (r *summarizeRun) writePages(ctx context.Context) error {
 	record, err := r.madeFrom()
 	if err != nil {
 		return err
@@ -88,7 +92,14 @@ func (r *summarizeRun) writePages() error {
 	if a := run.Across; a != nil && a.Entry.FinishedAt.Before(run.Made) {
 		a.Entry.Note = joinRemarks(a.Entry.Note, "older than some of the summaries; --across makes it anew")
 	}
-	return report.Pages(run, r.documents(), r.folder.Write)
+	entries, read := r.folder.Entries(), new(atomic.Int64)
+	stop := r.showSteps(ctx, "writing the report", len(entries), func() int { return int(read.Load()) / report.Passes })
+	err = report.Pages(run, r.documents(entries, read), r.folder.Write)
+	stop()
+	if err == nil {
+		r.changed.Store(false)
+	}
+	return err
 }
 
 // madeFrom identifies what pages are made from: the record of the documents, and the

@@ -162,7 +162,7 @@ func (r *summarizeRun) pass(ctx context.Context, found, all inputs) error {
 		if !r.begun && ctx.Err() == nil {
 			return stopped // nothing was done that pages could tell of
 		}
-		return errors.Join(stopped, r.leaveOff(found))
+		return errors.Join(stopped, r.leaveOff(ctx, found))
 	}
 	return r.report(asked == 0)
 }
@@ -203,7 +203,7 @@ func (r *summarizeRun) ask(ctx context.Context, found, all inputs) (int, error) 
 		}
 		asked += more
 	}
-	if err := r.settle(found, all); err != nil {
+	if err := r.settle(ctx, found, all); err != nil {
 		return 0, err
 	}
 	return asked, r.endRun(ctx)

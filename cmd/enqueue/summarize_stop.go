@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -13,16 +14,16 @@ const older = "this is the summary from before; another one was asked for"
 
 // leaveOff writes the pages when the command stops before its end, from what is known
 // then. It takes no longer than any pages do, and does without Redis.
-func (r *summarizeRun) leaveOff(found inputs) error {
+func (r *summarizeRun) leaveOff(ctx context.Context, found inputs) error {
 	r.console.say("stopping: writing what is known so far; another interrupt ends at once")
 	if err := r.recordOpen(found.documents); err != nil {
 		return err
 	}
-	return r.writePages()
+	return r.writePages(ctx)
 }
 
 // settle writes the pages when a command has come to its end, or to that of its budget.
-func (r *summarizeRun) settle(found, all inputs) error {
+func (r *summarizeRun) settle(ctx context.Context, found, all inputs) error {
 	var err error
 	if r.stuck != "" {
 		err = r.recordOpen(found.documents)
@@ -32,7 +33,7 @@ func (r *summarizeRun) settle(found, all inputs) error {
 	if err != nil {
 		return err
 	}
-	return r.writePages()
+	return r.writePages(ctx)
 }
 
 // recordOpen puts on record which documents have not ended. A crash before it leaves

@@ -176,6 +176,7 @@ func TestSummarizeWritesItsPagesWhenRedisIsGone(t *testing.T) {
 		t.Errorf("exit code %d, want 1; stderr:\n%s", got, stderr.String())
 	}
 	l.say("a.md", "1 document: 1 under way", 1)
+	shows(t, stderr.String(), "writing the report: 1 of 1 (")
 }
 
 // After a crash between the record and the pages, the next command writes them, though

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/longhaul-jobs/longhaul/internal/testlog"
@@ -70,11 +71,12 @@ func TestSummarizeOnATerminal(t *testing.T) {
 	l.put("slow.md", "Slow.")
 	tty, shown := terminal(t)
 	code := make(chan int, 1)
-	go func() {
-		code <- run(t.Context(), []string{"summarize", l.dir, "--out", l.out}, system{
-			stdin: tty, stdout: tty, stderr: tty, environ: append([]string{"LONGHAUL_LOG_LEVEL=error"}, l.env...),
-		})
-	}()
+	c := &cli{
+		system:  system{stdin: tty, stdout: tty, stderr: tty, environ: append([]string{"LONGHAUL_LOG_LEVEL=error"}, l.env...)},
+		console: newConsole(tty), args: []string{"summarize", l.dir, "--out", l.out},
+		start: localStarters(), patience: time.Minute, watched: func() bool { return false },
+	}
+	go func() { code <- c.run(t.Context()) }()
 	until(t, "the bar", func() bool { return strings.Contains(shown.String(), "summarize 1/2 [") })
 	until(t, "what is in work", func() bool { return strings.Contains(shown.String(), "slow.md: the document, ") })
 	close(gate)
@@ -83,7 +85,7 @@ func TestSummarizeOnATerminal(t *testing.T) {
 	}
 	until(t, "the end", func() bool { return strings.Contains(shown.String(), "shows them all\r\n") })
 	text := shown.String()
-	for _, want := range []string{"summarize 2/2 [", "1 succeeded, 1 failed", "succeeded  1\r\n", "failed     1\r\n", "summaries are in "} {
+	for _, want := range []string{"summarize 2/2 [", "writing the report 2/2 [", "1 succeeded, 1 failed", "succeeded  1\r\n", "failed     1\r\n", "summaries are in "} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the terminal does not show %q:\n%q", want, text)
 		}
