@@ -73,11 +73,11 @@ func (r *summarizeRun) forecast(ctx context.Context, args []string) (err error) 
 	}
 	defer func() { err = errors.Join(err, r.inputs.close()) }()
 	found, err := r.inputs.gather(ctx, args)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case len(found.documents) == 0:
-		return nothingSelected(found)
+	}
+	if err := nothingSelected(found); err != nil {
+		return err
 	}
 	if err := r.checkPatterns(found); err != nil {
 		return err

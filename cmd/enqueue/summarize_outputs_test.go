@@ -114,6 +114,29 @@ func TestSummarizePagesHaveWhatCannotBeOpened(t *testing.T) {
 	}
 }
 
+// A document that cannot be opened fails by name, also where there is no other; what is
+// no document is a mistake of the caller's.
+func TestSummarizeADamagedDocumentAlone(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	broken := l.put("broken.zip", "no archive")
+	picture := filepath.Join(t.TempDir(), "logo.png")
+	if err := os.WriteFile(picture, []byte("no document"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, wrong := range map[string][]string{"missing": {filepath.Join(l.dir, "missing.md")}, "no document": {picture}, "no pattern": {"no/such/*.md", ""}} {
+		l.call("", append([]string{"summarize", "--out", l.out}, wrong...)...).want(t, 2)
+		if _, err := os.Stat(l.out); !os.IsNotExist(err) {
+			t.Errorf("%s: the folder of summaries was made (%v)", name, err)
+		}
+	}
+	shows(t, l.summarize("--dry-run").want(t, 0).stdout, "cannot be read      1\n")
+	got := l.summarize().want(t, 1)
+	shows(t, got.stdout, broken+": invalid: malformed document: the archive is damaged")
+	l.say("broken.zip", "1 document: 1 failed", 0)
+	l.summarize().want(t, 1)
+}
+
 // What another program has put into the folder stays, and is found before anything is
 // paid for.
 func TestSummarizeOverwritesNothingOfOthers(t *testing.T) {

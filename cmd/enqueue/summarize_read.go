@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -217,9 +219,13 @@ func (r *summarizeRun) passedOver(skipped []*summarize.SourceError) {
 	}
 }
 
-// nothingSelected says why there is no document.
+// nothingSelected says why there is no document, nil if there is one, even if it cannot be
+// opened: that one fails like any that cannot be read.
 func nothingSelected(found inputs) error {
-	if len(found.failed) == 0 {
+	switch {
+	case len(found.documents) > 0 || slices.ContainsFunc(found.failed, isThere):
+		return nil
+	case len(found.failed) == 0:
 		return usage("there is no document among these paths; documents are source code and what ends in %s", strings.Join(summarize.Extensions(), " "))
 	}
 	wrong := make([]error, len(found.failed))
@@ -227,6 +233,18 @@ func nothingSelected(found inputs) error {
 		wrong[i] = f
 	}
 	return usageError{errors.Join(wrong...)}
+}
+
+// isThere reports whether what is wrong is wrong with a document, such as a damaged
+// archive, and not with what the caller has named.
+func isThere(failed *summarize.SourceError) bool {
+	for _, mistake := range []error{summarize.ErrUnsupported, summarize.ErrOutput, summarize.ErrNotRegular} {
+		if errors.Is(failed, mistake) {
+			return failed.Archive != ""
+		}
+	}
+	info, err := os.Stat(filepath.FromSlash(cmp.Or(failed.Archive, failed.Path)))
+	return err == nil && info.Mode().IsRegular()
 }
 
 // claim makes sure that a document's files are its own to write, before anything is paid

@@ -78,8 +78,9 @@ func (r *summarizeRun) run(ctx context.Context, args []string) (err error) {
 		return err
 	case r.watching && !slices.ContainsFunc(args, func(arg string) bool { return scheme(arg) == "" }):
 		return usage("--watch: name a local file or folder; what lies elsewhere is not watched")
-	case len(found.documents) == 0 && !r.watching:
-		return nothingSelected(found)
+	}
+	if err := nothingSelected(found); err != nil && !r.watching {
+		return err
 	}
 	if err := r.checkPatterns(found); err != nil {
 		if !r.watching {
