@@ -163,12 +163,23 @@ func (c *Client) Wait(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	}
 }
 
+// Cancelled is what became of a cancel.
+type Cancelled struct {
+	// Job is the record as it is after the call: use [Client.Wait] for the end.
+	Job jobs.Job
+	// TooLate says that the job had ended before, and nothing was done.
+	TooLate bool
+}
+
 // Cancel asks for a job to end. A job that waits ends at once; one whose
 // response is running is cancelled at OpenAI, and if it completes all the same,
-// it has succeeded. Cancelling an ended job does nothing. The record is
-// returned as it is after the call: use [Client.Wait] for the end.
-func (c *Client) Cancel(ctx context.Context, id jobs.ID) (jobs.Job, error) {
-	return c.step(ctx, id, jobs.StopRequested{Reason: jobs.StopCancel})
+// it has succeeded. Cancelling an ended job does nothing.
+func (c *Client) Cancel(ctx context.Context, id jobs.ID) (Cancelled, error) {
+	j, err := c.store.Step(ctx, id, jobs.StopRequested{Reason: jobs.StopCancel})
+	if results.Unchanged(err) {
+		return Cancelled{Job: j, TooLate: j.State.Terminal()}, nil
+	}
+	return Cancelled{Job: j}, err
 }
 
 // Dependents returns the jobs that wait for the end of a job, some of them if there

@@ -141,9 +141,16 @@ func TestCancelRetryDelete(t *testing.T) {
 	t.Parallel()
 	c, w := open(t)
 	id := submit(t, c, jobs.Options{})
-	for range 2 { // cancelling twice is once
-		if j, err := c.Cancel(t.Context(), id); err != nil || j.State != jobs.StateCancelled {
-			t.Fatalf("cancelled to %s, %v", j.State, err)
+	for _, late := range []bool{false, true} { // cancelling twice is once
+		if got, err := c.Cancel(t.Context(), id); err != nil || got.Job.State != jobs.StateCancelled || got.TooLate != late {
+			t.Fatalf("cancelled to %s, too late %v, %v", got.Job.State, got.TooLate, err)
+		}
+	}
+	running := submit(t, c, jobs.Options{})
+	w.start(running)
+	for range 2 { // it is being cancelled, and has not ended
+		if got, err := c.Cancel(t.Context(), running); err != nil || got.Job.State != jobs.StateRunning || got.Job.Stop == nil || got.TooLate {
+			t.Fatalf("cancelled to %s, too late %v, %v", got.Job.State, got.TooLate, err)
 		}
 	}
 	if j, err := c.Retry(t.Context(), id); err != nil || j.State != jobs.StateWaiting {

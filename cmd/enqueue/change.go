@@ -49,15 +49,12 @@ an ended job does nothing.`,
 		all: "all", meaning: "cancel all jobs that have not ended and that the other flags select",
 		filter: results.Filter{States: []jobs.State{jobs.StateWaiting, jobs.StateSubmitting, jobs.StateRunning, jobs.StateUncertain}},
 		do: func(ctx context.Context, s *session, id jobs.ID) (jobs.Job, string, error) {
-			before, err := s.Get(ctx, id)
-			if err != nil {
-				return before, "", err
-			}
-			j, err := s.Cancel(ctx, id)
+			cancelled, err := s.Cancel(ctx, id)
+			j := cancelled.Job
 			switch {
 			case err != nil:
 				return j, "", err
-			case before.State.Terminal():
+			case cancelled.TooLate:
 				return j, "had already ended: " + string(j.State), nil
 			case !j.State.Terminal():
 				return j, "is being cancelled at OpenAI", nil
