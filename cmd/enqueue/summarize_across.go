@@ -67,7 +67,7 @@ func (r *summarizeRun) followAcross(ctx context.Context, prepared summarize.Prep
 	f.advise = func(j jobs.Job) string { return r.advise(j, "--force") }
 	f.onEnd = func(ctx context.Context, m *member, j jobs.Job) (*jobs.Failure, error) {
 		entry := summarize.Entry{Document: report.AcrossDocument, Name: "All documents", Fingerprint: fingerprint, Note: note}
-		summary, failed, err := r.outcome(ctx, s, f, &entry, m, j, nil)
+		summary, failed, err := r.outcome(ctx, s, f, &entry, m, j, "")
 		if err != nil {
 			return nil, err
 		}

@@ -20,7 +20,11 @@ func (r *summarizeRun) finish(ctx context.Context, s *session, f *follower, d *d
 	entry, _ := r.folder.Entry(d.Path)
 	entry.Document, entry.Name, entry.Fingerprint, entry.SHA256 = d.Path, d.heading, d.fingerprint, d.hash
 	entry.Note, entry.ResponseID, entry.Output = d.note, "", ""
-	summary, failed, err := r.outcome(ctx, s, f, &entry, m, j, d.copyOf)
+	paidBy := d.copyOf
+	if d.payer.JobID == string(j.ID) {
+		paidBy = d.payer.Document
+	}
+	summary, failed, err := r.outcome(ctx, s, f, &entry, m, j, paidBy)
 	if err != nil {
 		return nil, err
 	}
@@ -34,10 +38,11 @@ func (r *summarizeRun) finish(ctx context.Context, s *session, f *follower, d *d
 	return failed, r.folder.Record(entry)
 }
 
-// outcome fills an entry with what became of a job. It returns the summary, nil if there
+// outcome fills an entry with what became of a job, which is billed unless another document
+// has paid for it. It returns the summary, nil if there
 // is none, and why the job failed if its state does not say so.
 func (r *summarizeRun) outcome(
-	ctx context.Context, s *session, f *follower, entry *summarize.Entry, m *member, j jobs.Job, copyOf *document,
+	ctx context.Context, s *session, f *follower, entry *summarize.Entry, m *member, j jobs.Job, paidBy string,
 ) (summary *summarize.Summary, failed *jobs.Failure, err error) {
 	entry.Model, entry.JobID, entry.FinishedAt = j.Model, string(j.ID), j.Ended
 	entry.Status, entry.Error = summarize.Status(m.state), nil // a held one is open
@@ -47,13 +52,13 @@ func (r *summarizeRun) outcome(
 		r.account.share()
 		entry.Note = joinRemarks(entry.Note, "summarized and paid for by run "+owner)
 	}
-	if copyOf == nil {
+	if paidBy == "" {
 		if err := r.bill(ctx, s, f, entry, m, j); err != nil {
 			return nil, nil, err
 		}
 	} else {
 		entry.Cost = new(jobs.Money)
-		entry.Note = joinRemarks(entry.Note, "the same content as "+copyOf.Path+", summarized once and paid there")
+		entry.Note = joinRemarks(entry.Note, "the same content as "+paidBy+", summarized once and paid there")
 	}
 	if j.Result != nil {
 		err := f.patiently(ctx, func() (err error) {

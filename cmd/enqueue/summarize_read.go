@@ -36,9 +36,12 @@ type document struct {
 	scanned     bool               // it goes as a file though nobody has said so
 	prepared    summarize.Prepared // without its request
 	request     json.RawMessage    // nil if it was not kept
-	// copyOf is the document with the same content whose job this one shares, nil for
+	// copyOf is the document with the same content that pays for the job of both, "" for
 	// the first of them.
-	copyOf *document
+	copyOf string
+	// payer is an entry on record of another document that had the same request and has
+	// paid for its job, which need not be the job of this one.
+	payer summarize.Entry
 }
 
 // read reads all documents and returns those that need a summary. One that cannot
@@ -70,17 +73,35 @@ func (r *summarizeRun) read(ctx context.Context, found []input) ([]*document, er
 		return nil
 	})
 	var documents []*document
-	first := make(map[string]*document)
+	first := make(map[string]string)
 	for _, d := range read {
 		if d == nil {
 			continue
 		}
-		if d.copyOf = first[d.fingerprint]; d.copyOf == nil {
-			first[d.fingerprint] = d
+		if d.copyOf = first[d.fingerprint]; d.copyOf == "" {
+			first[d.fingerprint] = d.Path
 		}
 		documents = append(documents, d)
 	}
+	r.findPayers(documents)
 	return documents, err
+}
+
+// findPayers finds for documents those on record that had the same request, such as the
+// one that they are a copy of, or the name that they had before.
+func (r *summarizeRun) findPayers(documents []*document) {
+	asked, payers := make(map[string]bool, len(documents)), make(map[string]summarize.Entry)
+	for _, d := range documents {
+		asked[d.Path] = true // what is on record of it is replaced
+	}
+	for _, entry := range r.folder.Entries() {
+		if entry.Status == summarize.StatusSucceeded && entry.Requests > 0 && !asked[entry.Document] {
+			payers[entry.Fingerprint] = entry
+		}
+	}
+	for _, d := range documents {
+		d.payer = payers[d.fingerprint]
+	}
 }
 
 // wanted reports whether a document is among those that the flags mean.

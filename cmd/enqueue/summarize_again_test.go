@@ -1,0 +1,39 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
+)
+
+// What a copy that came later shares with another document, and a document with the name
+// that it had before, is counted once on the pages, as it was paid.
+func TestSummarizeCountsWhatIsSharedOnce(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	first, old := l.put("a.md", "# Alpha\n\nOne document."), l.put("b.md", "# Beta\n\nAnother one.")
+	l.summarize().want(t, 0)
+	later := l.put("c.md", "# Alpha\n\nOne document.")
+	named := filepath.Join(l.dir, "d.md")
+	if err := os.Rename(old, named); err != nil {
+		t.Fatal(err)
+	}
+	got := decode[summarizeReport](t, l.summarize("--json").want(t, 0).stdout)
+	if n := l.total(); n != 4 || got.Succeeded != 2 || got.InputTokens != 0 || got.EarlierInputTokens != 0 {
+		t.Errorf("%d jobs, want two and their parts, and it reports %+v", n, got)
+	}
+	for path, payer := range map[string]string{later: first, named: old} {
+		if d := l.data(path); !strings.Contains(d.Entry.Note, "the same content as "+payer) || d.Entry.Requests != 0 || *d.Entry.Cost != 0 || d.Summary == nil {
+			t.Errorf("of %s: %+v", path, d.Entry)
+		}
+	}
+	shows(t, readText(t, filepath.Join(l.out, report.IndexName)), "2 requests, 40 tokens in, 10 out")
+	// Another job is paid for by itself, whoever has paid for one like it before.
+	l.put("e.md", "# Alpha\n\nOne document.")
+	l.call("", "summarize", filepath.Join(l.dir, "e.md"), "--out", l.out, "--force").want(t, 0)
+	shows(t, readText(t, filepath.Join(l.out, report.IndexName)), "3 requests, 60 tokens in, 15 out")
+}
