@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -167,7 +168,8 @@ func presetNames() string {
 	return strings.Join(names, ", ")
 }
 
-// complete reads what the flags name, and reports what is wrong with them.
+// complete reads what the flags name, and reports what is wrong with them. White space
+// around words says nothing, and makes no other request.
 func (f *summarizeFlags) complete(flags *pflag.FlagSet, options *summarize.Options) error {
 	options.Preset = summarize.Preset(f.preset)
 	switch {
@@ -203,7 +205,9 @@ func (f *summarizeFlags) complete(flags *pflag.FlagSet, options *summarize.Optio
 		if err != nil {
 			return err
 		}
-		options.Instructions = string(text)
+		if options.Instructions = strings.ReplaceAll(string(text), "\r\n", "\n"); strings.TrimSpace(options.Instructions) == "" {
+			return usage("--prompt: %s holds no text; it takes a file with what matters", f.prompt)
+		}
 	}
 	if f.schema != "" {
 		text, err := readSmall("--schema", f.schema, "a file with a JSON schema")
@@ -223,6 +227,9 @@ func (f *summarizeFlags) complete(flags *pflag.FlagSet, options *summarize.Optio
 		if _, err := matches(pattern, "x"); err != nil {
 			return usage("--as-file: %q is no pattern; write for example '*.pdf' or 'scans/*'", pattern)
 		}
+	}
+	for _, words := range []*string{&options.Instructions, &options.Question, &options.Language, &options.Length, &options.Style} {
+		*words = strings.TrimSpace(*words)
 	}
 	if err := options.Validate(); err != nil {
 		return usageError{err}
@@ -250,5 +257,5 @@ func readSmall(flag, path, takes string) ([]byte, error) {
 	if err != nil {
 		return nil, usage("%s: %w", flag, err)
 	}
-	return content, nil
+	return bytes.TrimPrefix(content, []byte("\ufeff")), nil // a byte order mark, as editors leave it
 }

@@ -37,3 +37,30 @@ func TestSummarizeCountsWhatIsSharedOnce(t *testing.T) {
 	l.call("", "summarize", filepath.Join(l.dir, "e.md"), "--out", l.out, "--force").want(t, 0)
 	shows(t, readText(t, filepath.Join(l.out, report.IndexName)), "3 requests, 60 tokens in, 15 out")
 }
+
+// How an editor ends lines, and begins and ends a file, is nothing that is asked.
+func TestSummarizeAsksTheSameHoweverItIsWritten(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	var a asked
+	l.employ(a.reads)
+	path := l.put("a.md", "A document.")
+	const words, schema = "Mind the tides.\nAnd the moorings.", `{"type":"object","properties":{"tide":{"type":"string"}},"required":["tide"],"additionalProperties":false}`
+	want := ""
+	for _, args := range [][]string{
+		{"--instructions", words, "--language", "German"},
+		{"--prompt", putFile(t, "prompt.txt", words+"\n"), "--language", "German "},
+		{"--prompt", putFile(t, "dos.txt", "\ufeff"+strings.ReplaceAll(words, "\n", "\r\n")+"\r\n"), "--language", " German"},
+	} {
+		l.summarize(append(args, "--schema", putFile(t, "schema.json", "\ufeff"+schema+"\r\n"))...).want(t, 0)
+		if got := l.data(path).Entry.JobID; want != "" && got != want {
+			t.Errorf("%q: another job", args)
+		} else {
+			want = got
+		}
+	}
+	if n := len(a.with("")); n != 1 {
+		t.Errorf("%d requests, want 1", n)
+	}
+	l.summarize("--prompt", putFile(t, "blank.txt", "\ufeff\r\n")).want(t, 2).says(t, "--prompt: ", "holds no text")
+}
