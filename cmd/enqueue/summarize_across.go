@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
@@ -35,13 +37,14 @@ func (r *summarizeRun) summarizeAcross(ctx context.Context, found inputs) (int, 
 		return refuse(err)
 	}
 	fingerprint := summarize.RequestFingerprint(prepared.Request)
+	note := withoutSummary(missing)
 	before, err := r.acrossOnRecord()
 	if err != nil {
 		return 0, err
 	}
 	if !r.force && before != nil && before.Entry.Status == summarize.StatusSucceeded && before.Entry.Fingerprint == fingerprint {
 		r.account.skip()
-		return 0, nil
+		return 0, r.keepAcross(*before, note)
 	}
 	if err := r.connect(ctx); err != nil {
 		return 0, err
@@ -49,11 +52,33 @@ func (r *summarizeRun) summarizeAcross(ctx context.Context, found inputs) (int, 
 	if err := r.beginRun(ctx, r.session, found); err != nil {
 		return 0, err
 	}
-	note := ""
-	if missing > 0 {
-		note = plural(missing, "document without a summary is not in it", "documents without a summary are not in it")
-	}
 	return 1, r.followAcross(ctx, prepared, fingerprint, order, note)
+}
+
+// withoutSummary remarks on documents that are not in the summary over all, "" without any.
+func withoutSummary(missing int) string {
+	if missing == 0 {
+		return ""
+	}
+	return plural(missing, "document without a summary is not in it", "documents without a summary are not in it")
+}
+
+// keepAcross has the files of the summary over all say what is not in it now, and be there.
+func (r *summarizeRun) keepAcross(d report.Document, note string) error {
+	remarks := slices.DeleteFunc(strings.Split(d.Entry.Note, "; "), func(remark string) bool {
+		return remark == "" || strings.Contains(remark, " without a summary ")
+	})
+	if note != "" {
+		remarks = slices.Insert(remarks, 0, note)
+	}
+	has, err := r.folder.Has(report.AcrossName)
+	was := d.Entry.Note
+	if d.Entry.Note = strings.Join(remarks, "; "); err != nil || has && d.Entry.Note == was {
+		return err
+	}
+	d.Entry.Output = report.AcrossName
+	r.changed.Store(true)
+	return r.save(d)
 }
 
 // followAcross submits the summary over all and writes it when its job has ended.

@@ -64,3 +64,35 @@ func TestSummarizeAsksTheSameHoweverItIsWritten(t *testing.T) {
 	}
 	l.summarize("--prompt", putFile(t, "blank.txt", "\ufeff\r\n")).want(t, 2).says(t, "--prompt: ", "holds no text")
 }
+
+// The summary over all documents that is there already is written again where its file is
+// gone, and says how many documents are not in it now, without a request.
+func TestSummarizeKeepsTheSummaryOverAll(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	l.put("a.md", "One.")
+	l.put("b.md", "Two.")
+	l.summarize("--across").want(t, 0)
+	n, across := l.total(), filepath.Join(l.out, report.AcrossName)
+	whole := readText(t, across)
+	if err := os.Remove(across); err != nil {
+		t.Fatal(err)
+	}
+	l.summarize("--across").want(t, 0)
+	if got := readText(t, across); got != whole {
+		t.Errorf("it was written again as\n%s", got)
+	}
+	bad := l.put("bad.md", " ")
+	l.summarize("--across").want(t, 1)
+	for _, name := range []string{report.AcrossName, report.HTMLName} {
+		shows(t, readText(t, filepath.Join(l.out, name)), "1 document without a summary is not in it")
+	}
+	if err := os.Remove(bad); err != nil {
+		t.Fatal(err)
+	}
+	l.summarize("--across").want(t, 0)
+	if got := readText(t, across); got != whole || l.total() != n {
+		t.Errorf("%d jobs, want %d, and with the failed one gone it says\n%s", l.total(), n, got)
+	}
+}
