@@ -142,7 +142,7 @@ func (r *summarizeRun) summaries(found []input) (named []summarize.Named, missin
 	return named, missing, nil
 }
 
-// acrossOnRecord is the summary over all documents, nil if there is none.
+// acrossOnRecord is the summary over all documents, nil if there is none, or a damaged one.
 func (r *summarizeRun) acrossOnRecord() (*report.Document, error) {
 	raw, err := r.folder.Read(report.DataName(report.AcrossName), maxPage)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -153,7 +153,7 @@ func (r *summarizeRun) acrossOnRecord() (*report.Document, error) {
 	}
 	d, err := report.Read(raw, report.AcrossDocument)
 	if err != nil {
-		return nil, err
+		return nil, nil //nolint:nilerr,nilnil // it is made again
 	}
 	return &d, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 )
 
@@ -94,5 +95,41 @@ func TestSummarizeKeepsTheSummaryOverAll(t *testing.T) {
 	l.summarize("--across").want(t, 0)
 	if got := readText(t, across); got != whole || l.total() != n {
 		t.Errorf("%d jobs, want %d, and with the failed one gone it says\n%s", l.total(), n, got)
+	}
+}
+
+// A file of a summary that is damaged is written again, without a request, and costs no
+// other document its place on the pages.
+func TestSummarizeWritesDamagedFilesAgain(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	first, second := l.put("a.md", "One."), l.put("b.md", "Two.")
+	l.summarize("--across").want(t, 0)
+	n := l.total()
+	damage := func(name string) {
+		t.Helper()
+		path := filepath.Join(l.out, name)
+		if err := os.WriteFile(path, []byte(readText(t, path)[:60]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	damage(report.DataName(report.AcrossName))
+	damage(report.DataName(summarize.OutputName(second)))
+	if got := l.summarize("--across", "--dry-run", "--json").want(t, 0); decode[dryRun](t, got.stdout).Unchanged != 1 {
+		t.Errorf("the dry run says %s", got.stdout)
+	}
+	l.put("c.md", "Three.")
+	l.call("", "summarize", filepath.Join(l.dir, "c.md"), "--out", l.out).want(t, 0)
+	shows(t, readText(t, filepath.Join(l.out, report.HTMLName)), report.DataName(summarize.OutputName(second))+" is damaged; the command")
+	if err := os.Remove(filepath.Join(l.dir, "c.md")); err != nil {
+		t.Fatal(err)
+	}
+	l.summarize("--across").want(t, 0)
+	if l.data(first).Summary == nil || l.data(second).Summary == nil || l.total() != n+2 {
+		t.Errorf("%d jobs, want %d and those for c.md", l.total(), n)
+	}
+	if d, err := report.Read([]byte(readText(t, filepath.Join(l.out, report.DataName(report.AcrossName)))), report.AcrossDocument); err != nil || d.Summary == nil {
+		t.Errorf("the summary over all is %+v, %v", d, err)
 	}
 }

@@ -52,7 +52,8 @@ func (r *summarizeRun) documents(entries []summarize.Entry, read *atomic.Int64) 
 	}
 }
 
-// onRecord is a document with its summary, without one if its file is not there.
+// onRecord is a document with its summary, without one if its file is not there, or is
+// damaged: that one must not cost the others.
 func (r *summarizeRun) onRecord(entry summarize.Entry) (report.Document, error) {
 	d := report.Document{Entry: entry}
 	if entry.Output == "" {
@@ -66,8 +67,12 @@ func (r *summarizeRun) onRecord(entry summarize.Entry) (report.Document, error) 
 		return d, err
 	}
 	read, err := report.Read(raw, entry.Document)
+	if err != nil {
+		d.Entry.Note = joinRemarks(d.Entry.Note, report.DataName(entry.Output)+" is damaged; the command that wrote it writes it again")
+		return d, nil //nolint:nilerr // the note tells of it
+	}
 	d.Summary, d.Question = read.Summary, read.Question
-	return d, err
+	return d, nil
 }
 
 // writePages writes the pages about the run, if they would say something new. A crash

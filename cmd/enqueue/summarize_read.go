@@ -119,14 +119,17 @@ func (r *summarizeRun) wanted(document string) bool {
 	return true
 }
 
-// done reports whether a document has its summary, and the files of it.
+// done reports whether a document has its summary, and the files of it, whole.
 func (r *summarizeRun) done(d *document) bool {
 	if r.force || !r.folder.Done(d.fingerprint, d.Path) {
 		return false
 	}
 	entry, _ := r.folder.Entry(d.Path)
-	has, err := r.folder.Has(report.DataName(entry.Output))
-	return err == nil && has
+	raw, err := r.folder.Read(report.DataName(entry.Output), maxPage)
+	if err == nil {
+		_, err = report.Read(raw, d.Path)
+	}
+	return err == nil
 }
 
 // prepare reads a document and makes its request.
