@@ -133,3 +133,25 @@ func TestSummarizeWritesDamagedFilesAgain(t *testing.T) {
 		t.Errorf("the summary over all is %+v, %v", d, err)
 	}
 }
+
+// The summary of a document that cannot be read any more stays, and is not taken for that
+// of the document as it is.
+func TestSummarizeTellsOldSummariesFromCurrentOnes(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	path := l.put("a.md", "One.")
+	l.summarize().want(t, 0)
+	l.put("a.md", " ")
+	l.summarize().want(t, 1)
+	const note = "the summary is of what the document was before"
+	for _, name := range []string{report.CSVName, report.HTMLName} {
+		shows(t, readText(t, filepath.Join(l.out, name)), note)
+	}
+	n := l.total()
+	l.put("a.md", "One.")
+	l.summarize().want(t, 0)
+	if d := l.data(path); d.Entry.Note != "" || l.total() != n {
+		t.Errorf("%d jobs, want %d, and of the document as it was: %+v", l.total(), n, d.Entry)
+	}
+}

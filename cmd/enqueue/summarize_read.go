@@ -227,6 +227,9 @@ func (r *summarizeRun) refuse(order int, document string, err error) error {
 	r.changed.Store(true)
 	entry.Document, entry.Status, entry.Error = document, summarize.StatusFailed, &reason
 	entry.Fingerprint, entry.JobID, entry.Note = "", "", ""
+	if entry.Output != "" {
+		entry.Note = "the summary is of what the document was before"
+	}
 	entry.FinishedAt = time.Now().UTC()
 	return r.folder.Record(entry)
 }
