@@ -107,7 +107,8 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 }
 
 // runLane asks often while jobs come and the less often the longer none do, up
-// to the tick: a full window empties in less than that.
+// to the tick. It is in no hurry: those that it takes out together share calls and
+// tasks, and who waits for minutes does not notice.
 func (d *Dispatcher) runLane(ctx context.Context, lane Lane) {
 	log := d.log.With(slog.String("lane", lane.Name))
 	pause := d.tick
@@ -133,7 +134,7 @@ func (d *Dispatcher) runLane(ctx context.Context, lane Lane) {
 		case limited:
 			pause = limitedPause
 		case n > 0:
-			pause = d.tick / 10
+			pause = d.tick * 2 / 5
 		default:
 			pause = min(2*pause, d.tick)
 		}

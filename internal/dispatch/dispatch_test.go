@@ -284,7 +284,7 @@ func TestPauses(t *testing.T) {
 		want    []time.Duration
 	}{
 		{"nothing to do", func(*fakeStore) {}, []time.Duration{tick, tick, tick}},
-		{"there may be more", func(s *fakeStore) { s.fill("bulk", 1) }, []time.Duration{tick / 10, tick / 5, 2 * tick / 5}},
+		{"there may be more", func(s *fakeStore) { s.fill("bulk", 1) }, []time.Duration{2 * tick / 5, 4 * tick / 5, tick}},
 		{"redis is away", func(s *fakeStore) { s.err["bulk"] = errAway }, []time.Duration{time.Second, time.Second}},
 	}
 	for _, tt := range tests {
