@@ -129,7 +129,7 @@ func (c *Client) whyParts(ctx context.Context, j jobs.Job, done PartsDone) (stri
 		return "", err
 	}
 	if i := slices.IndexFunc(found, func(part jobs.Job) bool { return part.State == jobs.StateUncertain }); i >= 0 {
-		return fmt.Sprintf("%s. Of %s, %s (`enqueue release %s` asks again now)", why, found[i].ID, whyUncertain(found[i]), found[i].ID), nil
+		return fmt.Sprintf("%s. Of %s, %s (`enqueue release %s` asks again now)", why, found[i].ID, WhyUncertain(found[i]), found[i].ID), nil
 	}
 	var first jobs.Job
 	for _, part := range found {

@@ -25,7 +25,7 @@ func (c *Client) Why(ctx context.Context, j jobs.Job) (string, error) {
 	case jobs.StateRunning:
 		return c.whyRunning(ctx, j)
 	case jobs.StateUncertain:
-		return whyUncertain(j), nil
+		return WhyUncertain(j), nil
 	case jobs.StateSucceeded, jobs.StateIncomplete, jobs.StateFailed, jobs.StateCancelled, jobs.StateExpired:
 	}
 	return "", nil
@@ -64,15 +64,16 @@ func (c *Client) whyRunning(ctx context.Context, j jobs.Job) (string, error) {
 	return why, nil
 }
 
-// whyUncertain says what decides about a job whose create's answer was lost.
-func whyUncertain(j jobs.Job) string {
+// WhyUncertain says what decides about a job whose create's answer was lost, as
+// [Client.Why] does, by its record alone.
+func WhyUncertain(j jobs.Job) string {
 	const lost = "the answer to a create was lost, and it may have been accepted: "
 	then := "asked again"
 	if j.Uncertain == jobs.UncertainHold {
 		then = "held for a person"
 	}
 	if !j.Held() {
-		return lost + "the provider's webhook is waited for until " + j.DecideAt.Format(time.RFC3339) + ", then it is " + then
+		return lost + "the provider's webhook is waited for until " + j.DecideAt.UTC().Format(time.RFC3339) + ", then it is " + then
 	}
 	return lost + "it is held for a person, who releases it, fails it, or gives it the response"
 }

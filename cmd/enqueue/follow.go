@@ -417,19 +417,19 @@ func (f *follower) obstacle() string {
 		case m.held && note == "":
 			note = m.name + " is " + m.failed().Message
 		case m.state == jobs.StateUncertain && note == "":
-			note = awaits(m.name, m.decideAt, m.advice)
+			note = awaits(m.name, m.why, m.advice)
 		}
 	}
 	return cmp.Or(note, f.lost)
 }
 
-// awaits says that the provider's word is waited for, and what a person can do.
-func awaits(name string, until time.Time, advice string) string {
-	note := fmt.Sprintf("the answer to a create of %s was lost; the provider's webhook is waited for until %s", name, formatTime(until))
-	if advice != "" {
-		note += "; " + advice
+// awaits says of what has a name that the provider's word is waited for, and what a person
+// can do.
+func awaits(name, why, advice string) string {
+	if advice == "" {
+		return name + ": " + why
 	}
-	return note
+	return name + ": " + why + "; " + advice
 }
 
 // lose takes over what is known of lost answers, "" for nothing.

@@ -286,7 +286,8 @@ func TestFollowerLeavesJobsOnceTheyAreHeld(t *testing.T) {
 			t.Fatalf("run ended with %v while the provider's word was waited for", err)
 		default:
 		}
-		if note := f.standing().note; !strings.Contains(note, "the provider's webhook is waited for until "+formatTime(word)) {
+		if note := f.standing().note; !strings.Contains(note, ": the answer to a create was lost, and it may have been accepted: the provider's webhook is waited for until "+
+			word.UTC().Format(time.RFC3339)+", then it is asked again") {
 			t.Errorf("note is %q", note)
 		}
 		for _, id := range ids {

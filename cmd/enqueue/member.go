@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/client"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
 
@@ -22,6 +23,7 @@ type member struct {
 	// decideAt is when the policy decides about a job that waits for the
 	// provider's word on a lost answer.
 	decideAt time.Time
+	why      string        // of one whose create's answer was lost
 	failure  *jobs.Failure // why it ended, or why its next attempt waits
 	usage    jobs.Usage
 	spent    spent
@@ -38,7 +40,10 @@ type member struct {
 func (m *member) observe(j jobs.Job) {
 	m.id, m.state, m.failure, m.ended = j.ID, j.State, j.Failure, j.Ended
 	m.held, m.decideAt = j.Held(), j.DecideAt
-	m.usage, m.spent, m.advice = paid(j), spentOn(j), ""
+	m.usage, m.spent, m.advice, m.why = paid(j), spentOn(j), "", ""
+	if j.State == jobs.StateUncertain {
+		m.why = client.WhyUncertain(j)
+	}
 	if !j.State.Terminal() {
 		return
 	}

@@ -144,8 +144,8 @@ func TestALostAnswerOfAPartIsTold(t *testing.T) {
 			stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, environ: append([]string{"LONGHAUL_LOG_LEVEL=error"}, b.env...),
 		})
 	}()
-	want := fmt.Sprintf("the answer to a create of %s, part 2 of 4 was lost; the provider's webhook is waited for until %s; %s asks again now, fail gives it up",
-		j.ID, formatTime(part.DecideAt), release)
+	want := fmt.Sprintf("%s, part 2 of 4: the answer to a create was lost, and it may have been accepted: the provider's webhook is waited for until %s, "+
+		"then it is asked again; %s asks again now, fail gives it up", j.ID, part.DecideAt.UTC().Format(time.RFC3339), release)
 	until(t, "the run to tell of it", func() bool { return strings.Contains(stderr.String(), want) })
 	stop(errInterrupt)
 	if code := <-done; code != 1 {

@@ -158,7 +158,7 @@ func (p *pulse) findLost(ctx context.Context) error {
 		return nil
 	}
 	first := slices.MinFunc(awaited, func(a, b jobs.Job) int { return a.DecideAt.Compare(b.DecideAt) })
-	note := awaits(strings.TrimSuffix(p.name(first)+", "+first.Part, ", "), first.DecideAt, p.advise(first))
+	note := awaits(strings.TrimSuffix(p.name(first)+", "+first.Part, ", "), client.WhyUncertain(first), p.advise(first))
 	if more := len(awaited) - 1; more > 0 {
 		note += "; so it is with " + plural(more, "more request", "more requests")
 	}
