@@ -143,7 +143,8 @@ func (p *pulse) look(ctx context.Context) (stuck string) {
 }
 
 // findLost looks for requests whose creates' answers were lost. One that is held is not
-// waited for, and is told of by the follower.
+// waited for, and is told of by the follower. They are asked for apart from what is under
+// way, since in a bounded list of both either could hide the other.
 func (p *pulse) findLost(ctx context.Context) error {
 	if p.onLost == nil {
 		return nil

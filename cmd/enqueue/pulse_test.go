@@ -1,15 +1,19 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 
+	"github.com/longhaul-jobs/longhaul/client"
 	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
 )
 
 // A run of ten thousand documents takes a few lines of a terminal, and what fails is told
@@ -41,6 +45,68 @@ func TestBarOfManyDocumentsIsBounded(t *testing.T) {
 	for _, want := range []string{"summarize 1,240/10,000", "more than 64 requests under way", "spent $25.0000 of $60.0000"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the bar does not show %q:\n%q", want, out.String())
+		}
+	}
+}
+
+// groupOfJobs are the jobs of a group, the newest first, for a pulse.
+type groupOfJobs struct{ jobs []jobs.Job }
+
+func (g *groupOfJobs) List(_ context.Context, f results.Filter) (results.Page, error) {
+	var page results.Page
+	for _, j := range g.jobs {
+		switch {
+		case !slices.Contains(f.States, j.State):
+		case len(page.Jobs) == f.Limit:
+			page.Next = page.Jobs[f.Limit-1].ID
+			return page, nil
+		default:
+			page.Jobs = append(page.Jobs, j)
+		}
+	}
+	return page, nil
+}
+
+func (*groupOfJobs) Usage(context.Context, results.Period) ([]results.Summed, error) { return nil, nil }
+
+func (*groupOfJobs) Budgets(context.Context, map[string]results.Budget) ([]client.Budget, error) {
+	return nil, nil
+}
+
+func (*groupOfJobs) Now() time.Time { return time.Now() }
+
+// A request whose create's answer was lost is found behind any number that are under way,
+// and that nothing is under way behind any number of those.
+func TestPulseFindsLostAnswers(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		underWay, lost, requests int
+		more                     bool
+	}{
+		"few":  {3, 2, 3, false},
+		"none": {3, 0, 3, false},
+		"many": {pulseJobs + 1, 1, pulseJobs, true},
+		"only": {0, pulseJobs + 1, 0, false},
+	} {
+		g := &groupOfJobs{}
+		for i := range test.underWay + test.lost {
+			j := jobs.Job{ID: jobs.ID(fmt.Sprint("job_", i)), Parent: "job_p", State: jobs.StateRunning}
+			if i >= test.underWay {
+				j.State, j.DecideAt = jobs.StateUncertain, time.Now().Add(time.Hour)
+			}
+			g.jobs = append(g.jobs, j)
+		}
+		told, idle := "nothing", false
+		p := &pulse{
+			from: g, name: func(jobs.Job) string { return "a.md" }, advise: func(jobs.Job) string { return "" },
+			onLost: func(note string) { told = note }, onIdle: func(context.Context) { idle = true },
+		}
+		p.look(t.Context())
+		if w := p.work(); w.requests != test.requests || w.more != test.more || idle != (test.underWay == 0) {
+			t.Errorf("%s: %d requests, more %v, idle %v", name, w.requests, w.more, idle)
+		}
+		if found := strings.HasPrefix(told, "a.md: the answer to a create was lost"); found != (test.lost > 0) || !found && told != "" {
+			t.Errorf("%s: it tells %q", name, told)
 		}
 	}
 }
