@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 )
@@ -108,7 +109,12 @@ func statementLines(statements []summarize.Statement, of summarize.Coverage) str
 
 // cell makes a text safe for a spreadsheet.
 func cell(s string) string {
-	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\ufffd")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' {
+			return '\ufffd' // it would steer a terminal, and a spreadsheet shows nothing
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
 	if runes := []rune(s); len(s) > cellRunes && len(runes) > cellRunes {
 		s = string(runes[:cellRunes]) + "… (cut; the JSON file has all of it)"
 	}

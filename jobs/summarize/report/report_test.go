@@ -202,6 +202,7 @@ func TestCSVHoldsNoFormula(t *testing.T) {
 	for text, want := range map[string]string{
 		`=HYPERLINK("https://evil.example","x")`: `'=HYPERLINK("https://evil.example","x")`,
 		"+1":                                     "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\t=1": "'\t=1", "\ufeff=1": "'\ufeff=1", "＝1": "'＝1", "|cmd": "'|cmd",
+		"\x1b[31mred\a": "\ufffd[31mred\ufffd", "\u009b2J": "\ufffd2J", "a\tb\nc": "a\tb\nc", "\x00=1": "\ufffd=1",
 		"plain = text": "plain = text", "": "", "5 - 3": "5 - 3",
 	} {
 		d := lease()
