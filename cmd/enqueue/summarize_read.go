@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -270,7 +269,7 @@ func isThere(failed *summarize.SourceError) bool {
 			return failed.Archive != ""
 		}
 	}
-	info, err := os.Stat(filepath.FromSlash(cmp.Or(failed.Archive, failed.Path)))
+	info, err := os.Stat(failed.OnDisk())
 	return err == nil && info.Mode().IsRegular()
 }
 

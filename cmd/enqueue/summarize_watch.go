@@ -1,16 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 )
 
 // watchEvery is how often a folder is looked at. A file that has changed is left alone
@@ -66,17 +62,17 @@ func (r *summarizeRun) keepWatching(ctx context.Context, args []string, found in
 func stamps(found inputs) map[string]stamp {
 	all := make(map[string]stamp, found.count())
 	for _, d := range found.documents {
-		all[d.Path] = stampOf(d.Source)
+		all[d.Path] = stampOf(d.OnDisk())
 	}
 	for _, f := range found.failed {
-		all[f.Path] = stampOf(summarize.Source{Path: f.Path, Archive: f.Archive})
+		all[f.Path] = stampOf(f.OnDisk())
 	}
 	maps.DeleteFunc(all, func(_ string, s stamp) bool { return s == stamp{} })
 	return all
 }
 
-func stampOf(source summarize.Source) stamp {
-	info, err := os.Stat(filepath.FromSlash(cmp.Or(source.Archive, source.Path)))
+func stampOf(file string) stamp {
+	info, err := os.Stat(file)
 	if err != nil {
 		return stamp{} // it is going, or no file
 	}

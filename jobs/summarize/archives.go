@@ -22,7 +22,9 @@ func (e *expander) archive(ctx context.Context, file string, info fs.FileInfo) e
 	}
 	z, err := openZipFile(file)
 	if err != nil {
-		e.fail(e.identity(file), err)
+		failure := sourceError(file, err)
+		failure.Path, failure.File = e.identity(file), e.location(file)
+		e.report(failure)
 		return nil
 	}
 	defer func() { _ = z.close() }() // nothing was written to it
@@ -34,13 +36,13 @@ func (e *expander) archive(ctx context.Context, file string, info fs.FileInfo) e
 	e.archives[id] = true
 	found, names, refused := z.entries()
 	for _, r := range refused {
-		e.report(&SourceError{Path: id + "/" + r.Path, Err: r.Err, Archive: id})
+		e.report(&SourceError{Path: id + "/" + r.Path, Err: r.Err, Archive: id, File: e.location(file)})
 	}
 	for i, f := range found {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		source := Source{Path: id + "/" + names[i], Archive: id, Entry: f.Name, Bytes: int64(f.UncompressedSize64)} //nolint:gosec // checked when it was opened
+		source := Source{Path: id + "/" + names[i], Archive: id, Entry: f.Name, Bytes: int64(f.UncompressedSize64), File: e.location(file)} //nolint:gosec // checked when it was opened
 		kind, ok := KindOf(names[i])
 		switch {
 		case isArchive(names[i]):
@@ -77,7 +79,7 @@ type sharedZip struct {
 }
 
 func (a *archives) read(src Source, limit int64) (content []byte, err error) {
-	z, err := a.take(filepath.FromSlash(src.Archive))
+	z, err := a.take(src.OnDisk())
 	if err != nil {
 		return nil, err
 	}

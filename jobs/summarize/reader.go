@@ -3,7 +3,6 @@ package summarize
 import (
 	"context"
 	"errors"
-	"path/filepath"
 
 	"github.com/longhaul-jobs/longhaul/jobs/summarize/pdf"
 )
@@ -71,7 +70,7 @@ func (r *Reader) Read(ctx context.Context, src Source) (Document, error) {
 	var content []byte
 	var err error
 	if src.Archive == "" {
-		content, err = readFile(filepath.FromSlash(src.Path), r.opts.FileBytes)
+		content, err = readFile(src.OnDisk(), r.opts.FileBytes)
 	} else {
 		content, err = r.archives.read(src, r.opts.FileBytes)
 	}

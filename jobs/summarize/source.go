@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Source is a file to be summarized.
@@ -21,7 +22,8 @@ type Source struct {
 	// Path identifies the document from one run to the next: relative to the
 	// working folder if the file lies in it, else absolute; always with slashes
 	// and without detours, so that "docs/a.md", "./docs/a.md" and the absolute
-	// path of the same file are one source.
+	// path of the same file are one source. Bytes of a name that are not UTF-8 stand
+	// as \xff and its like, so that a path can be written down.
 	Path string
 	// Kind is the format, as the file's name tells it.
 	Kind Kind
@@ -32,7 +34,12 @@ type Source struct {
 	// the path of the archive with what the name says behind it, such as
 	// "minutes.zip/2024/may.txt".
 	Archive, Entry string
+	// File is where the document or its archive lies, where Path or Archive is not that.
+	File string
 }
+
+// OnDisk is where the document lies, or its archive.
+func (s Source) OnDisk() string { return filepath.FromSlash(cmp.Or(s.File, s.Archive, s.Path)) }
 
 // SourceError is what is wrong with one file or argument. Others are not
 // affected by it.
@@ -44,7 +51,12 @@ type SourceError struct {
 	// Archive is the archive that the file is in, "" for one that is in none; see
 	// [Source.Archive].
 	Archive string
+	// File is as that of a [Source].
+	File string
 }
+
+// OnDisk is where the file lies, or its archive, if it is there at all.
+func (e *SourceError) OnDisk() string { return filepath.FromSlash(cmp.Or(e.File, e.Archive, e.Path)) }
 
 // Error names the file and the reason.
 func (e *SourceError) Error() string { return quoteName(e.Path) + ": " + e.Err.Error() }
@@ -174,7 +186,7 @@ func (e *expander) add(file string, kind Kind, info fs.FileInfo) {
 		e.fail(file, err)
 		return
 	}
-	source := Source{Path: e.identity(file), Kind: kind, Bytes: info.Size()}
+	source := Source{Path: e.identity(file), Kind: kind, Bytes: info.Size(), File: e.location(file)}
 	if earlier, ok := e.found[resolved]; !ok || source.Path < earlier.Path {
 		e.found[resolved] = source
 	}
@@ -195,7 +207,7 @@ func (e *expander) report(failure *SourceError) {
 
 func (e *expander) skip(file string, reason error) {
 	id := e.identity(file)
-	e.skipped[id] = &SourceError{Path: id, Err: reason}
+	e.skipped[id] = &SourceError{Path: id, Err: reason, File: e.location(file)}
 }
 
 // selection orders what was found.
@@ -209,7 +221,13 @@ func (e *expander) selection() Selection {
 	for _, skipped := range e.skipped {
 		s.Skipped = append(s.Skipped, skipped)
 	}
-	slices.SortFunc(s.Sources, func(a, b Source) int { return cmp.Compare(a.Path, b.Path) })
+	slices.SortFunc(s.Sources, func(a, b Source) int { return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.File, b.File)) })
+	for i, source := range s.Sources[min(1, len(s.Sources)):] {
+		if source.Path == s.Sources[i].Path { // the one before
+			s.Failed = append(s.Failed, &SourceError{Path: source.Path, Err: errSameName, Archive: source.Archive, File: source.File})
+		}
+	}
+	s.Sources = slices.CompactFunc(s.Sources, func(a, b Source) bool { return a.Path == b.Path })
 	slices.SortFunc(s.Skipped, func(a, b *SourceError) int { return cmp.Compare(a.Path, b.Path) })
 	return s
 }
@@ -218,9 +236,17 @@ func (e *expander) selection() Selection {
 func (e *expander) identity(file string) string {
 	abs := e.absolute(file)
 	if rel, err := filepath.Rel(e.folder, abs); err == nil && filepath.IsLocal(rel) {
-		return filepath.ToSlash(rel)
+		abs = rel
 	}
-	return filepath.ToSlash(abs)
+	return writable(filepath.ToSlash(abs))
+}
+
+// location is where a file lies if its identity does not say it, else "".
+func (e *expander) location(file string) string {
+	if utf8.ValidString(e.absolute(file)) {
+		return ""
+	}
+	return file
 }
 
 func (e *expander) absolute(file string) string {
@@ -254,7 +280,33 @@ func sourceError(file string, err error) *SourceError {
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathErr.Err
 	}
-	return &SourceError{Path: filepath.ToSlash(file), Err: err}
+	failure := &SourceError{Path: writable(filepath.ToSlash(file)), Err: err}
+	if failure.Path != filepath.ToSlash(file) {
+		failure.File = file
+	}
+	return failure
+}
+
+// errSameName is why of two files with names that are written in the same way only one is read.
+var errSameName = fmt.Errorf("%w: another file has a name that is written like this one", ErrUnsafeName)
+
+// writable is a path in UTF-8: of one that is not, the bytes that are at fault stand as
+// \xff and its like.
+func writable(p string) string {
+	if utf8.ValidString(p) {
+		return p
+	}
+	var b strings.Builder
+	for len(p) > 0 {
+		r, size := utf8.DecodeRuneInString(p)
+		if r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&b, `\x%02x`, p[0])
+		} else {
+			b.WriteString(p[:size])
+		}
+		p = p[size:]
+	}
+	return b.String()
 }
 
 // base returns the last element of a path with slashes.
