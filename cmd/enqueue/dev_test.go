@@ -98,6 +98,17 @@ func TestDevSummarizeTwice(t *testing.T) {
 
 func TestDevCanBeStopped(t *testing.T) {
 	t.Parallel()
+	for _, option := range []string{"--force=false", "--force"} {
+		t.Run(option, func(t *testing.T) {
+			t.Parallel()
+			devIsStopped(t, option)
+		})
+	}
+}
+
+// devIsStopped interrupts a summary with an option, and has it begin again.
+func devIsStopped(t *testing.T, option string) {
+	t.Helper()
 	dir := t.TempDir()
 	path, other := filepath.Join(dir, "a.md"), filepath.Join(dir, "b.md")
 	for _, path := range []string{path, other} {
@@ -111,7 +122,7 @@ func TestDevCanBeStopped(t *testing.T) {
 	var stdout, stderr testlog.Buffer
 	stopped := make(chan int)
 	go func() {
-		stopped <- run(ctx, []string{"summarize", "--dev", "--out", out, path, other}, system{
+		stopped <- run(ctx, []string{"summarize", "--dev", "--out", out, option, path, other}, system{
 			stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr,
 			environ: append(quick(), "LONGHAUL_SIMULATOR_RUNNING=1h"),
 		})

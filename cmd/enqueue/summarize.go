@@ -154,7 +154,7 @@ func (f *summarizeFlags) register(flags *pflag.FlagSet, options *summarize.Optio
 	flags.BoolVar(&f.force, "force", false, "ask for all of them anew, also for those that are unchanged")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "replace files in the folder that another program has written")
 	flags.BoolVar(&f.retryFailed, "retry-failed", false, "only those that failed before")
-	flags.BoolVar(&f.onlyNew, "only-new", false, "only those of which nothing is on record")
+	flags.BoolVar(&f.onlyNew, "only-new", false, "only those of which nothing is on record but that they are open")
 	flags.BoolVar(&f.watching, "watch", false, "go on with files that come or change, until interrupted")
 	flags.BoolVar(&f.allowPrivate, "allow-private", false, "fetch URLs of private networks and of this machine, too")
 }
