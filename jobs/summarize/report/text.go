@@ -34,17 +34,6 @@ func line(s string, limit int) string {
 	return b.String()
 }
 
-// gist is the beginning of a summary as plain text.
-func gist(markdown string, limit int) string {
-	plain := strings.Map(func(r rune) rune {
-		if strings.ContainsRune("*_`#>|", r) {
-			return -1
-		}
-		return r
-	}, markdown)
-	return line(plain, limit)
-}
-
 // digits writes a number with commas.
 func digits(n int64) string {
 	text := strconv.FormatInt(n, 10)
