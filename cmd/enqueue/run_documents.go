@@ -46,7 +46,7 @@ func runDocuments(ctx context.Context, s *session, r results.Run, group []jobs.J
 		if d.Job != "" && j.ID == "" {
 			continue
 		}
-		seen[name] = true
+		seen[documentName(name)] = true
 		all = append(all, runDocument{name: name, job: j, why: d, shared: j.ID != "" && j.PartGroup() != r.Name})
 	}
 	for _, j := range group {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -14,6 +16,18 @@ import (
 // aboutDocument is the metadata of a job that says what it summarizes, for who looks at
 // the run from elsewhere.
 const aboutDocument = "document"
+
+// documentName is the name of a document as a job has it. That of a long one, such as a
+// signed URL, keeps its beginning, and a digest tells it from others.
+func documentName(document string) string {
+	const most, beginning = 512, 480 // characters that metadata may have, and some fewer
+	runes := []rune(document)
+	if len(runes) <= most {
+		return document
+	}
+	sum := sha256.Sum256([]byte(document))
+	return string(runes[:beginning]) + "…" + hex.EncodeToString(sum[:8])
+}
 
 // find returns the job that summarizes a document: that of an earlier run, tried
 // again if it failed, or a new one.
@@ -51,7 +65,7 @@ func (r *summarizeRun) submitParent(ctx context.Context, s *session, name, finge
 		options.DedupeKey += ":" + r.nonce
 		options.Nonce = r.nonce
 	}
-	options.Metadata = map[string]string{aboutDocument: name}
+	options.Metadata = map[string]string{aboutDocument: documentName(name)}
 	maps.Copy(options.Metadata, r.job.Metadata)
 	submitted, err := s.SubmitParent(ctx, jobs.KindSummarize, request, r.options.Model, options)
 	return submitted.Job, submitted.Fresh, err

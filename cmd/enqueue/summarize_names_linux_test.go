@@ -48,3 +48,21 @@ func TestSummarizeDocumentsOfAnyName(t *testing.T) {
 	}
 	shows(t, l.summarize("--name", "any").want(t, 0).stdout, fmt.Sprintf("unchanged  %d\n", len(names)))
 }
+
+// So it may have any path, also one that is longer than what a job says of itself.
+func TestSummarizeDocumentsOfAnyPath(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	deep := strings.Repeat(strings.Repeat("deep ", 30)+"/", 4)
+	first, second := l.put(deep+"a.md", "One."), l.put(deep+"b.md", "Two.")
+	l.summarize("--name", "deep").want(t, 0)
+	if l.summary(first) == "" || l.summary(second) == "" {
+		t.Error("there is no summary")
+	}
+	shows(t, l.call("", "run", "deep").want(t, 0).stdout, "succeeded  2\n")
+	if row := decode[runRow](t, l.call("", "runs", "--json").want(t, 0).stdout); row.Documents != 2 {
+		t.Errorf("the run is listed as %+v", row)
+	}
+	l.summarize("--name", "deep").want(t, 0)
+}

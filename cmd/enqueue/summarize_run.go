@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -289,7 +290,7 @@ func (r *summarizeRun) submit(ctx context.Context, s *session, f *follower, d *d
 		return r.addToRun(ctx, s, d.Path, j.ID)
 	})
 	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Class == jobs.ClassInvalid {
-		return r.refuse(d.order, d.Path, errors.New(e.String()))
+		return r.refuse(d.order, d.Path, errors.New(strings.TrimPrefix(e.String(), string(jobs.ClassInvalid)+": "))) // the class is said anyway
 	}
 	if err != nil {
 		return err
