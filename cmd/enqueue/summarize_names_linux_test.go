@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 )
 
@@ -65,4 +66,53 @@ func TestSummarizeDocumentsOfAnyPath(t *testing.T) {
 		t.Errorf("the run is listed as %+v", row)
 	}
 	l.summarize("--name", "deep").want(t, 0)
+}
+
+// A folder for summaries in which something else has the name of a page, or that is none,
+// is refused before anything is paid for, whatever it is.
+func TestSummarizeRefusesWhatIsNoFolder(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	l.put("a.md", "One.")
+	secret := putFile(t, "secret", "not to be touched")
+	place := func(name string) {
+		t.Helper()
+		l.out = filepath.Join(filepath.Dir(l.dir), name)
+		if err := os.MkdirAll(l.out, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, do := range map[string]func(page string) error{
+		"a folder": func(page string) error { return os.Mkdir(page, 0o700) },
+		"a pipe":   func(page string) error { return syscall.Mkfifo(page, 0o600) },
+	} {
+		place(name)
+		if err := do(filepath.Join(l.out, report.IndexName)); err != nil {
+			t.Fatal(err)
+		}
+		for _, flag := range []string{"--overwrite", "--across"} {
+			l.summarize(flag).want(t, 2).says(t, report.IndexName+" is no file, and cannot be replaced; take it away, or name another folder with --out")
+		}
+	}
+	place("a pipe of lines")
+	if err := syscall.Mkfifo(filepath.Join(l.out, summarize.ManifestName), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.summarize().want(t, 1).says(t, "--out: ", summarize.ManifestName+": not a regular file")
+	l.out = secret
+	l.summarize().want(t, 1).says(t, "--out: ", "not a directory")
+
+	place("a link")
+	if err := os.Symlink(secret, filepath.Join(l.out, report.HTMLName)); err != nil {
+		t.Fatal(err)
+	}
+	l.summarize().want(t, 2).says(t, report.HTMLName+" cannot be read; --overwrite replaces it, --out names another folder")
+	if n := l.total(); n != 0 {
+		t.Errorf("%d jobs, want none", n)
+	}
+	l.summarize("--overwrite").want(t, 0)
+	if info, err := os.Lstat(filepath.Join(l.out, report.HTMLName)); err != nil || !info.Mode().IsRegular() || readText(t, secret) != "not to be touched" {
+		t.Errorf("the link is now %v, %v, and behind it is %q", info, err, readText(t, secret))
+	}
 }

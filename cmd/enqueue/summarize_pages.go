@@ -23,15 +23,15 @@ const headBytes = 2048
 
 // claimPages makes sure that the pages about the run are its own to write.
 func (r *summarizeRun) claimPages() error {
-	if r.overwrite {
-		return nil
-	}
 	for _, name := range report.PageNames() {
 		head, err := r.folder.Read(name, headBytes)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, summarize.ErrNotRegular):
+			return usage("%s is no file, and cannot be replaced; take it away, or name another folder with --out", filepath.Join(r.out, name))
+		case r.overwrite:
 		case err != nil:
-			return err
+			return usage("%s cannot be read; --overwrite replaces it, --out names another folder: %w", filepath.Join(r.out, name), err)
 		case !report.IsPage(name, head):
 			return usage("%s is not this program's; --overwrite replaces it, --out names another folder", filepath.Join(r.out, name))
 		}

@@ -102,7 +102,7 @@ func (f *Folder) open(write bool) (err error) {
 
 // load reads the manifest; a missing one is an empty one.
 func (f *Folder) load() (err error) {
-	file, err := f.root.Open(ManifestName)
+	file, err := f.openFile(ManifestName)
 	if errors.Is(err, fs.ErrNotExist) {
 		f.manifest = manifest{entries: make(map[string]Entry)}
 		return nil
@@ -350,14 +350,15 @@ func (f *Folder) Has(name string) (bool, error) {
 }
 
 // Read returns the content of a file of the folder, of at most limit bytes; what is
-// longer is cut there. The error of one that is not there wraps [fs.ErrNotExist].
+// longer is cut there. The error of one that is not there wraps [fs.ErrNotExist], that of
+// what is no file [ErrNotRegular].
 func (f *Folder) Read(name string, limit int64) (content []byte, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.root == nil || !isFileName(name) {
 		return nil, fmt.Errorf("read %s: %w", quoteName(name), fs.ErrNotExist)
 	}
-	file, err := f.root.Open(name)
+	file, err := f.openFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", quoteName(name), err)
 	}
@@ -366,6 +367,15 @@ func (f *Folder) Read(name string, limit int64) (content []byte, err error) {
 		return nil, fmt.Errorf("read %s: %w", quoteName(name), err)
 	}
 	return content, nil
+}
+
+// openFile opens a file for reading. What else has its name is not opened: a pipe would
+// wait for a writer.
+func (f *Folder) openFile(name string) (*os.File, error) {
+	if info, err := f.root.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, ErrNotRegular
+	}
+	return f.root.Open(name)
 }
 
 // Sort rewrites the manifest with one line about each document, ordered by path.
