@@ -36,7 +36,7 @@ func (r *summarizeRun) summarizeAcross(ctx context.Context, found inputs) (int, 
 	if err != nil {
 		return refuse(err)
 	}
-	fingerprint := summarize.RequestFingerprint(prepared.Request)
+	fingerprint := r.fingerprint(prepared.Request)
 	note := withoutSummary(missing)
 	before, err := r.acrossOnRecord()
 	if err != nil {

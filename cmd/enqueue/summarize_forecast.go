@@ -278,7 +278,7 @@ func (f *forecaster) overKnown(ctx context.Context, found []input) error {
 	}
 	d := &document{
 		input: input{Source: summarize.Source{Path: report.AcrossDocument}}, prepared: prepared, request: prepared.Request,
-		fingerprint: summarize.RequestFingerprint(prepared.Request),
+		fingerprint: r.fingerprint(prepared.Request),
 	}
 	before, err := r.acrossOnRecord()
 	if err != nil || before != nil && before.Entry.Status == summarize.StatusSucceeded && before.Entry.Fingerprint == d.fingerprint {

@@ -108,7 +108,7 @@ func (r *summarizeRun) wanted(document string) bool {
 	entry, known := r.folder.Entry(document)
 	switch {
 	case r.onlyNew:
-		return !known || unended(entry)
+		return !known || unended(entry) || r.standsIn(entry)
 	case r.retryFailed:
 		if entry.Status.Open() {
 			return entry.Error != nil // it failed before, and its next try has not ended
@@ -145,7 +145,7 @@ func (r *summarizeRun) prepare(ctx context.Context, order int, in input) (*docum
 	prepared.Request = nil
 	return &document{
 		input: in, order: order, scanned: doc.File != nil && !r.goesAsFile(doc.Path), heading: doc.Heading(), hash: doc.Hash, note: remarkOn(doc),
-		request: request, prepared: prepared, fingerprint: summarize.RequestFingerprint(request),
+		request: request, prepared: prepared, fingerprint: r.fingerprint(request),
 	}, nil
 }
 

@@ -93,7 +93,7 @@ func (r *summarizeRun) run(ctx context.Context, args []string) (err error) {
 		return fmt.Errorf("--out: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.folder.Close()) }()
-	if err := r.claimPages(); err != nil {
+	if err := errors.Join(r.claimPages(), r.spare()); err != nil {
 		return err
 	}
 	if r.job.Group == "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -82,6 +83,19 @@ type Entry struct {
 	// extra holds the fields that this version does not know.
 	extra map[string]json.RawMessage
 }
+
+// standInMark is what the fingerprints begin with of requests that a stand-in for a model
+// has answered.
+const standInMark = "stand-in:"
+
+// StandInFingerprint is the [RequestFingerprint] of a request that a stand-in for a model
+// answers: what it says must never count as what the model says.
+func StandInFingerprint(request json.RawMessage) string {
+	return standInMark + RequestFingerprint(request)
+}
+
+// StandIn reports whether a stand-in for a model has answered.
+func (e Entry) StandIn() bool { return strings.HasPrefix(e.Fingerprint, standInMark) }
 
 // EntryError is why a document has no complete summary.
 type EntryError struct {

@@ -29,7 +29,10 @@ var (
 
 // page is what the head of the HTML page says.
 type page struct {
-	Title, Kind, Name, Settings, Question, Unfinished, Foot, Record string
+	Title, Kind, Name, Settings, Question, Foot, Record string
+
+	// Remarks are what a reader should know before all else.
+	Remarks []string
 
 	// Policy forbids the page everything but its own style and script.
 	Policy    string
@@ -82,7 +85,7 @@ func newPage(run Run, t *Totals) page {
 	p := page{
 		Title: heading(run), Kind: "Summaries", Name: line(run.Name, 200), Settings: strings.Join(run.Settings, " · "), Question: line(run.Question, 2000),
 		Policy: policy(), Style: template.CSS(pageStyle), //nolint:gosec // it is this package's own
-		Documents: digits(int64(t.Documents)), Unfinished: t.unfinished(), Record: run.Record,
+		Documents: digits(int64(t.Documents)), Remarks: t.remarks(), Record: run.Record,
 	}
 	if run.Question != "" {
 		p.Kind = "Answers"

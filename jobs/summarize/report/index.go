@@ -127,9 +127,7 @@ func account(run Run, t *Totals) []string {
 		states = append(states, digits(int64(t.ByStatus[s]))+" "+word(s))
 	}
 	texts := []string{count(int64(t.Documents), "document") + ": " + strings.Join(states, ", ")}
-	if open := t.unfinished(); open != "" {
-		texts = append(texts, open)
-	}
+	texts = append(texts, t.remarks()...)
 	if len(run.Settings) > 0 {
 		texts = append(texts, strings.Join(run.Settings, ", "))
 	}

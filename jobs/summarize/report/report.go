@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"iter"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -137,6 +138,8 @@ type Totals struct {
 	// Cost is what is known of the cost; CostUnknown documents cost something else.
 	Cost        jobs.Money
 	CostUnknown int
+	// StandIn counts the documents that a stand-in has answered for.
+	StandIn int
 	// Sources and Unverified count the citations that were checked.
 	Sources, Unverified int
 }
@@ -148,6 +151,9 @@ func (t *Totals) add(d Document) {
 	}
 	e := d.Entry
 	t.Documents++
+	if e.StandIn() {
+		t.StandIn++
+	}
 	t.ByStatus[e.Status]++
 	t.Requests += e.Requests
 	t.InputTokens += e.InputTokens
@@ -190,6 +196,22 @@ func (t *Totals) unfinished() string {
 	default:
 		return "not finished: " + count(int64(open), "document") + " are open; the same command goes on with them"
 	}
+}
+
+// stoodIn says that a stand-in was asked, "" if it was not.
+func (t *Totals) stoodIn() string {
+	switch t.StandIn {
+	case 0:
+		return ""
+	case t.Documents:
+		return "answered by the stand-in of --dev, not by a model; the same command without --dev asks the model"
+	}
+	return count(int64(t.StandIn), "document") + " answered by the stand-in of --dev, not by a model; the same command without --dev asks the model"
+}
+
+// remarks are what a reader should know before all else.
+func (t *Totals) remarks() []string {
+	return slices.DeleteFunc([]string{t.stoodIn(), t.unfinished()}, func(text string) bool { return text == "" })
 }
 
 // sum counts all documents.
