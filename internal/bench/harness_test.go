@@ -21,7 +21,7 @@ const concurrency = 32
 const body = `{"model":"gpt-4.1","input":"Note %d. The harbour was rebuilt after the storm. Trade came back."}`
 
 // patience is how long a benchmark waits for what it measures.
-const patience = 10 * time.Minute
+const patience = 20 * time.Minute
 
 func TestMain(m *testing.M) {
 	code := installation.Main(m)
