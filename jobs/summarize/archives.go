@@ -22,9 +22,7 @@ func (e *expander) archive(ctx context.Context, file string, info fs.FileInfo) e
 	}
 	z, err := openZipFile(file)
 	if err != nil {
-		failure := sourceError(file, err)
-		failure.Path, failure.File = e.identity(file), e.location(file)
-		e.report(failure)
+		e.fail(file, err)
 		return nil
 	}
 	defer func() { _ = z.close() }() // nothing was written to it

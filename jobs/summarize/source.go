@@ -192,9 +192,12 @@ func (e *expander) add(file string, kind Kind, info fs.FileInfo) {
 	}
 }
 
-// fail reports a file or argument, once for each reason.
+// fail reports a file or argument, once for each reason, under the path that it would go
+// by as a document.
 func (e *expander) fail(file string, err error) {
-	e.report(sourceError(file, err))
+	failure := sourceError(file, err)
+	failure.Path, failure.File = e.identity(file), e.location(file)
+	e.report(failure)
 }
 
 // report is fail for what was made already.

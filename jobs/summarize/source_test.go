@@ -248,6 +248,24 @@ func TestExpandNamesAFileTheSameFromEveryArgument(t *testing.T) {
 	}
 }
 
+// What is wrong with a file is told under the path that it has as a document once it is
+// well, however it was named.
+func TestExpandNamesWhatFailsLikeADocument(t *testing.T) {
+	dir := tree(t, "docs/a.md", "docs/logo.png", "docs/bad.zip")
+	args := []string{"./docs/new.md", "docs/../docs/new.md", filepath.Join(dir, "docs/new.md"), "./docs//logo.png", "./docs/bad.zip", "./docs/*.txt", "docs"}
+	got, err := summarize.Expand(t.Context(), args, summarize.ExpandOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed []string
+	for _, f := range got.Failed {
+		failed = append(failed, f.Path)
+	}
+	if diff := cmp.Diff([]string{"docs/new.md", "docs/logo.png", "docs/bad.zip", "docs/*.txt"}, failed); diff != "" {
+		t.Errorf("failed (-want +got):\n%s", diff)
+	}
+}
+
 func TestExpandReportsAnUnreadableFolder(t *testing.T) {
 	if os.Geteuid() == 0 {
 		// Permissions do not stop root, so a folder that vanishes has to do: a
