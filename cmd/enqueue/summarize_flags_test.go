@@ -139,6 +139,24 @@ func TestSummarizeWatchesFromTheFirstReadingOn(t *testing.T) {
 	interrupt().want(t, 0)
 }
 
+// What a spent budget has left open is taken up again with the next document that comes,
+// once the budget was raised.
+func TestSummarizeWatchTakesUpWhatIsOpen(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	first := l.put("a.md", "One.")
+	stdout, _, interrupt := l.begin("--watch", "--name", "watched", "--budget", "0.01")
+	until(t, "the end of the first pass", func() bool { return strings.Contains(stdout.String(), "stopped: the budget of $0.0100 is spent") })
+	l.call("", "budgets", "set", "run-watched", "--amount", "7").want(t, 0)
+	second := l.put("b.md", "Two.")
+	until(t, "the second pass", func() bool { return strings.Count(stdout.String(), "shows them all\n") == 2 })
+	interrupt().want(t, 0)
+	if l.summary(first) == "" || l.summary(second) == "" {
+		t.Errorf("the record says %v", l.statuses())
+	}
+}
+
 // The summary over all documents is over all that there are, also where only one of them
 // came, changed or went while the folder is watched, and is not asked for again else.
 func TestSummarizeWatchesAcrossAll(t *testing.T) {

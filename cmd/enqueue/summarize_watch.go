@@ -44,7 +44,10 @@ func (r *summarizeRun) keepWatching(ctx context.Context, args []string, found in
 			last = looks
 			continue
 		}
-		changed := now.without(func(path string) bool { return looks[path] == seen[path] })
+		changed := now.without(func(path string) bool {
+			entry, _ := r.folder.Entry(path) // a spent budget leaves some open, and may be raised by hand
+			return looks[path] == seen[path] && !entry.Status.Open()
+		})
 		all := now.and(elsewhere)
 		all.gone = slices.DeleteFunc(slices.Collect(maps.Keys(seen)), func(path string) bool { return looks[path] != stamp{} })
 		seen, last = looks, looks
