@@ -101,11 +101,22 @@ func (c *Client) Submit(ctx context.Context, body json.RawMessage, options jobs.
 // object of the planner's. What the request holds is for the caller to check: a planner
 // that cannot read it fails the job. All else is as with [Client.Submit].
 func (c *Client) SubmitParent(ctx context.Context, kind jobs.Kind, request json.RawMessage, model string, options jobs.Options) (Submitted, error) {
+	return c.SubmitParentInstead(ctx, "", kind, request, model, options)
+}
+
+// SubmitParentInstead is [Client.SubmitParent] for a job that takes the place of another one
+// with the same dedupe key and request that has ended without success, such as one of
+// another group, which would pay for another attempt of it. If the key is another job's by
+// now, or that one has been tried again, the job that has the key is returned, and Fresh is
+// false.
+func (c *Client) SubmitParentInstead(
+	ctx context.Context, failed jobs.ID, kind jobs.Kind, request json.RawMessage, model string, options jobs.Options,
+) (Submitted, error) {
 	parsed, err := jobs.ParseParent(kind, request, cmp.Or(model, c.model))
 	if err != nil {
 		return Submitted{}, err
 	}
-	j, fresh, err := c.store.Accept(ctx, parsed, options)
+	j, fresh, err := c.store.AcceptInstead(ctx, parsed, options, failed)
 	if err != nil {
 		return Submitted{}, err
 	}

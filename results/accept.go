@@ -24,11 +24,20 @@ import (
 // [*jobs.ConflictError]. Bad input is a [*jobs.Error] of class invalid; a Redis
 // without room, or a blob store that is away, one of class unavailable.
 func (s *Store) Accept(ctx context.Context, request jobs.Request, options jobs.Options) (job jobs.Job, fresh bool, err error) {
-	return s.acceptAs(ctx, request, options, nil)
+	return s.acceptAs(ctx, request, options, nil, "")
 }
 
-// acceptAs accepts a job, of a parent's if that is not nil.
-func (s *Store) acceptAs(ctx context.Context, request jobs.Request, options jobs.Options, of *part) (job jobs.Job, fresh bool, err error) {
+// AcceptInstead is [Store.Accept] for a job that takes the place of another one with the
+// same dedupe key and request, which has ended without success: the key is the new job's
+// from then on. If the key is another's by now, or the job has been tried again or is
+// gone, it is as with Accept.
+func (s *Store) AcceptInstead(ctx context.Context, request jobs.Request, options jobs.Options, failed jobs.ID) (job jobs.Job, fresh bool, err error) {
+	return s.acceptAs(ctx, request, options, nil, failed)
+}
+
+// acceptAs accepts a job, of a parent's if that is not nil, in the place of another if
+// that is not "".
+func (s *Store) acceptAs(ctx context.Context, request jobs.Request, options jobs.Options, of *part, instead jobs.ID) (job jobs.Job, fresh bool, err error) {
 	now := s.Now()
 	if err := options.Validate(now); err != nil {
 		return jobs.Job{}, false, err
@@ -61,7 +70,7 @@ func (s *Store) acceptAs(ctx context.Context, request jobs.Request, options jobs
 			"has %d bytes, %d of them after compression; at most %d are kept in Redis: set blobs.url to a blob store for it",
 			len(request.Raw), len(packed), s.config.MaxInlineBytes)
 	}
-	verdict, id, err := s.find(ctx, j, packed, dedupe)
+	verdict, id, err := s.find(ctx, j, packed, dedupe, instead)
 	for races := 0; err == nil && (verdict == "" || verdict == "duplicate"); races++ {
 		if races == maxRaces {
 			return jobs.Job{}, false, fmt.Errorf("accept job: its dedupe key was lost %d times", maxRaces)
@@ -73,7 +82,7 @@ func (s *Store) acceptAs(ctx context.Context, request jobs.Request, options jobs
 			}
 			// It went between the two commands, and its key with it.
 		}
-		verdict, id, err = s.store(ctx, j, place, packed, dedupe)
+		verdict, id, err = s.store(ctx, j, place, packed, dedupe, instead)
 	}
 	switch {
 	case err != nil:
@@ -102,12 +111,17 @@ func (s *Store) maxRequestBytes(kind jobs.Kind) int {
 }
 
 // find looks for a job that has the dedupe key, before a large request is sent
-// to the blob store for nothing. The verdict is "" if there is none.
-func (s *Store) find(ctx context.Context, j jobs.Job, packed []byte, dedupe string) (verdict string, id jobs.ID, err error) {
+// to the blob store for nothing. The verdict is "" if there is none, or it is the one
+// whose place is to be taken.
+func (s *Store) find(ctx context.Context, j jobs.Job, packed []byte, dedupe string, instead jobs.ID) (verdict string, id jobs.ID, err error) {
 	if dedupe == "" || !s.large(packed) {
 		return "", "", nil
 	}
-	return s.owner(ctx, j.ID.Shard(), dedupe, j.RequestDigest)
+	verdict, id, err = s.owner(ctx, j.ID.Shard(), dedupe, j.RequestDigest)
+	if verdict == "duplicate" && id == instead {
+		return "", "", nil
+	}
+	return verdict, id, err
 }
 
 // owner looks for a job that has the dedupe key.
@@ -138,7 +152,7 @@ func (s *Store) owner(ctx context.Context, shard int, dedupe, digest string) (ve
 // that says that nothing was stored has the blob deleted: it has the new job's
 // own key, so it is not what an earlier job refers to. Any other error may come
 // from a script that was carried out.
-func (s *Store) store(ctx context.Context, j jobs.Job, place int64, packed []byte, dedupe string) (verdict string, id jobs.ID, err error) {
+func (s *Store) store(ctx context.Context, j jobs.Job, place int64, packed []byte, dedupe string, instead jobs.ID) (verdict string, id jobs.ID, err error) {
 	stored, blobs := packed, ""
 	if s.large(packed) {
 		if stored, err = s.stow(ctx, j.ID, "request", packed); err != nil {
@@ -146,7 +160,7 @@ func (s *Store) store(ctx context.Context, j jobs.Job, place int64, packed []byt
 		}
 		blobs = "1"
 	}
-	verdict, id, err = s.accept(ctx, j, place, stored, blobs, dedupe)
+	verdict, id, err = s.accept(ctx, j, place, stored, blobs, dedupe, instead)
 	full := err != nil && jobs.FailureOf(err).Code == codeRedisFull
 	if blobs != "" && (full || verdict == "duplicate" || verdict == "conflict") {
 		s.discard(ctx, j.ID)
@@ -154,7 +168,7 @@ func (s *Store) store(ctx context.Context, j jobs.Job, place int64, packed []byt
 	return verdict, id, err
 }
 
-func (s *Store) accept(ctx context.Context, j jobs.Job, place int64, request []byte, blobs, dedupe string) (verdict string, id jobs.ID, err error) {
+func (s *Store) accept(ctx context.Context, j jobs.Job, place int64, request []byte, blobs, dedupe string, instead jobs.ID) (verdict string, id jobs.ID, err error) {
 	record, err := j.Encode()
 	if err != nil {
 		return "", "", err
@@ -171,7 +185,7 @@ func (s *Store) accept(ctx context.Context, j jobs.Job, place int64, request []b
 		ctx, s.scripts.accept, s.base(j.ID.Shard()), string(j.ID), nonce(), j.Schema, record,
 		request, j.RequestDigest, j.Lane, string(j.Kind), j.Group, dedupe,
 		place, notBefore, score(j.Deadline), blobs, j.Tenant,
-		asideOf(j), even(later(j.Created, j.AskAt)), thread,
+		asideOf(j), even(later(j.Created, j.AskAt)), thread, string(instead),
 	).StringSlice()
 	switch {
 	case redis.HasErrorPrefix(err, "OOM"):

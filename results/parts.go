@@ -52,9 +52,10 @@ func (p *part) mark(j jobs.Job) (marked jobs.Job, place int64) {
 }
 
 // AcceptPart is [Store.Accept] for a part that a parent needs, with the options of the
-// parent. If there is a job with this request already, whoever's, it is that one.
-func (s *Store) AcceptPart(ctx context.Context, parent jobs.Job, name string, request jobs.Request) (job jobs.Job, fresh bool, err error) {
-	return s.acceptAs(ctx, request, parent.PartOptions(request, s.Now()), &part{parent: parent, name: name})
+// parent. If there is a job with this request already, whoever's, it is that one, unless
+// it is the one that the part takes the place of, as with [Store.AcceptInstead].
+func (s *Store) AcceptPart(ctx context.Context, parent jobs.Job, name string, request jobs.Request, instead jobs.ID) (job jobs.Job, fresh bool, err error) {
+	return s.acceptAs(ctx, request, parent.PartOptions(request, s.Now()), &part{parent: parent, name: name}, instead)
 }
 
 // FindParts returns for each of some parts, by [jobs.Job.PartKey], the job that has the

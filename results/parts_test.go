@@ -29,7 +29,7 @@ func (h *harness) parent(options jobs.Options) jobs.Job {
 // part accepts a part, and reports whether it is a new job.
 func (h *harness) part(parent jobs.Job, text string) (jobs.Job, bool) {
 	h.t.Helper()
-	j, fresh, err := h.AcceptPart(h.t.Context(), parent, "part "+text, request(h.t, text))
+	j, fresh, err := h.AcceptPart(h.t.Context(), parent, "part "+text, request(h.t, text), "")
 	if err != nil {
 		h.t.Fatalf("AcceptPart: %v", err)
 	}
@@ -454,4 +454,40 @@ func TestParentsHaveABoundOfTheirOwn(t *testing.T) {
 	if _, _, err := h.Accept(t.Context(), r, jobs.Options{}); jobs.FailureOf(err).Param != "request" {
 		t.Errorf("larger than a parent may be: %v", err)
 	}
+}
+
+// TestAcceptInstead takes the place of what has ended without success, once, and of
+// nothing else.
+func TestAcceptInstead(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
+		accept := func(text string, instead jobs.ID) (jobs.ID, bool) {
+			t.Helper()
+			j, fresh, err := h.AcceptInstead(t.Context(), request(t, text), jobs.Options{DedupeKey: "key"}, instead)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return j.ID, fresh
+		}
+		first, _ := accept("a", "")
+		if id, fresh := accept("a", first); id != first || fresh {
+			t.Errorf("an open job gave its place to %s", id)
+		}
+		h.step(first, jobs.StopRequested{Reason: jobs.StopCancel})
+		second, fresh := accept("a", first)
+		if second == first || !fresh {
+			t.Errorf("a cancelled job kept its place")
+		}
+		if id, fresh := accept("a", first); id != second || fresh {
+			t.Errorf("its place was taken again, by %s", id)
+		}
+		h.step(second, jobs.StopRequested{Reason: jobs.StopCancel})
+		h.step(first, jobs.DeleteRequested{})
+		if id, fresh := accept("a", ""); id != second || fresh {
+			t.Errorf("with the first job went the key of the second: %s", id)
+		}
+		if _, _, err := h.AcceptInstead(t.Context(), request(t, "b"), jobs.Options{DedupeKey: "key"}, second); err == nil {
+			t.Error("another request took its place")
+		}
+	})
 }

@@ -241,7 +241,7 @@ func (p *player) plan() {
 			p.do(j.ID, jobs.PlanEnded{Since: j.Plan.Since, Result: []byte(`{"summary":"s"}`)})
 			continue
 		}
-		part, fresh, err := p.AcceptPart(ctx, j, "a part", request(p.t, choose(p, "x", "y", "z")))
+		part, fresh, err := p.AcceptPart(ctx, j, "a part", request(p.t, choose(p, "x", "y", "z")), "")
 		p.report(err)
 		if err != nil {
 			continue

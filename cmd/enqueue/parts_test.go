@@ -36,7 +36,7 @@ func (b *bench) parent() (jobs.Job, []jobs.ID) {
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		part, _, err := b.store.AcceptPart(ctx, of, fmt.Sprintf("part %d of 4", i+1), request)
+		part, _, err := b.store.AcceptPart(ctx, of, fmt.Sprintf("part %d of 4", i+1), request, "")
 		if err != nil {
 			b.t.Fatal(err)
 		}

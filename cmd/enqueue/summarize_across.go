@@ -102,10 +102,7 @@ func (r *summarizeRun) followAcross(ctx context.Context, prepared summarize.Prep
 	}
 	return r.following(ctx, "across", f, pulse, func(ctx context.Context) error {
 		return f.patiently(ctx, func() error {
-			j, fresh, err := r.submitParent(ctx, s, report.AcrossDocument, fingerprint, prepared.Request)
-			if err == nil && !fresh {
-				j, err = r.again(ctx, s, j)
-			}
+			j, err := r.submitParent(ctx, s, demand{name: report.AcrossDocument, fingerprint: fingerprint, request: prepared.Request})
 			if err == nil {
 				err = r.addToRun(ctx, s, report.AcrossDocument, j.ID)
 			}

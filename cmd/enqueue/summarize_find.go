@@ -29,46 +29,57 @@ func documentName(document string) string {
 	return string(runes[:beginning]) + "…" + hex.EncodeToString(sum[:8])
 }
 
-// find returns the job that summarizes a document: that of an earlier run, tried
+// find returns the job that summarizes a document: that of an earlier command, tried
 // again if it failed, or a new one.
 func (r *summarizeRun) find(ctx context.Context, s *session, d *document, request json.RawMessage) (jobs.Job, error) {
+	w := demand{name: d.Path, fingerprint: d.fingerprint, request: request}
 	if id := r.known(d); id != "" {
 		j, err := s.Get(ctx, id)
 		switch {
 		case err == nil:
-			return r.again(ctx, s, j)
+			return r.again(ctx, s, j, w)
 		case !errors.Is(err, results.ErrNotFound):
 			return jobs.Job{}, err
 		}
 	}
-	j, fresh, err := r.submitParent(ctx, s, d.Path, d.fingerprint, request)
-	switch {
-	case err != nil:
-		return jobs.Job{}, err
-	case r.force && !r.dev:
+	j, err := r.submitParent(ctx, s, w)
+	if err == nil && r.force && !r.dev {
 		// The job's key says nothing to a later run: this line leads it there.
-		return j, r.folder.Record(r.handedOver(d, j.ID))
-	case fresh:
-		return j, nil
+		err = r.folder.Record(r.handedOver(d, j.ID))
 	}
-	return r.again(ctx, s, j)
+	return j, err
+}
+
+// demand is a summary that is asked for: what it is of, and its request.
+type demand struct {
+	name, fingerprint string
+	request           json.RawMessage
 }
 
 // summaryKey is the dedupe key of a summary by the fingerprint of its request.
 func summaryKey(fingerprint string) string { return "summarize:" + fingerprint }
 
-// submitParent hands a summary over. The same request is the same job, whoever asks.
-func (r *summarizeRun) submitParent(ctx context.Context, s *session, name, fingerprint string, request json.RawMessage) (jobs.Job, bool, error) {
+// parentOptions are the options of the job that makes a summary. The same request is the
+// same job, whoever asks, but for what --force asks for.
+func (r *summarizeRun) parentOptions(w demand) jobs.Options {
 	options := r.job
-	options.DedupeKey = summaryKey(fingerprint)
+	options.DedupeKey = summaryKey(w.fingerprint)
 	if r.force {
 		options.DedupeKey += ":" + r.nonce
 		options.Nonce = r.nonce
 	}
-	options.Metadata = map[string]string{aboutDocument: documentName(name)}
+	options.Metadata = map[string]string{aboutDocument: documentName(w.name)}
 	maps.Copy(options.Metadata, r.job.Metadata)
-	submitted, err := s.SubmitParent(ctx, jobs.KindSummarize, request, r.options.Model, options)
-	return submitted.Job, submitted.Fresh, err
+	return options
+}
+
+// submitParent hands a summary over, or finds its job, tried again if it failed.
+func (r *summarizeRun) submitParent(ctx context.Context, s *session, w demand) (jobs.Job, error) {
+	submitted, err := s.SubmitParent(ctx, jobs.KindSummarize, w.request, r.options.Model, r.parentOptions(w))
+	if err != nil || submitted.Fresh {
+		return submitted.Job, err
+	}
+	return r.again(ctx, s, submitted.Job, w)
 }
 
 // known returns the job that the manifest names for a document, "" if there is
@@ -85,19 +96,30 @@ func (r *summarizeRun) known(d *document) jobs.ID {
 // forPerson reports whether another attempt of a part is for a person to ask for.
 func forPerson(part jobs.Job) bool { return retriable(part) && (undecided(part) || setAside(part)) }
 
-// again returns a job of an earlier run, tried again if it failed and that is
-// not for a person to decide.
-func (r *summarizeRun) again(ctx context.Context, s *session, j jobs.Job) (jobs.Job, error) {
-	if r.force || !retriable(j) || setAside(j) {
-		return j, nil
-	}
-	for part, err := range s.Parts(ctx, j.ID) {
-		if err != nil {
-			return jobs.Job{}, err
-		}
-		if forPerson(part.Job) {
+// again returns a job of an earlier command, tried again if it failed and that is not
+// for a person to decide. What failed for another run is asked for anew, in its place: tried
+// again, it would be paid for by that run, whatever the budget of this one. A crash behind
+// that leaves a job that the next command finds by its key.
+func (r *summarizeRun) again(ctx context.Context, s *session, j jobs.Job, w demand) (jobs.Job, error) {
+	for {
+		if r.force || !retriable(j) || setAside(j) {
 			return j, nil
 		}
+		for part, err := range s.Parts(ctx, j.ID) {
+			if err != nil {
+				return jobs.Job{}, err
+			}
+			if forPerson(part.Job) {
+				return j, nil
+			}
+		}
+		if j.PartGroup() == r.job.Group {
+			return s.Retry(ctx, j.ID)
+		}
+		submitted, err := s.SubmitParentInstead(ctx, j.ID, jobs.KindSummarize, w.request, r.options.Model, r.parentOptions(w))
+		if err != nil || submitted.Fresh {
+			return submitted.Job, err
+		}
+		j = submitted.Job // others have taken its place, or tried it again
 	}
-	return s.Retry(ctx, j.ID)
 }

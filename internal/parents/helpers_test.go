@@ -343,9 +343,9 @@ func (f *faulty) FindParts(ctx context.Context, keys []string) ([]jobs.Job, erro
 	return call(f, func() ([]jobs.Job, error) { return f.Store.FindParts(ctx, keys) })
 }
 
-func (f *faulty) AcceptPart(ctx context.Context, parent jobs.Job, name string, request jobs.Request) (job jobs.Job, fresh bool, err error) {
+func (f *faulty) AcceptPart(ctx context.Context, parent jobs.Job, name string, request jobs.Request, instead jobs.ID) (job jobs.Job, fresh bool, err error) {
 	job, err = call(f, func() (j jobs.Job, err error) {
-		j, fresh, err = f.Store.AcceptPart(ctx, parent, name, request)
+		j, fresh, err = f.Store.AcceptPart(ctx, parent, name, request, instead)
 		return j, err
 	})
 	return job, fresh, err

@@ -30,7 +30,7 @@ type Store interface {
 	Request(ctx context.Context, j jobs.Job) (jobs.Request, error)
 	Body(ctx context.Context, id jobs.ID) ([]byte, error)
 	FindParts(ctx context.Context, keys []string) ([]jobs.Job, error)
-	AcceptPart(ctx context.Context, parent jobs.Job, name string, request jobs.Request) (job jobs.Job, fresh bool, err error)
+	AcceptPart(ctx context.Context, parent jobs.Job, name string, request jobs.Request, instead jobs.ID) (job jobs.Job, fresh bool, err error)
 	AttachParts(ctx context.Context, parent jobs.ID, parts []results.PlanPart, ask time.Time, nudge int) (jobs.State, error)
 	OpenParts(ctx context.Context, parent jobs.ID) ([]jobs.ID, error)
 	PartsEnded(ctx context.Context, parent jobs.ID, ended []jobs.ID) (left int, err error)

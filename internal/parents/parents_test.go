@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/longhaul-jobs/longhaul/internal/parents"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
@@ -185,14 +187,14 @@ func TestFailedPart(t *testing.T) {
 func TestPartsOfOthers(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	first := s.submit(treeRequest{Texts: []string{"a", "b"}}, jobs.Options{})
+	first := s.submit(treeRequest{Texts: []string{"a", "b"}}, jobs.Options{Group: "one"})
 	s.finish("b")
 	if s.load(first.ID).State != jobs.StateFailed {
 		t.Fatal("the first did not fail")
 	}
 	s.advance(time.Second)
-	second := s.submit(treeRequest{Texts: []string{"a", "b", "c"}}, jobs.Options{})
-	third := s.submit(treeRequest{Texts: []string{"c", "a", "b"}}, jobs.Options{})
+	second := s.submit(treeRequest{Texts: []string{"a", "b", "c"}}, jobs.Options{Group: "one"})
+	third := s.submit(treeRequest{Texts: []string{"c", "a", "b"}}, jobs.Options{Group: "other"})
 	s.finish("")
 	for id, want := range map[jobs.ID]string{second.ID: joined, third.ID: "[[[c][a]][[b]]]"} {
 		if got := s.load(id); got.State != jobs.StateSucceeded || s.summary(id) != want {
@@ -212,6 +214,39 @@ func TestPartsOfOthers(t *testing.T) {
 	s.finish("")
 	if got := s.load(forth.ID); got.State != jobs.StateSucceeded || len(s.responses()) != before+1 {
 		t.Errorf("%s, %d parts were made anew, want 1", got.State, len(s.responses())-before)
+	}
+}
+
+// TestPartsThatFailedInAnotherGroup are asked for anew by the group that needs them, which
+// pays for them, and once: by whoever needs them next, they are found.
+//
+// Guarantee: G30.
+func TestPartsThatFailedInAnotherGroup(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	groups := func() map[string]int {
+		t.Helper()
+		n := make(map[string]int)
+		for _, part := range s.responses() {
+			n[part.Group] += len(part.Attempts)
+		}
+		return n
+	}
+	first := s.submit(treeRequest{Texts: []string{"a", "b"}}, jobs.Options{Group: "one"})
+	s.finish("b")
+	s.advance(time.Second)
+	second := s.submit(treeRequest{Texts: []string{"a", "b"}}, jobs.Options{Group: "other"})
+	third := s.submit(treeRequest{Texts: []string{"b", "a"}}, jobs.Options{Group: "third"})
+	s.finish("")
+	s.happens(first.ID, jobs.RetryRequested{})
+	s.finish("")
+	for id, want := range map[jobs.ID]string{first.ID: "[[a][b]]", second.ID: "[[a][b]]", third.ID: "[[b][a]]"} {
+		if got := s.load(id); got.State != jobs.StateSucceeded || s.summary(id) != want {
+			t.Errorf("%s, %q, %v", got.State, s.summary(id), got.Failure)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"one": 2, "other": 2, "third": 1}, groups()); diff != "" {
+		t.Errorf("attempts by group, want a and b, then b and the merge, then the other merge (-want +got):\n%s", diff)
 	}
 }
 
@@ -331,11 +366,11 @@ type full struct {
 	without string
 }
 
-func (f *full) AcceptPart(ctx context.Context, parent jobs.Job, name string, request jobs.Request) (jobs.Job, bool, error) {
+func (f *full) AcceptPart(ctx context.Context, parent jobs.Job, name string, request jobs.Request, instead jobs.ID) (jobs.Job, bool, error) {
 	if strings.Contains(string(request.Raw), f.without) {
 		return jobs.Job{}, false, errDown
 	}
-	return f.Store.AcceptPart(ctx, parent, name, request)
+	return f.Store.AcceptPart(ctx, parent, name, request, instead)
 }
 
 // TestStoppedParentOfWhichAPartIsRefused leaves none of the others behind, nor one that was
@@ -345,10 +380,10 @@ func (f *full) AcceptPart(ctx context.Context, parent jobs.Job, name string, req
 func TestStoppedParentOfWhichAPartIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	s.submit(treeRequest{Texts: []string{"a"}}, jobs.Options{})
+	s.submit(treeRequest{Texts: []string{"a"}}, jobs.Options{Group: "g"})
 	s.finish("a")
 	s.advance(time.Second)
-	j := s.submit(treeRequest{Texts: []string{"a", "b", "no room"}}, jobs.Options{})
+	j := s.submit(treeRequest{Texts: []string{"a", "b", "no room"}}, jobs.Options{Group: "g"})
 	claimed, err := s.ClaimPlans(t.Context(), jobs.ParentKinds(), 1, time.Minute)
 	if err != nil || len(claimed) != 1 {
 		t.Fatalf("claimed %v, %v", claimed, err)

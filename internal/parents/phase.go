@@ -83,7 +83,7 @@ func (r *Runner) find(ctx context.Context, j jobs.Job, parts []jobs.Part) ([]ask
 		return nil, err
 	}
 	for i := range all {
-		if all[i].job = found[i]; found[i].ID != "" {
+		if all[i].job = found[i]; found[i].ID != "" && !anew(j, found[i]) {
 			all[i].request = jobs.Request{} // a large document has as much text again in these
 		}
 	}
@@ -117,11 +117,15 @@ func (r *Runner) provide(ctx context.Context, j jobs.Job, number int, all []aske
 	return "", nil
 }
 
+// anew reports whether a part that does not count is asked for anew: tried again, it would
+// be paid for by the group that it is of, and go by that one's budget.
+func anew(j, part jobs.Job) bool { return j.Stale(part) && part.Group != j.PartGroup() }
+
 func (r *Runner) provideOne(ctx context.Context, j jobs.Job, part *asked) error {
 	switch {
-	case part.job.ID == "":
+	case part.job.ID == "", anew(j, part.job):
 		var err error
-		part.job, part.fresh, err = r.store.AcceptPart(ctx, j, part.name, part.request)
+		part.job, part.fresh, err = r.store.AcceptPart(ctx, j, part.name, part.request, part.job.ID)
 		switch {
 		case err != nil && jobs.ClassOf(err) == jobs.ClassInvalid:
 			return refused(part.name, "part_refused", err)

@@ -4,13 +4,14 @@
 --       rank, not_before ('' if it may start at once), deadline, blobs ('1' if
 --       the request is a blob, or ''), tenant, aside ('1' for a job that has to
 --       wait for others, 'plan' for a parent, or ''), when one that stands aside is
---       seen to first, thread ('' for none)
+--       seen to first, thread ('' for none), instead (the job whose dedupe key the
+--       new one takes over if it has ended without success, or '')
 -- Returns the verdict and the job's id: 'accepted', 'duplicate', 'conflict', or
 -- 'taken' for an id that another job has.
 local id, nonce, schema, record, request, digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local lane, kind, group, dedupe = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local rank, not_before, deadline, blobs = ARGV[11], ARGV[12], ARGV[13], ARGV[14]
-local tenant, aside, first_due, thread = ARGV[15], ARGV[16], ARGV[17], ARGV[18]
+local tenant, aside, first_due, thread, instead = ARGV[15], ARGV[16], ARGV[17], ARGV[18], ARGV[19]
 
 local known_head = read_head(id)
 if known_head then
@@ -20,9 +21,12 @@ if known_head then
 end
 if dedupe ~= '' then
   local other, known = owner(dedupe)
-  if other and redis.call('EXISTS', job_key(other)) == 1 then
-    if known == digest then return { 'duplicate', other } end
-    return { 'conflict', other }
+  local other_head = other and read_head(other)
+  if other_head then
+    if known ~= digest then return { 'conflict', other } end
+    local state = other_head[STATE]
+    local failed = terminal[state] and state ~= 'succeeded'
+    if other ~= instead or not failed then return { 'duplicate', other } end
   end
   redis.call('SET', base .. 'dedupe:' .. dedupe, id .. ' ' .. digest)
 end

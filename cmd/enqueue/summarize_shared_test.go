@@ -1,0 +1,89 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/longhaul-jobs/longhaul/jobs"
+)
+
+// moody answers as reads does, or refuses everything, and counts what it is asked.
+type moody struct {
+	refuses atomic.Bool
+	asked   atomic.Int64
+}
+
+func (m *moody) reads(request jobs.Request, attempt int) jobs.Event {
+	m.asked.Add(1)
+	if m.refuses.Load() {
+		return echo(jobs.Request{Raw: []byte(`{"input":"refuse"}`)}, attempt)
+	}
+	return reads(request, attempt)
+}
+
+// into calls the command for a run of its own, with its own folder.
+func (l *library) into(name string, args ...string) outcome {
+	l.t.Helper()
+	return l.call("", append([]string{"summarize", l.dir, "--out", filepath.Join(filepath.Dir(l.out), name), "--name", name}, args...)...)
+}
+
+// What failed for one run is asked for by another on its own account: its budget holds, and
+// what it costs shows there. Neither pays for it again.
+func TestSummarizePaysItselfForWhatFailedForAnotherRun(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	m := &moody{}
+	m.refuses.Store(true)
+	l.employ(m.reads)
+	l.put("a.md", "One.")
+	l.put("b.md", "Two.")
+	l.into("x").want(t, 1)
+	m.refuses.Store(false)
+
+	before := m.asked.Load()
+	got := l.into("y", "--budget", "0.000001").want(t, 1)
+	if n := m.asked.Load() - before; n != 0 || !strings.Contains(got.stdout, "which is too little for what comes next") {
+		t.Errorf("%d requests were sent beyond the budget, and it says\n%s", n, got.stdout)
+	}
+	y := decode[summarizeReport](t, l.into("y", "--budget", "5", "--json").want(t, 0).stdout)
+	if y.Shared != 0 || y.InputTokens != 40 || y.Cost == nil || *y.Cost == 0 {
+		t.Errorf("the run that asked reports %+v", y)
+	}
+	for _, name := range []string{"x", "z"} {
+		if got := decode[summarizeReport](t, l.into(name, "--json").want(t, 0).stdout); *got.Cost != 0 {
+			t.Errorf("%s reports %+v", name, got)
+		}
+	}
+	if n := m.asked.Load() - before; n != 2 {
+		t.Errorf("%d requests for two documents", n)
+	}
+}
+
+// A folder that another run has written to names jobs of that run, and so does its record
+// after a crash before the line about the new one.
+func TestSummarizeGoesOnWithAFolderOfAnotherRun(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	m := &moody{}
+	m.refuses.Store(true)
+	l.employ(m.reads)
+	l.put("a.md", "One.")
+	l.summarize("--name", "x").want(t, 1)
+	record := readText(t, filepath.Join(l.out, "summaries.jsonl"))
+	m.refuses.Store(false)
+	y := decode[summarizeReport](t, l.summarize("--name", "y", "--retry-failed", "--json").want(t, 0).stdout)
+	if y.Shared != 0 || y.InputTokens != 20 {
+		t.Errorf("it reports %+v", y)
+	}
+	n := m.asked.Load()
+	if err := os.WriteFile(filepath.Join(l.out, "summaries.jsonl"), []byte(record), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.summarize("--name", "y").want(t, 0)
+	if more := m.asked.Load() - n; more != 0 {
+		t.Errorf("%d more requests", more)
+	}
+}
