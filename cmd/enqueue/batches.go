@@ -26,7 +26,7 @@ the requests of a file.)`,
   enqueue batches`,
 		Args: noArguments,
 		RunE: c.elsewhere(func(ctx context.Context, cfg config.Config, _ []string) error {
-			return c.withSession(ctx, cfg, func(s *session) error { return c.showBatches(ctx, s, cfg.AllEndpoints()) })
+			return c.toRead(ctx, cfg, func(s *session) error { return c.showBatches(ctx, s, cfg.AllEndpoints()) })
 		}),
 	}
 }

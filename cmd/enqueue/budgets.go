@@ -29,7 +29,7 @@ With ? behind it, a part of what is spent is in doubt: the provider did not say 
 response used that failed or was cancelled, or whether it took a create.`,
 		Args: noArguments,
 		RunE: c.elsewhere(func(ctx context.Context, cfg config.Config, _ []string) error {
-			return c.withSession(ctx, cfg, func(s *session) error {
+			return c.toRead(ctx, cfg, func(s *session) error {
 				budgets, err := s.Budgets(ctx, app.Budgets(cfg))
 				if err != nil {
 					return err

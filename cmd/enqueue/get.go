@@ -42,7 +42,7 @@ made of the answers to its parts.`,
 	cmd.Flags().BoolVar(&text, "text", false, "print only the text of the answer")
 	cmd.MarkFlagsMutuallyExclusive("response", "text")
 	cmd.RunE = c.elsewhere(func(ctx context.Context, cfg config.Config, args []string) error {
-		return c.withSession(ctx, cfg, func(s *session) error {
+		return c.toRead(ctx, cfg, func(s *session) error {
 			j, err := s.Get(ctx, jobs.ID(args[0]))
 			switch {
 			case err != nil:

@@ -28,7 +28,7 @@ limits in force, and whether they are paused. A limit that was set at run time i
 marked with *, and one that only the provider has told of with ~.`,
 		Args: noArguments,
 		RunE: c.elsewhere(func(ctx context.Context, cfg config.Config, _ []string) error {
-			return c.withSession(ctx, cfg, func(s *session) error {
+			return c.toRead(ctx, cfg, func(s *session) error {
 				lanes, err := s.Lanes(ctx, slices.Collect(maps.Keys(cfg.Lanes))...)
 				if err != nil {
 					return err

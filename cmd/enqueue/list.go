@@ -97,7 +97,7 @@ spaces.`,
 		if list.failed {
 			filter.States = failedStates()
 		}
-		return c.withSession(ctx, cfg, func(s *session) error {
+		return c.toRead(ctx, cfg, func(s *session) error {
 			look := &search{cli: c, session: s, title: "list", filter: filter}
 			switch {
 			case list.census:

@@ -25,6 +25,8 @@ type local interface {
 // starters start installations in this process.
 type starters struct {
 	dev, live func(context.Context, config.Config, *slog.Logger) (local, error)
+	// kept starts what live has its jobs in, without anything that sends them.
+	kept func(context.Context, config.Config, *slog.Logger) (config.Config, func() error, error)
 }
 
 func localStarters() starters {
@@ -35,6 +37,7 @@ func localStarters() starters {
 		live: func(ctx context.Context, cfg config.Config, log *slog.Logger) (local, error) {
 			return app.StartLive(ctx, cfg, log)
 		},
+		kept: app.LiveRedis,
 	}
 }
 
@@ -54,6 +57,11 @@ func (c *cli) open(ctx context.Context, cfg config.Config) (*session, error) {
 	case c.live:
 		return c.openLocal(ctx, cfg, c.start.live)
 	}
+	return c.dial(ctx, cfg)
+}
+
+// dial connects to an installation that runs elsewhere.
+func (c *cli) dial(ctx context.Context, cfg config.Config) (*session, error) {
 	log := c.log(cfg.Log)
 	blobs, err := app.OpenBlobs(ctx, cfg)
 	if err != nil {
@@ -115,6 +123,25 @@ func (c *cli) log(cfg config.Log) *slog.Logger {
 // withSession does something with an open session.
 func (c *cli) withSession(ctx context.Context, cfg config.Config, use func(*session) error) (err error) {
 	s, err := c.open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return use(s)
+}
+
+// toRead does something with a session that only tells what there is. With --live no
+// worker runs for it, which would send what waits.
+func (c *cli) toRead(ctx context.Context, cfg config.Config, use func(*session) error) (err error) {
+	if !c.live {
+		return c.withSession(ctx, cfg, use)
+	}
+	cfg, stop, err := c.start.kept(ctx, cfg, c.log(cfg.Log))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	s, err := c.dial(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ run has summarized is shared: it cost this one nothing.`,
 		if err != nil {
 			return err
 		}
-		return c.withSession(ctx, cfg, func(s *session) error {
+		return c.toRead(ctx, cfg, func(s *session) error {
 			rows, err := listRuns(ctx, s, from)
 			if err != nil {
 				return err
@@ -219,7 +219,11 @@ the run writes those that are not there.`,
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "say how far it is and leave")
 	cmd.RunE = c.elsewhere(func(ctx context.Context, cfg config.Config, args []string) error {
-		return c.withSession(ctx, cfg, func(s *session) error {
+		use := c.withSession
+		if once {
+			use = c.toRead
+		}
+		return use(ctx, cfg, func(s *session) error {
 			w := &runWatch{cli: c, name: args[0], session: s, account: newAccount(time.Now()), names: make(map[jobs.ID]string)}
 			return w.watchRun(ctx, once)
 		})

@@ -84,7 +84,7 @@ unknown and told as that. The ledger outlives the jobs.`,
 		case f.lines && !c.json:
 			return usage("--lines are objects for machines; add --json")
 		}
-		return c.withSession(ctx, cfg, func(s *session) error {
+		return c.toRead(ctx, cfg, func(s *session) error {
 			if f.lines {
 				return s.UsageLines(ctx, period, func(l results.Line) error {
 					return c.print(struct {

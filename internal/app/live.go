@@ -38,26 +38,40 @@ func StartLive(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Loc
 			err = errors.Join(err, undo.run())
 		}
 	}()
-	notice := "live mode: requests go to " + destinations(cfg) + " and are paid for; jobs are kept in the configured Redis"
+	kept := "the configured Redis"
 	if !redisConfigured(cfg) {
-		redis.SetLogger(redisLogger{log}) // before the first try, which finds no server
-		socket, stop, err := startRedis(ctx, liveDir)
+		own, stop, err := LiveRedis(ctx, cfg, log)
 		if err != nil {
 			return nil, err
 		}
 		undo.add(stop)
 		// A provider's webhooks lead to the workers of another installation, and so
 		// may the address, which is theirs to bind.
-		cfg, cfg.Webhooks.Addr = withoutWebhooks(cfg), ""
-		cfg.Redis.URL = config.NewSecret("unix://" + socket)
-		notice = "live mode: requests go to " + destinations(cfg) + " and are paid for; jobs are kept in " + liveDir
+		cfg, kept = withoutWebhooks(own), liveDir
+		cfg.Webhooks.Addr = ""
 	}
 	l, err := startLocal(ctx, Options{Config: cfg, Log: log, Version: "live"}, &undo)
 	if err != nil {
 		return nil, err
 	}
-	l.notice = notice
+	l.notice = "live mode: requests go to " + destinations(cfg) + " and are paid for; jobs are kept in " + kept
 	return l, nil
+}
+
+// LiveRedis returns the configuration with a Redis that keeps, as [StartLive] has it, and
+// what ends that: for a command that only wants to know what is there, and must not send
+// anything.
+func LiveRedis(ctx context.Context, cfg config.Config, log *slog.Logger) (config.Config, func() error, error) {
+	if redisConfigured(cfg) {
+		return cfg, func() error { return nil }, nil
+	}
+	redis.SetLogger(redisLogger{log}) // before the first try, which finds no server
+	socket, stop, err := startRedis(ctx, liveDir)
+	if err != nil {
+		return config.Config{}, nil, err
+	}
+	cfg.Redis.URL = config.NewSecret("unix://" + socket)
+	return cfg, stop, nil
 }
 
 // destinations are the addresses that requests may be sent to.
