@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 )
 
 // retriable reports whether a job has ended without success, so that it can be
@@ -51,6 +52,15 @@ func (c *cli) advise(j jobs.Job, option string) string {
 		option = " or " + option
 	}
 	return "it is not tried again unless " + c.call("retry", j.ID) + option + " asks for it"
+}
+
+// adviseSummary says what a person can do about a job that summarizes. One that has failed by
+// an answer fails by it again when it is tried again.
+func (c *cli) adviseSummary(j jobs.Job) string {
+	if c.dev || j.State != jobs.StateFailed || !summarize.Answered(j.Failure) {
+		return c.advise(j, "--force")
+	}
+	return "this answer stays unless summarize --retry-failed --force asks anew"
 }
 
 // call is the command line of a command about jobs.

@@ -49,7 +49,7 @@ type runReport struct {
 // watchRun shows a run until all of its documents have ended or its budget is used up, or
 // with once as it is.
 func (w *runWatch) watchRun(ctx context.Context, once bool) error {
-	f := &follower{jobs: w.session, account: w.account, patience: w.patience, leaveHeld: true, advise: func(j jobs.Job) string { return w.advise(j, "") }}
+	f := &follower{jobs: w.session, account: w.account, patience: w.patience, leaveHeld: true, advise: w.adviseSummary}
 	open, err := w.read(ctx, f)
 	switch {
 	case err != nil:

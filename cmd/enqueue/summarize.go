@@ -63,7 +63,9 @@ options are unchanged is not paid for twice, and of a changed one only the parts
 are asked for that have changed. One that failed is tried again. Not by itself
 tried again is what may have been paid for without an answer: a request that is
 held (--uncertain hold) or whose response is lost or too large; the report says
-what a person can do.
+what a person can do. Nor is one whose answer the model has refused, or given in
+a form that cannot be used, twice: --retry-failed --force asks anew, and pays
+again for all parts of these documents and for no other.
 
 The documents of one command are a run, which has a name; enqueue runs lists
 them and enqueue run NAME watches one from anywhere. With --budget the workers
@@ -151,7 +153,7 @@ func (f *summarizeFlags) register(flags *pflag.FlagSet, options *summarize.Optio
 	flags.IntVar(&options.MaxOutputTokens, "max-output-tokens", 0, "bound on each answer, reasoning included")
 	flags.IntVar(&options.ContextTokens, "context-tokens", 0, "size of the model's context, where it is not known")
 	flags.StringVar(&options.Effort, "effort", "", "how hard a reasoning model thinks, such as low or high")
-	flags.BoolVar(&f.force, "force", false, "ask for all of them anew, also for those that are unchanged")
+	flags.BoolVar(&f.force, "force", false, "ask for all of them anew, also for those that are unchanged; with --retry-failed for those that failed")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "replace files in the folder that another program has written")
 	flags.BoolVar(&f.retryFailed, "retry-failed", false, "only those that failed before")
 	flags.BoolVar(&f.onlyNew, "only-new", false, "only those of which nothing is on record but that they are open")
@@ -177,8 +179,8 @@ func (f *summarizeFlags) complete(flags *pflag.FlagSet, options *summarize.Optio
 		return usage("--out: name a folder")
 	case f.retryFailed && f.onlyNew:
 		return usage("--retry-failed and --only-new exclude each other: what failed before is not new")
-	case f.force && (f.retryFailed || f.onlyNew):
-		return usage("--force asks for all documents; leave out --retry-failed and --only-new")
+	case f.force && f.onlyNew:
+		return usage("--force and --only-new exclude each other: of what is new there is no answer to be asked for anew")
 	case f.watching && f.dryRun:
 		return usage("--watch and --dry-run exclude each other")
 	case f.maxPages < 1 && flags.Changed("max-pages"):

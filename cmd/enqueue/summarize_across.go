@@ -42,7 +42,7 @@ func (r *summarizeRun) summarizeAcross(ctx context.Context, found inputs) (int, 
 	if err != nil {
 		return 0, err
 	}
-	if !r.force && before != nil && before.Entry.Status == summarize.StatusSucceeded && before.Entry.Fingerprint == fingerprint {
+	if (!r.force || r.retryFailed) && before != nil && before.Entry.Status == summarize.StatusSucceeded && before.Entry.Fingerprint == fingerprint {
 		r.account.skip()
 		return 0, r.keepAcross(*before, note)
 	}
@@ -89,7 +89,7 @@ func (r *summarizeRun) followAcross(ctx context.Context, prepared summarize.Prep
 		return err
 	}
 	f := &follower{jobs: s, account: r.account, patience: r.patience, leaveHeld: true}
-	f.advise = func(j jobs.Job) string { return r.advise(j, "--force") }
+	f.advise = r.adviseSummary
 	f.onEnd = func(ctx context.Context, m *member, j jobs.Job) (*jobs.Failure, error) {
 		entry := summarize.Entry{Document: report.AcrossDocument, Name: "All documents", Fingerprint: fingerprint, Note: note}
 		summary, failed, err := r.outcome(ctx, s, f, &entry, m, j, "")

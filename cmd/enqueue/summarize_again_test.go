@@ -4,8 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 )
@@ -154,4 +156,44 @@ func TestSummarizeTellsOldSummariesFromCurrentOnes(t *testing.T) {
 	if d := l.data(path); d.Entry.Note != "" || l.total() != n {
 		t.Errorf("%d jobs, want %d, and of the document as it was: %+v", l.total(), n, d.Entry)
 	}
+}
+
+// A document that failed by its answer fails by it again, for nothing, and says what asks
+// anew: for that one alone.
+func TestSummarizeAsksAnewForAnAnswerThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	var asked atomic.Int64
+	var mended atomic.Bool
+	l.employ(func(request jobs.Request, attempt int) jobs.Event {
+		asked.Add(1)
+		if text := inputOf(request); mended.Load() || strings.Contains(text, "Good.") {
+			return summed(request, attempt, "The gist.")
+		}
+		return echo(request, attempt)
+	})
+	l.put("good.md", "Good.")
+	bad := l.put("bad.md", "Bad.")
+	want := "bad.md: invalid: the document: its answer cannot be used: it is not valid JSON"
+	const advice = ": this answer stays unless summarize --retry-failed --force asks anew"
+	l.summarize("--across").want(t, 1)
+	n := asked.Load()
+	for _, args := range [][]string{nil, {"--retry-failed"}} {
+		got := l.summarize(args...).want(t, 1)
+		if !strings.Contains(got.stdout, want) || !strings.Contains(got.stdout, advice) {
+			t.Errorf("again with %q: it does not say %q and %q:\n%s", args, want, advice, got.stdout)
+		}
+	}
+	if e := l.data(bad).Entry.Error; e == nil || e.Code != "invalid_answer" || e.Class != "invalid" {
+		t.Errorf("the record says %+v", e)
+	}
+	if got := asked.Load(); got != n {
+		t.Errorf("%d requests by trying again, want none", got-n)
+	}
+	mended.Store(true)
+	l.summarize("--retry-failed", "--force").want(t, 0)
+	if got := asked.Load(); got != n+1 {
+		t.Errorf("%d requests, want that for bad.md", got-n)
+	}
+	l.summarize("--force", "--only-new").want(t, 2).says(t, "exclude each other")
 }

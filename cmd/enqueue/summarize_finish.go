@@ -82,7 +82,7 @@ func (r *summarizeRun) outcome(
 	}
 	if state.state != jobs.StateSucceeded {
 		why := state.failed()
-		entry.Error = &summarize.EntryError{Class: kindOf(why), Message: why.Message}
+		entry.Error = &summarize.EntryError{Class: kindOf(why), Code: why.Code, Message: why.Message}
 	}
 	return summary, failed, nil
 }

@@ -223,7 +223,7 @@ func (r *summarizeRun) summarize(ctx context.Context, s *session, documents []*d
 		byOrder[d.order] = d
 	}
 	f := &follower{jobs: s, account: r.account, patience: r.patience, leaveHeld: true}
-	f.advise = func(j jobs.Job) string { return r.advise(j, "--force") }
+	f.advise = r.adviseSummary
 	f.onEnd = func(ctx context.Context, m *member, j jobs.Job) (*jobs.Failure, error) {
 		return r.finish(ctx, s, f, byOrder[m.order], m, j)
 	}

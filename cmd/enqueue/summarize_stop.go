@@ -80,7 +80,7 @@ func (r *summarizeRun) unfinished(f *follower, byOrder map[int]*document) []summ
 		entry := r.handedOver(byOrder[m.order], m.id)
 		if m.held {
 			why := m.failed()
-			entry.Status, entry.Error = summarize.StatusHeld, &summarize.EntryError{Class: kindOf(why), Message: why.Message}
+			entry.Status, entry.Error = summarize.StatusHeld, &summarize.EntryError{Class: kindOf(why), Code: why.Code, Message: why.Message}
 		}
 		open = append(open, entry)
 	}

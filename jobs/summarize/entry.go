@@ -101,6 +101,8 @@ func (e Entry) StandIn() bool { return strings.HasPrefix(e.Fingerprint, standInM
 type EntryError struct {
 	// Class is the class of the failure.
 	Class string `json:"class"`
+	// Code tells failures of a class apart, "" for most; see [CodeInvalidAnswer].
+	Code string `json:"code,omitempty"`
 	// Message is for people.
 	Message string `json:"message"`
 }

@@ -290,7 +290,7 @@ func (r *run) phase(asks []ask, notes []note, doing string) (bool, error) {
 	}
 	for i, a := range broken {
 		failed = append(failed, partFailure{a.name, jobs.Failure{
-			Class: jobs.ClassUnavailable, Code: "invalid_answer", Message: "its answer cannot be used: " + problems[i],
+			Class: jobs.ClassInvalid, Code: CodeInvalidAnswer, Message: "its answer cannot be used: " + problems[i],
 		}})
 	}
 	if len(failed) > 0 {
@@ -327,6 +327,26 @@ func (r *run) take(asks []ask, second bool) (broken []ask, problems, raw []strin
 	return broken, problems, raw, failed, nil
 }
 
+// The codes of failures that are answers. They are there when the job is tried again, which
+// brings the same failure and costs nothing.
+const (
+	// CodeInvalidAnswer: the answer does not keep to its form, and nor does the second one.
+	CodeInvalidAnswer = "invalid_answer"
+	// CodeRefusal: the model refused to answer.
+	CodeRefusal = "refusal"
+)
+
+// Answered reports whether a summary has failed by what the model has answered.
+func Answered(f *jobs.Failure) bool {
+	switch {
+	case f == nil:
+		return false
+	case f.Code == CodeRefusal:
+		return f.Class == jobs.ClassRejected
+	}
+	return f.Code == CodeInvalidAnswer
+}
+
 // partFailure is a part that has failed for good.
 type partFailure struct {
 	name string
@@ -339,7 +359,7 @@ func failureOf(end jobs.PartEnd) *jobs.Failure {
 	refusal := j.Result != nil && j.Result.Refusal
 	switch {
 	case refusal:
-		return &jobs.Failure{Class: jobs.ClassRejected, Code: "refusal", Message: "the model refused to answer"}
+		return &jobs.Failure{Class: jobs.ClassRejected, Code: CodeRefusal, Message: "the model refused to answer"}
 	case j.State == jobs.StateSucceeded:
 		return nil
 	case j.State == jobs.StateIncomplete:

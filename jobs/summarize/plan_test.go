@@ -284,7 +284,7 @@ func TestPlannerKeepsWhatThereIs(t *testing.T) {
 		},
 		{"expired", jobs.PartEnd{Job: jobs.Job{State: jobs.StateExpired}}, jobs.ClassExpired, "", "deadline", false},
 		{"cancelled", jobs.PartEnd{Job: jobs.Job{State: jobs.StateCancelled}}, jobs.ClassDependency, "cancelled", "cancelled", false},
-		{"nonsense twice", answered("I am sorry"), jobs.ClassUnavailable, "invalid_answer", "not valid JSON", true},
+		{"nonsense twice", answered("I am sorry"), jobs.ClassInvalid, "invalid_answer", "not valid JSON", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
