@@ -114,13 +114,18 @@ func (r *summarizeRun) bill(ctx context.Context, s *session, f *follower, entry 
 	}
 	advice := ""
 	if aside && retriable(j) && !r.dev {
-		advice = "it is not tried again unless " + r.call("retry", j.ID) + " or --force asks for it"
+		advice = r.notTriedAgain(j)
 	}
 	f.charge(m, usage, sum, advice)
 	entry.InputTokens, entry.OutputTokens = usage.InputTokens, usage.OutputTokens
 	entry.CachedTokens, entry.ReasoningTokens = usage.CachedTokens, usage.ReasoningTokens
 	entry.Cost = sum.whole()
 	return nil
+}
+
+// notTriedAgain says what a person can do about a job of which a part is theirs to decide.
+func (r *summarizeRun) notTriedAgain(j jobs.Job) string {
+	return "it is not tried again unless " + r.call("retry", j.ID) + " or --force asks for it"
 }
 
 // joinRemarks puts remarks behind one another.

@@ -35,6 +35,9 @@ type dryRun struct {
 	Failed    int `json:"failed"`
 	// Copies are those among the documents whose content another has; they cost nothing.
 	Copies int `json:"copies"`
+	// NotAskedAgain are those among the documents that have failed and stay so until a person
+	// asks for them again; they cost nothing until then.
+	NotAskedAgain int `json:"not_asked_again"`
 	// Known are those among them whose summary Redis has, and KnownRequests how many
 	// requests there are for the others: neither is paid again, and all that follows
 	// is what is left. Uncounted says why Redis was not asked, "" if it was.
@@ -158,9 +161,14 @@ func (f *forecaster) document(ctx context.Context, order int, in input) error {
 	if f.copied(d) {
 		return nil
 	}
-	left, known, err := f.stock.left(ctx, r, d)
+	left, err := f.stock.left(ctx, r, d)
 	if err != nil {
 		return err
+	}
+	if left.stays != nil {
+		r.console.say("%s", left.stays.line())
+		f.count(&f.NotAskedAgain)
+		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -168,11 +176,11 @@ func (f *forecaster) document(ctx context.Context, order int, in input) error {
 		f.Known++
 		return nil
 	}
-	f.KnownRequests += known
+	f.KnownRequests += left.known
 	if left.Estimated {
 		f.Files++
 	}
-	f.add(left)
+	f.add(left.Forecast)
 	return nil
 }
 
@@ -284,12 +292,15 @@ func (f *forecaster) overKnown(ctx context.Context, found []input) error {
 	if err != nil || before != nil && before.Entry.Status == summarize.StatusSucceeded && before.Entry.Fingerprint == d.fingerprint {
 		return err
 	}
-	left, known, err := f.stock.left(ctx, r, d)
+	left, err := f.stock.left(ctx, r, d)
+	if left.stays != nil {
+		r.console.say("%s", left.stays.line())
+	}
 	if err != nil || left.Requests().High == 0 {
 		return err
 	}
-	f.KnownRequests += known
-	f.add(left)
+	f.KnownRequests += left.known
+	f.add(left.Forecast)
 	return nil
 }
 
@@ -335,6 +346,7 @@ func (f *forecaster) write() error {
 	}{
 		{"copies of others", f.Copies},
 		{"in Redis", f.Known},
+		{"not asked again", f.NotAskedAgain},
 		{"unchanged", f.Unchanged},
 		{"left alone", f.LeftAlone},
 		{"cannot be read", f.Failed},
@@ -377,6 +389,9 @@ func (f *forecaster) write() error {
 	}
 	if f.Copies > 0 {
 		b.WriteString("copies are among the documents, and cost nothing\n")
+	}
+	if f.NotAskedAgain > 0 {
+		b.WriteString("those that are not asked again have failed, are named above with what asks, and cost nothing until then\n")
 	}
 	if f.Failed > 0 {
 		b.WriteString("those that cannot be read are not among the documents\n")

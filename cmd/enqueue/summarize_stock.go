@@ -77,44 +77,91 @@ func (s *stock) limits(ctx context.Context, lane string) (results.Rates, bool) {
 	return results.Rates{}, true
 }
 
-// left is what has to be asked for a document beside what there is, nothing if its
-// summary is there, and how many requests there are.
-func (s *stock) left(ctx context.Context, r *summarizeRun, d *document) (left summarize.Forecast, known int, err error) {
+// remainder is what is left of a document beside what there is, nothing if its summary is
+// there.
+type remainder struct {
+	summarize.Forecast
+
+	// known is how many requests there are.
+	known int
+	// stays is why there is no summary and a run does not ask for one, nil else.
+	stays *failure
+}
+
+// left is what has to be asked for a document.
+func (s *stock) left(ctx context.Context, r *summarizeRun, d *document) (left remainder, err error) {
 	if s == nil || r.force {
-		return d.prepared.Forecast, 0, nil
+		return remainder{Forecast: d.prepared.Forecast}, nil
 	}
 	parent, err := s.summaryJob(ctx, r, d)
 	if err != nil || parent.State == jobs.StateSucceeded {
-		return summarize.Forecast{}, 0, err
+		return left, err
+	}
+	if left.stays, err = s.aside(ctx, r, d, parent); err != nil || left.stays != nil {
+		return left, err
 	}
 	// The planner says which requests there are, as far as their answers are there.
 	var phases [][]jobs.PartEnd
 	for {
 		next, err := summarize.Planner{}.Next(d.request, phases)
 		if err != nil {
-			return left, 0, fmt.Errorf("%s: %w", d.Path, err)
+			return left, fmt.Errorf("%s: %w", d.Path, err)
 		}
 		if len(next.Parts) == 0 {
-			return summarize.Forecast{}, known, nil
+			if next.Failure != nil { // by what was answered, for it is all there
+				ended := jobs.Job{ID: parent.ID, State: jobs.StateFailed, Failure: next.Failure}
+				left.stays = r.stays(d, ended, r.adviseSummary(ended))
+			}
+			return left, nil
 		}
 		found, there, all, err := s.parts(ctx, r, next.Parts)
 		if err != nil {
-			return left, 0, err
+			return left, err
 		}
 		for _, is := range there {
 			if is {
-				known++
+				left.known++
 			}
 		}
 		if !all {
-			return r.preparer.Left(d.prepared, len(phases)+1, next.Parts, there), known, nil
+			left.Forecast = r.preparer.Left(d.prepared, len(phases)+1, next.Parts, there)
+			return left, nil
 		}
 		ends, err := s.answers(ctx, found)
 		if err != nil {
-			return left, 0, err
+			return left, err
 		}
 		phases = append(phases, ends)
 	}
+}
+
+// aside is why a run leaves the job of a document to a person, nil if it does not.
+func (s *stock) aside(ctx context.Context, r *summarizeRun, d *document, j jobs.Job) (*failure, error) {
+	if j.ID == "" {
+		return nil, nil //nolint:nilnil // nobody has asked yet
+	}
+	if setAside(j) {
+		return r.stays(d, j, r.adviseSummary(j)), nil
+	}
+	for part, err := range s.session.Parts(ctx, j.ID) {
+		switch {
+		case err != nil:
+			return nil, err
+		case part.Job.Held():
+			return r.stays(d, part.Job, r.adviseSummary(part.Job)), nil
+		case retriable(j) && forPerson(part.Job):
+			return r.stays(d, j, r.notTriedAgain(j)), nil
+		}
+	}
+	return nil, nil //nolint:nilnil // it is tried again
+}
+
+// stays says why a document whose job has come to nothing is not asked for again.
+func (r *summarizeRun) stays(d *document, j jobs.Job, advice string) *failure {
+	m := &member{order: d.order, name: d.Path}
+	m.observe(j)
+	m.advice = advice
+	return new(m.failed())
 }
 
 // summaryJob is the job that summarizes a document, one without an id if there is none.

@@ -62,3 +62,39 @@ func TestDryRunCountsWhatIsLeft(t *testing.T) {
 	empty.env = append(empty.env, "LONGHAUL_REDIS_PREFIX=nobody")
 	shows(t, empty.call("", "summarize", l.dir, "--out", l.out+"2", "--dry-run").want(t, 0).stdout, "counted as new, whatever was paid for before: no worker has ever used")
 }
+
+// What has failed and is not asked for again is told apart by a dry run, with what asks.
+func TestDryRunNamesWhatIsNotAskedAgain(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(func(request jobs.Request, attempt int) jobs.Event {
+		if text := inputOf(request); strings.Contains(text, "Good.") || strings.Contains(text, "Please lose") {
+			return reads(request, attempt)
+		}
+		return echo(request, attempt) // no summary, and no mended one
+	})
+	l.put("good.md", "Good.")
+	l.put("bad.md", "Bad.")
+	l.put("held.md", "Please lose")
+	l.summarize("--uncertain", "hold").want(t, 1)
+	held := l.sole(jobs.StateUncertain).ID
+	dry := func(args ...string) (string, string) {
+		t.Helper()
+		got := l.summarize(append(args, "--uncertain", "hold", "--dry-run")...).want(t, 0)
+		return strings.Join(strings.Fields(got.stdout), " "), got.stderr
+	}
+	counts, named := dry()
+	shows(t, counts, "documents 2 not asked again 2 unchanged 1 left to pay low expected high requests 0 0 0 ")
+	shows(t, named, "bad.md: invalid: the document: its answer cannot be used: ")
+	shows(t, named, "this answer stays unless summarize --retry-failed --force asks anew")
+	shows(t, named, "held.md: uncertain: held for a person, since the answer to its create was lost: enqueue release "+string(held)+" asks again")
+	if counts, _ := dry("--retry-failed", "--force"); !strings.HasPrefix(counts, "documents 1 left alone 2 left to pay low expected high requests 1 1 2 ") {
+		t.Errorf("with --retry-failed --force it says %q", counts)
+	}
+
+	l.happens(held, jobs.StopRequested{Reason: jobs.StopCancel})
+	l.summarize("--uncertain", "hold").want(t, 1)
+	counts, named = dry()
+	shows(t, counts, "documents 2 not asked again 2 unchanged 1 ")
+	shows(t, named, "it is not tried again unless enqueue retry "+string(l.whole(held))+" or --force asks for it")
+}
