@@ -68,6 +68,9 @@ func (g *generator) value(dst []byte, schema *node, at place) []byte {
 	case "array":
 		return g.array(dst, schema, at)
 	case "integer":
+		if at.name == "section" && g.material.pages > 0 {
+			return strconv.AppendInt(dst, int64(g.material.page(g.values)), 10)
+		}
 		return strconv.AppendInt(dst, int64(fitNumber(schema, float64(1+at.index), true)), 10)
 	case "number":
 		return strconv.AppendFloat(dst, fitNumber(schema, 0.5+float64(at.index), false), 'f', -1, 64)

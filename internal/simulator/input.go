@@ -21,6 +21,7 @@ type inputItem struct {
 	callID string
 	name   string
 	tokens int
+	pages  int             // of the largest file in it, 0 without one
 	marks  []int           // ends of the parts of text after which there is a breakpoint of the prompt cache
 	raw    json.RawMessage // as sent; nil for the single message that a plain string stands for
 }
@@ -145,6 +146,7 @@ func readContent(r *reader, name string, allowed []string, item *inputItem) {
 			item.tokens += imageTokens
 		case kind == "input_file":
 			item.tokens += fileTokens
+			item.pages = max(item.pages, pagesIn(part.raw("file_data")))
 		case kind == "refusal":
 			texts = append(texts, part.required("refusal"))
 		default:

@@ -21,6 +21,8 @@ type material struct {
 	question string // what is asked about it, in lower case
 	// most is how many statements of a kind an answer has at most.
 	most int
+	// pages is how many pages a file has that is given to be read, 0 without one.
+	pages int
 	// wrong is how likely a passage is cited wrongly, from 0 to 1.
 	wrong float64
 }
@@ -211,13 +213,28 @@ func (m *material) answers() bool {
 	return len(asked) == 0 || 2*found >= len(asked)
 }
 
+// errs reports whether something is cited wrongly, always the same things, and draws a number.
+func (m *material) errs(what string) (sum uint64, wrong bool) {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(what)) // a hash takes everything
+	sum = h.Sum64()
+	return sum, float64(sum>>11)/(1<<53) < m.wrong
+}
+
+// page is the page of a file that the nth value of an answer cites. Nobody here reads what
+// stands on it, but it is there, unless it is cited wrongly.
+func (m *material) page(nth int) int {
+	if _, wrong := m.errs("page " + strconv.Itoa(nth) + " " + m.text); wrong {
+		return m.pages + 1
+	}
+	return 1 + nth%m.pages
+}
+
 // citation is what an answer says of a passage: some are wrong, always the same ones. Half of
 // those say another section, the others words that do not stand there.
 func (m *material) citation(p passage) passage {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(p.text)) // a hash takes everything
-	sum := h.Sum64()
-	if float64(sum>>11)/(1<<53) >= m.wrong {
+	sum, wrong := m.errs(p.text)
+	if !wrong {
 		return p
 	}
 	if p.section > 0 && sum%2 == 0 {

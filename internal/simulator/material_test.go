@@ -1,11 +1,13 @@
 package simulator_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/longhaul-jobs/longhaul/internal/pdftest"
 	"github.com/longhaul-jobs/longhaul/internal/simulator"
 )
 
@@ -187,5 +189,50 @@ func TestAnswersAreAsLongAsItIsSaid(t *testing.T) {
 	}
 	if got := call(t, sim, "PUT", "/_sim/faults", `{"rules":[{"match":{"op":"create"},"action":{"words":-1}}]}`); got.status != 400 {
 		t.Errorf("a negative number of words: %d", got.status)
+	}
+}
+
+// Of a file nobody can say what stands on a page, but the pages that an answer cites are there,
+// or as many are not as it is said.
+func TestPagesOfFilesAreThere(t *testing.T) {
+	three := pdftest.Document{Pages: []pdftest.Page{{}, {}, {}}}.Bytes()
+	for _, tt := range []struct {
+		name  string
+		data  []byte
+		pages float64
+		wrong float64
+	}{
+		{"a PDF", three, 3, 0},
+		{"another file", []byte("Some text."), 1, 0},
+		{"cited wrongly", three, 3, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			response := create(t, newSimulator(t, simulator.Config{WrongCitations: tt.wrong}), object{
+				"model": "gpt-4.1", "input": []object{{"role": "user", "content": []object{
+					{"type": "input_file", "filename": "a", "file_data": "data:x/y;base64," + base64.StdEncoding.EncodeToString(tt.data)},
+					{"type": "input_text", "text": "The attached file is the document."},
+				}}},
+				"text": object{"format": object{"type": "json_schema", "name": "a", "strict": true, "schema": json.RawMessage(statementsSchema)}},
+			})
+			var body object
+			if err := json.Unmarshal([]byte(outputText(t, response)), &body); err != nil {
+				t.Fatal(err)
+			}
+			points, _ := body["key_points"].([]any)
+			cited, beyond := 0, 0
+			for i := range points {
+				sources, _ := at(body, "key_points", i, "sources").([]any)
+				for j := range sources {
+					page := number(t, at(body, "key_points", i, "sources", j, "section"))
+					cited++
+					if page < 1 || page > tt.pages {
+						beyond++
+					}
+				}
+			}
+			if cited < 3 || beyond != int(tt.wrong)*cited {
+				t.Errorf("%d of %d cited pages are not there: %v", beyond, cited, body["key_points"])
+			}
+		})
 	}
 }

@@ -25,6 +25,9 @@ func standIn(q *request, wrong float64, words int) (text, function string) {
 	subject, ofTool := q.subject()
 	m := readMaterial(subject)
 	m.wrong, m.question = wrong, q.question()
+	for _, item := range q.input {
+		m.pages = max(m.pages, item.pages)
+	}
 	d := digestOf(m.text)
 	if d.length = words; words > 0 {
 		m.most = max(1, words/wordsPerStatement)
