@@ -21,20 +21,26 @@ func doubt(c summarize.Citation, of summarize.Coverage) (why string, bad bool) {
 	return "not checked", false
 }
 
-// checked counts the citations that somebody here could check, and those of them that
-// are wrong.
-func checked(s *summarize.Summary) (all, wrong int) {
+// checked counts the citations that somebody here could check, those of them that are
+// wrong, and those that nobody could.
+func checked(s *summarize.Summary) (all, wrong, unknown int) {
 	if !s.Coverage.File {
-		return s.Coverage.Sources, s.Coverage.Unverified
+		return s.Coverage.Sources, s.Coverage.Unverified, 0
 	}
 	for _, list := range [][]summarize.Statement{s.KeyPoints, s.OpenQuestions} {
 		for _, statement := range list {
 			for _, c := range statement.Sources {
-				if _, bad := doubt(c, s.Coverage); bad {
+				switch why, bad := doubt(c, s.Coverage); {
+				case bad:
+					all++
 					wrong++
+				case why == "":
+					all++
+				default:
+					unknown++
 				}
 			}
 		}
 	}
-	return wrong, wrong
+	return all, wrong, unknown
 }

@@ -106,6 +106,9 @@ func newPage(run Run, t *Totals) page {
 	if t.Sources > 0 {
 		p.Tiles = append(p.Tiles, tile{digits(int64(t.Sources - t.Unverified)), "of " + count(int64(t.Sources), "source") + " verified"})
 	}
+	if t.Uncheckable > 0 {
+		p.Tiles = append(p.Tiles, tile{digits(int64(t.Uncheckable)), "not checkable: given as files"})
+	}
 	return p
 }
 
@@ -250,7 +253,7 @@ func newRecord(md goldmark.Markdown, d Document) (record, error) {
 	r.Points, r.Questions = pointsOf(s.KeyPoints, s.Coverage), pointsOf(s.OpenQuestions, s.Coverage)
 	r.Dates, r.Names, r.Numbers = s.Dates, s.Names, s.Numbers
 	r.Coverage, r.Missing, r.Raw = coverage(s.Coverage), s.Coverage.Missing, s.Raw
-	_, r.Unverified = checked(s)
+	_, r.Unverified, _ = checked(s)
 	if s.Answered != nil && !*s.Answered {
 		r.Unanswered = unanswered
 	}

@@ -133,8 +133,15 @@ func account(run Run, t *Totals) []string {
 	}
 	texts = append(texts, fmt.Sprintf("%s, %s tokens in, %s out, cost %s",
 		count(int64(t.Requests), "request"), digits(t.InputTokens), digits(t.OutputTokens), t.cost()))
+	var sources []string
 	if t.Sources > 0 {
-		texts = append(texts, fmt.Sprintf("%s checked against the documents, %s not found there", count(int64(t.Sources), "source"), digits(int64(t.Unverified))))
+		sources = append(sources, fmt.Sprintf("%s checked against the documents, %s not found there", count(int64(t.Sources), "source"), digits(int64(t.Unverified))))
+	}
+	if t.Uncheckable > 0 {
+		sources = append(sources, count(int64(t.Uncheckable), "source")+" not checkable: given as files")
+	}
+	if len(sources) > 0 {
+		texts = append(texts, strings.Join(sources, "; "))
 	}
 	if !run.Made.IsZero() {
 		texts = append(texts, "made "+run.Made.UTC().Format("2006-01-02 15:04 UTC"))

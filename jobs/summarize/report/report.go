@@ -140,8 +140,9 @@ type Totals struct {
 	CostUnknown int
 	// StandIn counts the documents that a stand-in has answered for.
 	StandIn int
-	// Sources and Unverified count the citations that were checked.
-	Sources, Unverified int
+	// Sources counts the citations that could be checked, Unverified those of them that are
+	// wrong, and Uncheckable those of documents that were given as files.
+	Sources, Unverified, Uncheckable int
 }
 
 // add counts a document.
@@ -165,9 +166,10 @@ func (t *Totals) add(d Document) {
 		t.CostUnknown++
 	}
 	if d.Summary != nil {
-		all, wrong := checked(d.Summary)
+		all, wrong, unknown := checked(d.Summary)
 		t.Sources += all
 		t.Unverified += wrong
+		t.Uncheckable += unknown
 	}
 }
 

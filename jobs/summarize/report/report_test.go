@@ -143,12 +143,12 @@ func TestSourcesOfAFileMayNameNoPageBeyondItsEnd(t *testing.T) {
 			t.Errorf("the file does not say %q:\n%s", want, markdown)
 		}
 	}
-	for _, want := range []string{`"doubt":"not checked"}`, `"doubt":"the document has only 3 pages","bad":true}`, `"unverified":1`} {
+	for _, want := range []string{`"doubt":"not checked"}`, `"doubt":"the document has only 3 pages","bad":true}`, `"unverified":1`, ">not checkable: given as files<"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page does not say %q:\n%s", want, html[strings.Index(html, `id="data"`):])
 		}
 	}
-	if got := index(t, report.Run{}, d); !strings.Contains(got, "1 source checked against the documents, 1 not found there") {
+	if got := index(t, report.Run{}, d); !strings.Contains(got, "1 source checked against the documents, 1 not found there; 1 source not checkable: given as files\n") {
 		t.Errorf("the index says\n%s", got)
 	}
 	if got := table(t, d); !strings.Contains(got, "[Page 3, Terms > End (not checked); Page 9 (unverified)]") {
