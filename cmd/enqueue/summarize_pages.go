@@ -90,11 +90,11 @@ func (r *summarizeRun) writePages(ctx context.Context) error {
 	if err := r.folder.Sort(); err != nil {
 		return err
 	}
-	run := report.Run{Name: r.title(), Question: r.options.Question, Settings: r.settings(), Made: r.lastEnd(), Record: record}
+	run := report.Run{Name: r.title(), Question: r.options.Question, Settings: r.settings(), LastEnd: r.lastEnd(), Record: record}
 	if run.Across, err = r.acrossOnRecord(); err != nil {
 		return err
 	}
-	if a := run.Across; a != nil && a.Entry.FinishedAt.Before(run.Made) {
+	if a := run.Across; a != nil && a.Entry.FinishedAt.Before(run.LastEnd) {
 		a.Entry.Note = joinRemarks(a.Entry.Note, "older than some of the summaries; --across makes it anew")
 	}
 	entries, read := r.folder.Entries(), new(atomic.Int64)

@@ -91,8 +91,8 @@ func newPage(run Run, t *Totals) page {
 		p.Kind = "Answers"
 	}
 	p.Foot = "Written by Longhaul. Statements are a model's; a source with a tick was found in its document word for word."
-	if !run.Made.IsZero() {
-		p.Foot += " Made " + run.Made.UTC().Format("2006-01-02 15:04 UTC") + "."
+	if !run.LastEnd.IsZero() {
+		p.Foot += " The last document ended " + run.LastEnd.UTC().Format("2006-01-02 15:04 UTC") + "."
 	}
 	for _, s := range t.statuses() {
 		p.Shares = append(p.Shares, share{Status: string(s), Word: word(s), N: t.ByStatus[s]})
@@ -255,7 +255,7 @@ func newRecord(md goldmark.Markdown, d Document) (record, error) {
 	r.Coverage, r.Missing, r.Raw = coverage(s.Coverage), s.Coverage.Missing, s.Raw
 	_, r.Unverified, _ = checked(s)
 	if s.Answered != nil && !*s.Answered {
-		r.Unanswered = unanswered
+		r.Unanswered = unanswered(s.Coverage)
 	}
 	if c := s.Coverage; c.Sections > 0 {
 		r.Size = count(int64(c.Sections), strings.ToLower(line(c.Unit, 40)))

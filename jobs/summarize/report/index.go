@@ -143,8 +143,8 @@ func account(run Run, t *Totals) []string {
 	if len(sources) > 0 {
 		texts = append(texts, strings.Join(sources, "; "))
 	}
-	if !run.Made.IsZero() {
-		texts = append(texts, "made "+run.Made.UTC().Format("2006-01-02 15:04 UTC"))
+	if !run.LastEnd.IsZero() {
+		texts = append(texts, "the last document ended "+run.LastEnd.UTC().Format("2006-01-02 15:04 UTC"))
 	}
 	return texts
 }

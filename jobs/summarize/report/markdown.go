@@ -31,12 +31,17 @@ func Markdown(d Document) []byte {
 	return b.Bytes()
 }
 
-// unanswered is said of a document that does not answer what was asked.
-const unanswered = "the document does not answer the question"
+// unanswered says that what was asked is not answered.
+func unanswered(of summarize.Coverage) string {
+	if of.Documents > 0 {
+		return "the documents do not answer the question"
+	}
+	return "the document does not answer the question"
+}
 
 func writeSummary(b *bytes.Buffer, s *summarize.Summary) {
 	if s.Answered != nil && !*s.Answered {
-		b.WriteString("> **Note:** " + unanswered + "\n\n")
+		b.WriteString("> **Note:** " + unanswered(s.Coverage) + "\n\n")
 	}
 	if text := strings.TrimSpace(s.Text); text != "" {
 		b.WriteString(withoutHTML(text) + "\n\n")

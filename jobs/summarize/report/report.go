@@ -58,8 +58,8 @@ type Run struct {
 	// Settings say how the summaries were made, in a few words each, such as
 	// "in German".
 	Settings []string
-	// Made is when the pages were made; the zero time is left out.
-	Made time.Time
+	// LastEnd is when the last of the documents ended; the zero time is left out.
+	LastEnd time.Time
 	// Across is the summary of all documents together, nil without one. Its citations
 	// name the paths of documents.
 	Across *Document

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -337,5 +338,34 @@ func TestPagesGoTwiceThroughTheDocuments(t *testing.T) {
 	failing := func(yield func(report.Document, error) bool) { yield(report.Document{}, broken) }
 	if err := report.Pages(run, failing, func(_ string, write func(io.Writer) error) error { return write(io.Discard) }); !errors.Is(err, broken) {
 		t.Errorf("the error is %v, want %v", err, broken)
+	}
+}
+
+// When the pages were made nobody is told, for they are the same however often they are: they
+// say when the last document ended.
+func TestPagesSayWhenTheLastDocumentEnded(t *testing.T) {
+	t.Parallel()
+	run := report.Run{LastEnd: time.Date(2026, 3, 1, 10, 30, 0, 0, time.UTC)}
+	if got := index(t, run, lease()); !strings.Contains(got, "the last document ended 2026-03-01 10:30 UTC\n") {
+		t.Errorf("the index says\n%s", got)
+	}
+	if got := page(t, run, lease()); !strings.Contains(got, "The last document ended 2026-03-01 10:30 UTC.") {
+		t.Errorf("the page says\n%s", got)
+	}
+}
+
+// One document does not answer, or all of them do not.
+func TestAnUnansweredQuestionIsThatOfAllDocuments(t *testing.T) {
+	t.Parallel()
+	d := lease()
+	d.Summary.Answered = new(bool)
+	for documents, want := range []string{"the document does not answer the question", "the documents do not answer the question"} {
+		d.Summary.Coverage.Documents = 2 * documents
+		if got := string(report.Markdown(d)); !strings.Contains(got, "> **Note:** "+want+"\n") {
+			t.Errorf("the file does not say %q:\n%s", want, got)
+		}
+		if got := page(t, report.Run{Across: &d}); !strings.Contains(got, want) {
+			t.Errorf("the page does not say %q", want)
+		}
 	}
 }
