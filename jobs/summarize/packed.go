@@ -94,7 +94,7 @@ func parsePacked(kind Kind, content []byte, read func([]byte) (extract, error)) 
 		if what == "" {
 			what = "something else"
 		}
-		return extract{}, fmt.Errorf("%w: its name says %s, but it is %s", ErrMalformed, strings.ToUpper(string(kind)), what)
+		return extract{}, fmt.Errorf("%w: its name says %s, but it is %s; rename it if it is another document, such as .txt for a text", ErrMalformed, strings.ToUpper(string(kind)), what)
 	}
 	doc, err := read(content)
 	if err != nil {

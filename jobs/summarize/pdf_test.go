@@ -73,6 +73,10 @@ func TestPDFByAnotherName(t *testing.T) {
 	if !errors.Is(err, summarize.ErrMalformed) || !strings.Contains(err.Error(), "its name says PDF, but it is an archive") {
 		t.Errorf("document %+v, error %v", doc, err)
 	}
+	_, err = r.Parse(t.Context(), "notes.pdf", summarize.KindPDF, []byte("Plain words.\n"))
+	if !errors.Is(err, summarize.ErrMalformed) || !strings.Contains(err.Error(), "rename it if it is another document, such as .txt for a text") {
+		t.Errorf("of a text: %v", err)
+	}
 }
 
 func TestPDFThatCannotBeRead(t *testing.T) {
