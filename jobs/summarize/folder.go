@@ -92,7 +92,7 @@ func (f *Folder) open(write bool) (err error) {
 		}
 	}
 	if err := f.load(); err != nil {
-		return fmt.Errorf("%s: %w", ManifestName, err)
+		return fmt.Errorf("%s: %w", quoteName(filepath.Join(f.path, ManifestName)), err)
 	}
 	if write && f.manifest.wasteful() {
 		return f.compactLocked()

@@ -264,16 +264,16 @@ func TestFolderRecordsAfterABrokenWrite(t *testing.T) {
 func TestFolderRefusesADamagedManifest(t *testing.T) {
 	good := `{"document":"a.md","fingerprint":"f","status":"succeeded"}` + "\n"
 	for name, tt := range map[string]struct{ content, want string }{
-		"not JSON":    {good + "oops\n" + good, "summaries.jsonl: line 2: invalid character"},
-		"no document": {good + good + `{"fingerprint":"f"}` + "\n", "summaries.jsonl: line 3: a line of the manifest must name its document"},
+		"not JSON":    {good + "oops\n" + good, "summaries.jsonl: line 2: invalid character 'o' looking for beginning of value; remove the line, which is damaged: "},
+		"no document": {good + good + `{"fingerprint":"f"}` + "\n", "summaries.jsonl: line 3: a line of the manifest must name its document; remove the line"},
 		"endless":     {good + strings.Repeat("x", 1<<20+1), "summaries.jsonl: line 2: longer than 1048576 bytes"},
 		"not a line":  {"[]\n" + good, "summaries.jsonl: line 1: json: cannot unmarshal array"},
 	} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, summarize.ManifestName), tt.content)
 		for _, openFunc := range []func(string) (*summarize.Folder, error){summarize.OpenFolder, summarize.ReadFolder} {
-			if _, err := openFunc(dir); err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("%s: error %v, want %q", name, err, tt.want)
+			if _, err := openFunc(dir); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, tt.want)) {
+				t.Errorf("%s: error %v, want %q in %s", name, err, tt.want, dir)
 			}
 		}
 		if got := read(t, filepath.Join(dir, summarize.ManifestName)); got != tt.content {

@@ -44,7 +44,7 @@ func readManifest(r io.Reader) (manifest, error) {
 			return m, nil
 		}
 		if err := m.add(line); err != nil && !last {
-			return manifest{}, fmt.Errorf("line %d: %w", number, err)
+			return manifest{}, fmt.Errorf("line %d: %w; remove the line, which is damaged: what Redis still has is not paid again", number, err)
 		}
 		if last {
 			// Whole or not, it lacks its line end: nothing must be appended to it.
