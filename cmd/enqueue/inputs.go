@@ -129,6 +129,11 @@ func (g *gatherer) files(ctx context.Context, args []string, found *inputs) erro
 			return g.reader.Read(ctx, source)
 		}})
 	}
+	for _, failed := range selection.Failed {
+		if errors.Is(failed, summarize.ErrOutput) && failed.Archive == "" { // it was named, and --out as well
+			failed.Err = fmt.Errorf("%w: --out is the folder of the documents; name another", summarize.ErrOutput)
+		}
+	}
 	found.skipped = append(found.skipped, selection.Skipped...)
 	found.failed = append(found.failed, selection.Failed...)
 	found.archives = append(found.archives, selection.Archives...)

@@ -197,3 +197,13 @@ func TestSummarizeAsksAnewForAnAnswerThatCannotBeUsed(t *testing.T) {
 	}
 	l.summarize("--force", "--only-new").want(t, 2).says(t, "exclude each other")
 }
+
+// Summaries do not go where the documents are.
+func TestSummarizeNeedsAnotherFolderThanThatOfTheDocuments(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	document := l.put("a.md", "One.")
+	for _, named := range []string{l.dir, document} {
+		l.call("", "summarize", named, "--out", l.dir).want(t, 2).says(t, "--out is the folder of the documents; name another")
+	}
+}
