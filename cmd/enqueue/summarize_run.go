@@ -164,7 +164,7 @@ func (r *summarizeRun) pass(ctx context.Context, found, all inputs) error {
 		if !r.begun && ctx.Err() == nil {
 			return stopped // nothing was done that pages could tell of
 		}
-		return errors.Join(stopped, r.leaveOff(ctx, found))
+		return r.noRoom(errors.Join(stopped, r.leaveOff(ctx, found)))
 	}
 	return r.report(asked == 0)
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -15,11 +18,23 @@ const older = "this is the summary from before; another one was asked for"
 // leaveOff writes the pages when the command stops before its end, from what is known
 // then. It takes no longer than any pages do, and does without Redis.
 func (r *summarizeRun) leaveOff(ctx context.Context, found inputs) error {
-	r.console.say("stopping: writing what is known so far; another interrupt ends at once")
+	stopping := "stopping: writing what is known so far"
+	if ctx.Err() != nil {
+		stopping += "; another interrupt ends at once"
+	}
+	r.console.say("%s", stopping)
 	if err := r.recordOpen(found.documents); err != nil {
 		return err
 	}
 	return r.writePages(ctx)
+}
+
+// noRoom says of an error by a full disk whose room it is, and what to do.
+func (r *summarizeRun) noRoom(err error) error {
+	if !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	return fmt.Errorf("%w\nthere is no room for the summaries in %s: make room, and the same command goes on; nothing is paid twice", err, printable(r.out))
 }
 
 // settle writes the pages when a command has come to its end, or to that of its budget.

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -177,6 +180,7 @@ func TestSummarizeWritesItsPagesWhenRedisIsGone(t *testing.T) {
 	}
 	l.say("a.md", "1 document: 1 under way", 1)
 	shows(t, stderr.String(), "writing the report: 1 of 1 (")
+	shows(t, stderr.String(), "stopping: writing what is known so far\n") // nobody has interrupted it
 }
 
 // After a crash between the record and the pages, the next command writes them, though
@@ -204,4 +208,17 @@ func TestSummarizeWritesPagesThatACrashHasLeftBehind(t *testing.T) {
 	}
 	l.summarize().want(t, 0)
 	l.say("b.md", "2 succeeded", 0)
+}
+
+// A full disk is named with the folder, and with what goes on.
+func TestSummarizeSaysWhereThereIsNoRoom(t *testing.T) {
+	t.Parallel()
+	r := &summarizeRun{summarizeFlags: summarizeFlags{out: "reports/out"}}
+	full := &fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
+	if err := r.noRoom(fmt.Errorf("save: %w", full)); !errors.Is(err, full) || !strings.HasSuffix(err.Error(), "no room for the summaries in reports/out: make room, and the same command goes on; nothing is paid twice") {
+		t.Errorf("it says %v", err)
+	}
+	if err := r.noRoom(fs.ErrPermission); !errors.Is(err, fs.ErrPermission) || err.Error() != fs.ErrPermission.Error() {
+		t.Errorf("of another error it says %v", err)
+	}
 }
