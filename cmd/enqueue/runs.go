@@ -15,6 +15,7 @@ import (
 
 	"github.com/longhaul-jobs/longhaul/internal/config"
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
@@ -29,6 +30,9 @@ type runRow struct {
 	Open      int `json:"open"`
 	// Shared are those among the documents that another run summarizes and pays for.
 	Shared int `json:"shared"`
+	// Across is the state of the summary over all documents, "" without one. It is not
+	// counted with them.
+	Across jobs.State `json:"across,omitempty"`
 	// Out is the folder with the summaries, where the last command ran, and Folders are
 	// those of all commands, the last one's first; none where that is not known.
 	Out     string   `json:"out,omitempty"`
@@ -127,6 +131,10 @@ func listRuns(ctx context.Context, s *session, since time.Time) ([]*runRow, erro
 
 // add counts a document.
 func (r *runRow) add(d runDocument) {
+	if d.name == report.AcrossDocument {
+		r.Across = cmp.Or(d.job.State, jobs.StateFailed)
+		return
+	}
 	r.Documents++
 	if d.shared {
 		r.Shared++
@@ -174,7 +182,11 @@ func writeRuns(w io.Writer, rows []*runRow) error {
 				spent += "+?"
 			}
 		}
-		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, formatCount(int64(r.Documents)), formatCount(int64(r.Succeeded)),
+		documents := formatCount(int64(r.Documents))
+		if r.Across != "" && r.Across != jobs.StateSucceeded {
+			documents += ", across " + string(r.Across)
+		}
+		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, documents, formatCount(int64(r.Succeeded)),
 			formatCount(int64(r.Failed)), formatCount(int64(r.Open)), formatCount(int64(r.Shared)), spent, formatTime(r.Started), formatTime(r.Active), someFolders(r.Folders))
 	}
 	if err := columns.Flush(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -164,4 +165,27 @@ func TestSummarizeFetchesAddresses(t *testing.T) {
 	if s := l.summary(address); !strings.HasPrefix(s, "# Tides\n") {
 		t.Errorf("the summary is %q", s)
 	}
+}
+
+// The summary over all documents is none of them, and is named while it is not there.
+func TestRunsCountNoSummaryOverAll(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	var broken atomic.Bool
+	l.employ(func(request jobs.Request, attempt int) jobs.Event {
+		if broken.Load() && !strings.Contains(inputOf(request), "Two.") {
+			return echo(jobs.Request{Raw: []byte(`{"input":"refuse","model":"gpt-4.1"}`)}, attempt)
+		}
+		return reads(request, attempt)
+	})
+	l.put("a.md", "One.")
+	l.summarize("--name", "contracts", "--across").want(t, 0)
+	row := decode[runRow](t, l.call("", "runs", "--json").want(t, 0).stdout)
+	if row.Documents != 1 || row.Succeeded != 1 || row.Across != jobs.StateSucceeded {
+		t.Errorf("the list says %+v", row)
+	}
+	broken.Store(true)
+	l.put("b.md", "Two.")
+	l.summarize("--name", "contracts", "--across").want(t, 1)
+	shows(t, l.call("", "runs").want(t, 0).stdout, "contracts  2, across failed  2           0       0     ")
 }
