@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -243,6 +244,18 @@ func TestWhy(t *testing.T) {
 	says("a worker that has the key of endpoint default: none is alive; the response is accepted; looked at 0 times")
 	w.serve(results.Worker{ID: "w", Endpoints: []string{"default"}})
 	says("the response is accepted; looked at 0 times")
+	batched, err := c.Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batched.Attempts = slices.Clone(batched.Attempts)
+	batched.Attempts[0].ResponseID = jobs.LineID(jobs.Try{Job: id, Attempt: 1})
+	for status, want := range map[string]string{"": "it waits for a batch, ", "in_progress": "it is in a batch, "} {
+		batched.Looks.Status = status
+		if why, err := c.Why(t.Context(), batched); err != nil || !strings.HasPrefix(why, want) || !strings.HasSuffix(why, "its deadline is "+batched.Deadline.UTC().Format(time.RFC3339)+"; looked at 0 times") {
+			t.Errorf("in a batch it says %q, %v", why, err)
+		}
+	}
 	w.finish(id, body)
 	if j, _ := c.Get(t.Context(), id); j.State != jobs.StateSucceeded {
 		t.Fatalf("state %s", j.State)

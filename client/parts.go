@@ -136,6 +136,9 @@ func (c *Client) whyParts(ctx context.Context, j jobs.Job, done PartsDone) (stri
 		switch {
 		case part.ID == "", part.State.Terminal():
 		case part.State != jobs.StateWaiting:
+			if batch := whyBatched(part); batch != "" {
+				why += ": " + batch
+			}
 			return why, nil
 		case first.ID == "":
 			first = part

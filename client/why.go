@@ -50,6 +50,9 @@ func whyPaused(lane string, p results.Pause, now time.Time) string {
 func (c *Client) whyRunning(ctx context.Context, j jobs.Job) (string, error) {
 	status := cmp.Or(j.Looks.Status, "accepted")
 	why := fmt.Sprintf("the response is %s; looked at %d times", status, j.Looks.Count)
+	if batch := whyBatched(j); batch != "" {
+		why = fmt.Sprintf("%s; looked at %d times", batch, j.Looks.Count)
+	}
 	if j.Stop != nil {
 		why += "; it is being cancelled (" + string(j.Stop.Reason) + ")"
 	}
@@ -62,6 +65,20 @@ func (c *Client) whyRunning(ctx context.Context, j jobs.Job) (string, error) {
 		return fmt.Sprintf("a worker that has the key of endpoint %s: none is alive; %s", a.Endpoint, why), nil
 	}
 	return why, nil
+}
+
+// whyBatched says of a running job whose request goes through a batch how far it is, and up
+// to when that may last, "" of any other.
+func whyBatched(j jobs.Job) string {
+	a, _ := j.CurrentAttempt()
+	if _, line := jobs.ParseLine(a.ResponseID); !line || j.State != jobs.StateRunning {
+		return ""
+	}
+	why := "it waits for a batch"
+	if j.Looks.Status == string(jobs.StatusInProgress) {
+		why = "it is in a batch"
+	}
+	return why + ", which is answered within 24 hours of being sent (`enqueue batches` shows it); its deadline is " + j.Deadline.UTC().Format(time.RFC3339)
 }
 
 // WhyUncertain says what decides about a job whose create's answer was lost, as

@@ -222,3 +222,20 @@ func TestSummarizeSaysWhereThereIsNoRoom(t *testing.T) {
 		t.Errorf("of another error it says %v", err)
 	}
 }
+
+// Of a request that goes through a batch it is said, and up to when that lasts.
+func TestSummarizeSaysThatItWaitsForABatch(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	line := jobs.LineID(jobs.Try{Job: "job_01a21a89307a7f05a83136cb1af8760a", Attempt: 1})
+	l.employ(func(_ jobs.Request, attempt int) jobs.Event {
+		return created(attempt, fmt.Sprintf(`{"id":%q,"status":"queued"}`, line))
+	})
+	l.put("a.md", "One.")
+	interrupt := l.start("--batch")
+	part := l.sole(jobs.StateRunning)
+	interrupt().want(t, 1)
+	shows(t, l.call("", "get", string(l.whole(part.ID))).want(t, 0).stdout,
+		"the answer to its request: it waits for a batch, which is answered within 24 hours of being sent (`enqueue batches` shows it); its deadline is "+
+			part.Deadline.UTC().Format(time.RFC3339))
+}
