@@ -5,9 +5,11 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -148,5 +150,29 @@ func TestOutageNamesWhoIsAway(t *testing.T) {
 	}
 	if said := outage(io.EOF); !strings.Contains(said, "Redis") {
 		t.Errorf("of Redis: %s", said)
+	}
+	// Of many jobs it is said once, whichever of them was asked for and from which port.
+	said := make(map[string]bool)
+	for port := range 3 {
+		reset := &net.OpError{
+			Op: "read", Net: "tcp", Source: &net.TCPAddr{Port: 40_000 + port}, Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 6379}, Err: syscall.ECONNRESET,
+		}
+		said[outage(fmt.Errorf("load job_%d: %w", port, reset))] = true
+		said[outage(fmt.Errorf("load job_%d: %w", port, io.EOF))] = true
+	}
+	if !said["Redis does not answer, trying again: read tcp 127.0.0.1:6379: connection reset by peer"] || len(said) != 2 {
+		t.Errorf("of three jobs: %v", said)
+	}
+}
+
+// An answer of Redis that does not come in time has the hint of one that is not there.
+func TestALateAnswerOfRedisHasItsHint(t *testing.T) {
+	t.Parallel()
+	late := fmt.Errorf("list: %w", os.ErrDeadlineExceeded)
+	if got := (&cli{}).advice(late); !strings.Contains(got, "--redis-url names another one") {
+		t.Errorf("of %v it says %q", late, got)
+	}
+	if got := (&cli{dev: true}).advice(late); got != "" {
+		t.Errorf("with --dev it says %q", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -84,7 +85,7 @@ func (c *cli) advice(err error) string {
 	if c.dev || c.live || errors.Is(err, context.Canceled) {
 		return ""
 	}
-	if _, network := errors.AsType[*net.OpError](err); network {
+	if _, network := errors.AsType[*net.OpError](err); network || errors.Is(err, os.ErrDeadlineExceeded) {
 		return "Is Redis running there? --redis-url names another one; --dev needs none."
 	}
 	return ""

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"time"
 
@@ -37,12 +38,27 @@ func patiently(ctx context.Context, patience time.Duration, note func(error), op
 	}
 }
 
-// outage says who is away.
+// outage says who is away, in the same words whatever was asked for.
 func outage(err error) string {
 	if e, ok := errors.AsType[*jobs.Error](err); ok && strings.HasPrefix(e.Code, "blobs_") {
 		return "trying again: " + err.Error() // which names the blob store
 	}
-	return "Redis does not answer, trying again: " + err.Error()
+	return "Redis does not answer, trying again: " + rootOf(err)
+}
+
+// rootOf is the first of the errors that led to one: the later ones say what it was for, and
+// a connection from which port.
+func rootOf(err error) string {
+	for {
+		if e, ok := err.(*net.OpError); ok && e.Addr != nil { //nolint:errorlint // each one is looked at
+			return e.Op + " " + e.Net + " " + e.Addr.String() + ": " + e.Err.Error()
+		}
+		before := errors.Unwrap(err)
+		if before == nil {
+			return err.Error()
+		}
+		err = before
+	}
 }
 
 // final reports whether trying again cannot help.
