@@ -107,6 +107,9 @@ there already is not counted, since it is not paid again.`,
 		if err := f.complete(flags, &options); err != nil {
 			return err
 		}
+		if err := f.fits(options, jobOptions, time.Now()); err != nil {
+			return err
+		}
 		if f.batch && jobOptions.Deadline.IsZero() {
 			jobOptions.Deadline = time.Now().Add(batchDeadline)
 		}
@@ -237,6 +240,29 @@ func (f *summarizeFlags) complete(flags *pflag.FlagSet, options *summarize.Optio
 		return usageError{err}
 	}
 	return nil
+}
+
+// fits reports what cannot be had together, which OpenAI would refuse, or nobody ever see.
+func (f *summarizeFlags) fits(options summarize.Options, job jobs.Options, now time.Time) error {
+	if reasons, known := summarize.Reasons(options.Model); options.Effort != "" && known && !reasons {
+		return usage("--effort: %s does not reason and takes none; leave it out, or name a --model that reasons, such as gpt-5.1", options.Model)
+	}
+	if job.FallbackTier != "" && !f.flex {
+		return usage("--fallback-tier is for --flex, which may have no capacity; add --flex, or leave --fallback-tier out")
+	}
+	const slack = time.Minute // it was read from the command line a moment ago
+	if begins := later(now, job.NotBefore); f.batch && !job.Deadline.IsZero() && job.Deadline.Before(begins.Add(jobs.BatchWindow-slack)) {
+		return usage("--deadline: a batch may take 24 hours, and each level of a long document is one; give --batch 24h or more, such as 5d, or leave --deadline out")
+	}
+	return nil
+}
+
+// later is the later one of two times.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // readSmall reads a file that a flag names; takes says what the flag takes.

@@ -302,8 +302,14 @@ func TestSummarizeReadsItsOptionsFromFiles(t *testing.T) {
 		{"--as-file", "*.pdff", "--as-file *.pdff: no document matches; without a slash"},
 		{"--preset=legal", "--ask=Who pays?", "--ask and --preset exclude each other"},
 		{"--chunk-tokens", "5", "chunk tokens"},
+		{"--model=gpt-4.1", "--effort=high", "--effort: gpt-4.1 does not reason and takes none; leave it out, or name a --model that reasons"},
+		{"--fallback-tier", "default", "--fallback-tier is for --flex, which may have no capacity; add --flex"},
+		{"--batch", "--deadline=1h", "--deadline: a batch may take 24 hours"},
+		{"--batch", "--deadline=23h", "give --batch 24h or more, such as 5d, or leave --deadline out"},
 	} {
-		l.summarize(test[0], test[1]).want(t, 2).says(t, test[2])
+		for _, dry := range []string{"--dry-run=false", "--dry-run"} {
+			l.summarize(test[0], test[1], dry).want(t, 2).says(t, test[2])
+		}
 	}
 }
 

@@ -73,6 +73,13 @@ func ContextWindow(model string) (Window, bool) {
 	return Window{}, false
 }
 
+// Reasons reports whether a model thinks before it answers, and so takes a reasoning effort,
+// and whether that is known of it.
+func Reasons(model string) (yes, known bool) {
+	w, known := ContextWindow(model)
+	return w.Answer == reasonedAnswer, known && !strings.Contains(model, "-chat")
+}
+
 // thousands writes a number that is not negative with commas.
 func thousands(n int) string {
 	if n < 1000 {
