@@ -31,6 +31,7 @@ type generator struct {
 	material *material
 	heights  map[*node]int // of the schemas below root: how many levels a value needs at least
 	values   int           // written so far
+	cited    int           // pages of a file among them
 
 	// known are members of the object that is written next, as JSON, and stated is the passage that
 	// its statement is about.
@@ -69,7 +70,8 @@ func (g *generator) value(dst []byte, schema *node, at place) []byte {
 		return g.array(dst, schema, at)
 	case "integer":
 		if at.name == "section" && g.material.pages > 0 {
-			return strconv.AppendInt(dst, int64(g.material.page(g.values)), 10)
+			g.cited++
+			return strconv.AppendInt(dst, int64(g.material.page(g.cited)), 10)
 		}
 		return strconv.AppendInt(dst, int64(fitNumber(schema, float64(1+at.index), true)), 10)
 	case "number":

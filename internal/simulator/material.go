@@ -221,7 +221,7 @@ func (m *material) errs(what string) (sum uint64, wrong bool) {
 	return sum, float64(sum>>11)/(1<<53) < m.wrong
 }
 
-// page is the page of a file that the nth value of an answer cites. Nobody here reads what
+// page is the page of a file that the nth source of an answer cites. Nobody here reads what
 // stands on it, but it is there, unless it is cited wrongly.
 func (m *material) page(nth int) int {
 	if _, wrong := m.errs("page " + strconv.Itoa(nth) + " " + m.text); wrong {

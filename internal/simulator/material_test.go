@@ -219,12 +219,13 @@ func TestPagesOfFilesAreThere(t *testing.T) {
 				t.Fatal(err)
 			}
 			points, _ := body["key_points"].([]any)
-			cited, beyond := 0, 0
+			cited, beyond, seen := 0, 0, make(map[float64]bool)
 			for i := range points {
 				sources, _ := at(body, "key_points", i, "sources").([]any)
 				for j := range sources {
 					page := number(t, at(body, "key_points", i, "sources", j, "section"))
 					cited++
+					seen[page] = true
 					if page < 1 || page > tt.pages {
 						beyond++
 					}
@@ -232,6 +233,9 @@ func TestPagesOfFilesAreThere(t *testing.T) {
 			}
 			if cited < 3 || beyond != int(tt.wrong)*cited {
 				t.Errorf("%d of %d cited pages are not there: %v", beyond, cited, body["key_points"])
+			}
+			if tt.wrong == 0 && len(seen) != int(tt.pages) {
+				t.Errorf("%d of %v pages are cited", len(seen), tt.pages)
 			}
 		})
 	}
