@@ -65,8 +65,16 @@ type pulse struct {
 	onLost func(note string)
 	advise func(j jobs.Job) string
 
-	// idle is how often in a row nothing could go on for want of money.
-	idle int
+	// parked, if not nil, returns what all that is open waits for; see [follower.parked].
+	parked func(ctx context.Context) map[string]*parked
+	// raise says what has the run go on when its own budget is used up, and call is how
+	// people call a command.
+	raise string
+	call  caller
+
+	// idle is how often in a row nothing could go on for want of money, and away how
+	// often for want of that of other runs.
+	idle, away int
 
 	// mu guards what follows.
 	mu   sync.Mutex
@@ -92,7 +100,7 @@ func (p *pulse) run(ctx context.Context) (stuck string) {
 // stands asks why nothing goes on, if that is so, and asks again only while it may be.
 func (p *pulse) stands(ctx context.Context) (stuck string) {
 	for range certain {
-		if stuck = p.look(ctx); stuck != "" || p.idle == 0 || sleep(ctx, pulseEvery) != nil {
+		if stuck = p.look(ctx); stuck != "" || p.idle+p.away == 0 || sleep(ctx, pulseEvery) != nil {
 			break
 		}
 	}
@@ -102,6 +110,7 @@ func (p *pulse) stands(ctx context.Context) (stuck string) {
 // attend has a follower know what the pulse finds of its members' requests.
 func (p *pulse) attend(f *follower, from partReader) {
 	p.onIdle = func(ctx context.Context) { f.findHeld(ctx, from) }
+	p.parked = func(ctx context.Context) map[string]*parked { return f.parked(ctx, from) }
 	p.onLost, p.advise = f.lose, f.advise
 }
 
@@ -135,6 +144,9 @@ func (p *pulse) look(ctx context.Context) (stuck string) {
 	if i := slices.IndexFunc(budgets, func(b client.Budget) bool { return b.Name == p.budget }); i >= 0 {
 		w.budget = budgets[i].Amount
 		stuck = p.starved(budgets[i], w.requests)
+	}
+	if stuck == "" && w.requests == 0 {
+		stuck = p.elsewhere(ctx, budgets)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -177,8 +189,8 @@ func (p *pulse) starved(b client.Budget, requests int) string {
 	if p.idle++; p.idle < certain {
 		return ""
 	}
-	return fmt.Sprintf("the budget of %s is spent but for %s, which is too little for what comes next; %s for it",
-		dollars(*b.Amount), dollars(max(0, *b.Amount-b.Spent)), plural(b.Waiting, "request waits", "requests wait"))
+	return fmt.Sprintf("the budget of %s is spent but for %s, which is too little for what comes next; %s for it. %s",
+		dollars(*b.Amount), dollars(max(0, *b.Amount-b.Spent)), plural(b.Waiting, "request waits", "requests wait"), p.raise)
 }
 
 // describe names the documents that requests belong to, the longest in work first.

@@ -60,13 +60,15 @@ func (w *runWatch) watchRun(ctx context.Context, once bool) error {
 	p := &pulse{from: w.session, group: w.name, budget: runBudget(w.name), name: func(part jobs.Job) string {
 		return cmp.Or(w.names[part.Parent], string(part.Parent))
 	}}
+	p.raise = fmt.Sprintf("What began the run goes on with a higher --budget, and the workers with `%s %s --amount DOLLARS`", w.call("budgets set"), p.budget)
+	p.call = w.call
 	p.attend(f, w.session)
+	f.close()
 	if once && open > 0 {
-		w.stand(p, p.stands(ctx))
+		w.stuck = p.stands(ctx)
 	} else {
 		p.look(ctx)
 	}
-	f.close()
 	if !once && open > 0 {
 		if err := w.follow(ctx, f, p); err != nil {
 			return w.stopped(ctx, err, w.call("run")+" "+w.name)
@@ -137,7 +139,7 @@ func (w *runWatch) follow(ctx context.Context, f *follower, p *pulse) error {
 	beats := make(chan struct{})
 	go func() {
 		defer close(beats)
-		if w.stand(p, p.run(watching)); w.stuck != "" {
+		if w.stuck = p.run(watching); w.stuck != "" {
 			cancel(errBudget)
 		}
 	}()
@@ -149,14 +151,6 @@ func (w *runWatch) follow(ctx context.Context, f *follower, p *pulse) error {
 	}
 	w.stuck = "" // the last document has ended at the same moment
 	return err
-}
-
-// stand takes down why the rest cannot go on, and what helps, "" for that it can.
-func (w *runWatch) stand(p *pulse, why string) {
-	if why != "" {
-		w.stuck = fmt.Sprintf("%s. What began the run goes on with a higher --budget, and the workers with `%s %s --amount DOLLARS`",
-			why, w.call("budgets set"), p.budget)
-	}
 }
 
 // tell says how far the run is. What it has cost, the ledger knows.

@@ -48,7 +48,9 @@ func (r *summarizeRun) newPulse(ctx context.Context, s *session) (*pulse, error)
 			return nil, err
 		}
 	}
-	return &pulse{from: s, group: r.job.Group, budget: name, name: r.nameOf}, nil
+	return &pulse{
+		from: s, group: r.job.Group, budget: name, name: r.nameOf, raise: "The same command with a higher --budget goes on", call: r.call,
+	}, nil
 }
 
 // mentionBudget says that an earlier command has set a budget, which still holds.

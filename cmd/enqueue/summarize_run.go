@@ -248,7 +248,7 @@ func (r *summarizeRun) following(ctx context.Context, title string, f *follower,
 	go func() {
 		defer close(beats)
 		if why := pulse.run(watching); why != "" {
-			r.stuck = why + ". The same command with a higher --budget goes on"
+			r.stuck = why
 			cancel(errBudget)
 		}
 	}()

@@ -87,3 +87,33 @@ func TestSummarizeGoesOnWithAFolderOfAnotherRun(t *testing.T) {
 		t.Errorf("%d more requests", more)
 	}
 }
+
+// A run that shares what waits in the budget of another one ends as with a spent budget of
+// its own, and says which documents wait, for which budget, and what has them go on.
+func TestSummarizeEndsOnTheBudgetOfAnotherRun(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	l.put("a.md", "One.")
+	l.into("x", "--budget", "0.000001").want(t, 1)
+	own := filepath.Join(filepath.Dir(l.out), "own")
+	if err := os.Mkdir(own, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(own, "own.md"), []byte("Own."), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const want = "stopped: 1 document waits for the budget of run x, which the requests are shared with: "
+	got := l.into("y", own).want(t, 1)
+	shows(t, got.stdout, want)
+	for _, part := range []string{"a.md. Of <$0.0001, <$0.0001 is left", "`enqueue budgets set run-x --amount DOLLARS` has them go on", "succeeded     1\n", "not finished  1\n"} {
+		shows(t, got.stdout, part)
+	}
+	report := decode[summarizeReport](t, l.into("y", own, "--json").want(t, 1).stdout)
+	if !strings.HasPrefix(report.Stopped, "1 document waits for the budget of run x") {
+		t.Errorf("it reports %+v", report)
+	}
+	shows(t, l.call("", "run", "y").want(t, 1).stdout, want)
+	l.call("", "budgets", "set", "run-x", "--amount", "5", "--group", "x", "--per", "total").want(t, 0)
+	l.into("y", own).want(t, 0)
+}
