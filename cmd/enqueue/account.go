@@ -23,9 +23,9 @@ type account struct {
 	shared   int
 	states   map[jobs.State]int // of members that have ended
 	usage    jobs.Usage
-	earlier  jobs.Usage // of members that had ended before the run began
+	earlier  jobs.Usage // of that, what was used before the run began
 	spent    spent      // its known and unknown are jobs
-	before   jobs.Money // what of that the members before have cost
+	before   spent      // what of that was before the run began
 	unknown  reasons
 	failures []failure
 	seen     int // how many of them a display has dealt with
@@ -109,12 +109,20 @@ func (a *account) end(m *member) {
 		a.spent.unknown++
 		a.unknown[m.spent.why]++
 	}
-	switch {
-	case m.ended.After(a.started):
+	if m.ended.After(a.started) {
 		a.late++
-	case !m.ended.IsZero():
-		a.earlier.Add(m.usage)
-		a.before += m.spent.cost
+	}
+	before := m.past
+	if before == nil && !m.ended.IsZero() && !m.ended.After(a.started) {
+		before = &earlier{usage: m.usage, spent: m.spent}
+	}
+	if before == nil {
+		return
+	}
+	a.earlier.Add(before.usage)
+	a.before.cost += before.spent.cost
+	if n := before.spent.unknown; n > 0 && n == m.spent.unknown {
+		a.before.unknown++ // and nothing of it since
 	}
 }
 
@@ -171,7 +179,7 @@ type totals struct {
 	CacheWriteTokens int64 `json:"cache_write_tokens"`
 	OutputTokens     int64 `json:"output_tokens"`
 	ReasoningTokens  int64 `json:"reasoning_tokens"`
-	// The tokens of jobs that had ended before this run began are among those.
+	// What was used before this run began is among those.
 	EarlierInputTokens  int64 `json:"earlier_input_tokens,omitempty"`
 	EarlierOutputTokens int64 `json:"earlier_output_tokens,omitempty"`
 	spending
@@ -195,7 +203,7 @@ func (a *account) totals(now time.Time, withFailures bool) totals {
 		EarlierInputTokens: a.earlier.InputTokens, EarlierOutputTokens: a.earlier.OutputTokens,
 		Elapsed: now.Sub(a.started).Round(time.Millisecond).Seconds(),
 	}
-	t.spending = spending{CostUnknown: a.spent.unknown, Saved: a.spent.saved, EarlierCost: a.before}
+	t.spending = spending{CostUnknown: a.spent.unknown, Saved: a.spent.saved, EarlierCost: a.before.cost, EarlierCostUnknown: a.before.unknown}
 	if a.spent.known > 0 || a.spent.unknown == 0 {
 		t.Cost = new(a.spent.cost)
 	}

@@ -293,12 +293,12 @@ func (f *follower) end(ctx context.Context, m *member, j jobs.Job) error {
 	return nil
 }
 
-// charge puts down what a member has cost, and what a person can do about it unless
+// charge puts down what a member has cost, also before the command began, and what a person can do about it unless
 // that is known.
-func (f *follower) charge(m *member, usage jobs.Usage, sum spent, advice string) {
+func (f *follower) charge(m *member, usage jobs.Usage, sum spent, before earlier, advice string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	m.usage, m.spent = usage, sum
+	m.usage, m.spent, m.past = usage, sum, &before
 	m.advice = cmp.Or(m.advice, advice)
 }
 

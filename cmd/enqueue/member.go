@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ type member struct {
 	failure  *jobs.Failure // why it ended, or why its next attempt waits
 	usage    jobs.Usage
 	spent    spent
+	past     *earlier // nil for what is either of this command or not, as a whole
 	ended    time.Time
 	// requestID is the provider's x-request-id of the create.
 	requestID string
@@ -34,6 +36,19 @@ type member struct {
 	remark string
 	// advice is what a person can do, "" if there is nothing to do.
 	advice string
+}
+
+// earlier is what of a member was used and spent before the command began.
+type earlier struct {
+	usage jobs.Usage
+	spent spent
+}
+
+// add counts the attempts of a job that had ended by then.
+func (p *earlier) add(j jobs.Job, began time.Time) {
+	j.Attempts = slices.DeleteFunc(slices.Clone(j.Attempts), func(a jobs.Attempt) bool { return a.Ended.IsZero() || a.Ended.After(began) })
+	p.usage.Add(paid(j))
+	p.spent = p.spent.and(spentOn(j))
 }
 
 // observe takes over what a record says.

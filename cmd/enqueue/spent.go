@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"strings"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
@@ -95,6 +94,9 @@ type spending struct {
 	Saved jobs.Money `json:"saved_usd"`
 	// EarlierCost is what of it was spent before this run began.
 	EarlierCost jobs.Money `json:"earlier_cost_usd,omitempty"`
+	// EarlierCostUnknown is of how many of the CostUnknown jobs all that is not known was
+	// spent before.
+	EarlierCostUnknown int `json:"earlier_cost_unknown,omitempty"`
 }
 
 // text says what it was and why more is not known.
@@ -106,17 +108,26 @@ func (s spending) text() string {
 	if len(s.CostWhy) > 1 {
 		why += ", and others"
 	}
-	var b strings.Builder
+	var known jobs.Money
+	if s.Cost != nil {
+		known = *s.Cost
+	}
+	text := dollars(known)
+	if fresh := s.CostUnknown - s.EarlierCostUnknown; fresh > 0 {
+		if s.Cost == nil {
+			return "unknown" + why
+		}
+		text += ", and what is unknown of " + plural(fresh, "job", "jobs") + why
+		why = "" // it is said
+	}
+	unknown := "what is unknown of " + plural(s.EarlierCostUnknown, "job", "jobs") + why
 	switch {
-	case s.Cost == nil:
-		return "unknown" + why
-	case s.CostUnknown > 0:
-		b.WriteString(dollars(*s.Cost) + ", and what is unknown of " + plural(s.CostUnknown, "job", "jobs") + why)
-	default:
-		b.WriteString(dollars(*s.Cost))
+	case s.EarlierCost > 0 && s.EarlierCostUnknown > 0:
+		text += "; " + dollars(s.EarlierCost) + " of that, and " + unknown + ", before this command"
+	case s.EarlierCost > 0:
+		text += "; " + dollars(s.EarlierCost) + " of that before this command"
+	case s.EarlierCostUnknown > 0:
+		text += "; " + unknown + ", was before this command"
 	}
-	if s.EarlierCost > 0 {
-		b.WriteString("; " + dollars(s.EarlierCost) + " of that before this command")
-	}
-	return b.String()
+	return text
 }

@@ -49,6 +49,33 @@ func TestRunsSayWhatTheyCost(t *testing.T) {
 	shows(t, b.call("", "list", "--group", "batch-in").want(t, 0).stdout, "  ?  ")
 }
 
+// What a document that had failed has cost before, and what of that nobody knows, is said to
+// be of before, whether it fails again without a request or is tried again with one.
+func TestSummariesSayWhatWasSpentBefore(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(func(request jobs.Request, attempt int) jobs.Event {
+		switch text := inputOf(request); {
+		case strings.Contains(text, "Fails once.") && attempt == 1:
+			return created(attempt, `{"id":"resp_failed","status":"failed","error":{"code":"content_filter","message":"not allowed"}}`)
+		case strings.Contains(text, "Fails once."):
+			return priced(request, attempt)
+		}
+		return priced(jobs.Request{Raw: []byte(`{"input":"no summary"}`)}, attempt)
+	})
+	l.put("misshapen.md", "A document.")
+	first := decode[summarizeReport](t, l.summarize("--json").want(t, 1).stdout)
+	second := decode[summarizeReport](t, l.summarize("--json").want(t, 1).stdout)
+	if *first.Cost == 0 || first.EarlierCost != 0 || *second.Cost != *first.Cost || second.EarlierCost != *first.Cost || second.EarlierInputTokens != first.InputTokens {
+		t.Errorf("the first reports %+v and the second %+v", first, second)
+	}
+	l.put("flaky.md", "Fails once.")
+	l.call("", "summarize", filepath.Join(l.dir, "flaky.md"), "--out", l.out).want(t, 1)
+	got := l.call("", "summarize", filepath.Join(l.dir, "flaky.md"), "--out", l.out).want(t, 0).stdout
+	shows(t, got, "$0.0011; what is unknown of 1 job: ")
+	shows(t, got, ", was before this command\n")
+}
+
 // The manifest has what each summary cost.
 func TestSummariesSayWhatTheyCost(t *testing.T) {
 	t.Parallel()

@@ -92,9 +92,10 @@ func (r *summarizeRun) outcome(
 func (r *summarizeRun) bill(ctx context.Context, s *session, f *follower, entry *summarize.Entry, m *member, j jobs.Job) error {
 	var usage jobs.Usage
 	var sum spent
+	var before earlier
 	aside := false
 	err := f.patiently(ctx, func() error {
-		entry.Requests, usage, sum, aside = 0, jobs.Usage{}, spent{}, false
+		entry.Requests, usage, sum, before, aside = 0, jobs.Usage{}, spent{}, earlier{}, false
 		for part, err := range s.Parts(ctx, j.ID) {
 			if err != nil {
 				return err
@@ -106,6 +107,7 @@ func (r *summarizeRun) bill(ctx context.Context, s *session, f *follower, entry 
 			entry.Requests++
 			usage.Add(paid(part.Job))
 			sum = sum.and(spentOn(part.Job))
+			before.add(part.Job, r.account.started)
 		}
 		return nil
 	})
@@ -116,7 +118,7 @@ func (r *summarizeRun) bill(ctx context.Context, s *session, f *follower, entry 
 	if aside && retriable(j) && !r.dev {
 		advice = r.notTriedAgain(j)
 	}
-	f.charge(m, usage, sum, advice)
+	f.charge(m, usage, sum, before, advice)
 	entry.InputTokens, entry.OutputTokens = usage.InputTokens, usage.OutputTokens
 	entry.CachedTokens, entry.ReasoningTokens = usage.CachedTokens, usage.ReasoningTokens
 	entry.Cost = sum.whole()
