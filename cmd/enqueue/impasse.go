@@ -12,8 +12,9 @@ import (
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
-// parked is what waits for a budget: documents, each once.
-type parked struct{ documents []string }
+// parked is what waits for a budget: documents, and models whose price it has to know, each
+// once.
+type parked struct{ documents, models []string }
 
 // parked returns by its budget what the open members wait for, nil if anything of them
 // goes on, or may: a request that waits for something else, or a planner that is to ask.
@@ -48,6 +49,9 @@ func (f *follower) parked(ctx context.Context, from partReader) map[string]*park
 			if n := len(in.documents); n == 0 || in.documents[n-1] != m.name {
 				in.documents = append(in.documents, m.name)
 			}
+			if model := part.Job.Model; part.Job.Waits == jobs.WaitPrice && !slices.Contains(in.models, model) {
+				in.models = append(in.models, model)
+			}
 		}
 		if !there {
 			return nil
@@ -79,10 +83,14 @@ func (p *pulse) elsewhere(ctx context.Context, budgets []client.Budget) string {
 		if name == p.budget {
 			continue
 		}
-		b := budgets[i]
-		said = append(said, fmt.Sprintf(
-			"%s for the budget of run %s, which the requests are shared with: %s. Of %s, %s is left, which is too little for what comes next. `%s %s --amount DOLLARS` has them go on, and so does the command of that run with a higher --budget",
-			plural(len(waiting[name].documents), "document waits", "documents wait"), b.Group, someNames(waiting[name].documents), dollars(*b.Amount), dollars(max(0, *b.Amount-b.Spent)), p.call("budgets set"), name))
+		b, in := budgets[i], waiting[name]
+		why := fmt.Sprintf("Of %s, %s is left, which is too little for what comes next. `%s %s --amount DOLLARS` has them go on, and so does the command of that run with a higher --budget",
+			dollars(*b.Amount), dollars(max(0, *b.Amount-b.Spent)), p.call("budgets set"), name)
+		if len(in.models) > 0 {
+			why = "There " + p.needsPrice(in.models, name)
+		}
+		said = append(said, fmt.Sprintf("%s for the budget of run %s, which the requests are shared with: %s. %s",
+			plural(len(in.documents), "document waits", "documents wait"), b.Group, someNames(in.documents), why))
 	}
 	if len(said) == 0 {
 		p.away = 0
@@ -107,6 +115,34 @@ func someNames(documents []string) string {
 		text += fmt.Sprintf(" and %s more", formatCount(int64(more)))
 	}
 	return text
+}
+
+// unpriced says that requests wait in the run's budget for a price that nobody knows, which
+// no higher one helps, "" if none does.
+func (p *pulse) unpriced(ctx context.Context, b client.Budget) string {
+	page, err := p.from.List(ctx, results.Filter{Group: p.group, Kind: jobs.KindResponse, States: []jobs.State{jobs.StateWaiting}, Limit: pulseJobs})
+	if err != nil {
+		return ""
+	}
+	var models []string
+	for _, j := range page.Jobs {
+		if j.Waits == jobs.WaitPrice && j.Budget == b.Name && !slices.Contains(models, j.Model) {
+			models = append(models, j.Model)
+		}
+	}
+	if len(models) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s for the budget of the run: %s. What began the run then goes on, without --budget after the latter",
+		plural(b.Waiting, "request waits", "requests wait"), p.needsPrice(models, b.Name))
+}
+
+// needsPrice says what has requests go on that wait in a budget for the price of models.
+func (p *pulse) needsPrice(models []string, budget string) string {
+	slices.Sort(models)
+	return fmt.Sprintf("nothing is sent whose price is not known, whatever the amount, and that of %s is not. "+
+		"Set prices.%s and start the workers anew, or have it sent, and counted as nothing, with `%s %s --unknown-price allow`",
+		strings.Join(models, ", "), strings.Join(models, ", prices."), p.call("budgets set"), budget)
 }
 
 // caller is how people call a command about jobs, see [cli.call].

@@ -143,7 +143,7 @@ func (p *pulse) look(ctx context.Context) (stuck string) {
 	}
 	if i := slices.IndexFunc(budgets, func(b client.Budget) bool { return b.Name == p.budget }); i >= 0 {
 		w.budget = budgets[i].Amount
-		stuck = p.starved(budgets[i], w.requests)
+		stuck = p.starved(ctx, budgets[i], w.requests)
 	}
 	if stuck == "" && w.requests == 0 {
 		stuck = p.elsewhere(ctx, budgets)
@@ -181,13 +181,16 @@ func (p *pulse) findLost(ctx context.Context) error {
 
 // starved reports whether a budget has left nothing under way three times in a row,
 // while jobs wait for room in it.
-func (p *pulse) starved(b client.Budget, requests int) string {
+func (p *pulse) starved(ctx context.Context, b client.Budget, requests int) string {
 	if b.Amount == nil || b.Waiting == 0 || b.InFlight > 0 || requests > 0 {
 		p.idle = 0
 		return ""
 	}
 	if p.idle++; p.idle < certain {
 		return ""
+	}
+	if why := p.unpriced(ctx, b); why != "" {
+		return why
 	}
 	return fmt.Sprintf("the budget of %s is spent but for %s, which is too little for what comes next; %s for it. %s",
 		dollars(*b.Amount), dollars(max(0, *b.Amount-b.Spent)), plural(b.Waiting, "request waits", "requests wait"), p.raise)

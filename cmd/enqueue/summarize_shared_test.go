@@ -117,3 +117,22 @@ func TestSummarizeEndsOnTheBudgetOfAnotherRun(t *testing.T) {
 	l.call("", "budgets", "set", "run-x", "--amount", "5", "--group", "x", "--per", "total").want(t, 0)
 	l.into("y", own).want(t, 0)
 }
+
+// A run with a budget whose model has no known price is not told to raise the budget.
+func TestSummarizeWithABudgetNeedsAPrice(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	l.put("a.md", "One.")
+	got := decode[summarizeReport](t, l.into("x", "--model", "foo-1", "--budget", "1", "--json").want(t, 1).stdout)
+	for _, part := range []string{"1 request waits for the budget of the run: nothing is sent whose price is not known, whatever the amount, and that of foo-1 is not. Set prices.foo-1 and start", "`enqueue budgets set run-x --unknown-price allow`"} {
+		shows(t, got.Stopped, part)
+	}
+	if strings.Contains(got.Stopped, "higher") {
+		t.Errorf("it says %s", got.Stopped)
+	}
+	shows(t, l.call("", "run", "x").want(t, 1).stdout, "and that of foo-1 is not.")
+	shows(t, l.into("y", "--model", "foo-1").want(t, 1).stdout, "1 document waits for the budget of run x, which the requests are shared with: "+filepath.Join(l.dir, "a.md")+". There nothing is sent whose price is not known")
+	l.call("", "budgets", "set", "run-x", "--unknown-price", "allow").want(t, 0)
+	l.into("x", "--model", "foo-1").want(t, 0)
+}
