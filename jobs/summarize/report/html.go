@@ -82,6 +82,7 @@ func writeHTML(w io.Writer, run Run, totals *Totals, documents Documents) error 
 }
 
 func newPage(run Run, t *Totals) page {
+	all := t.with(run.Across)
 	p := page{
 		Title: heading(run), Kind: "Summaries", Name: line(run.Name, 200), Settings: strings.Join(run.Settings, " · "), Question: line(run.Question, 2000),
 		Policy: policy(), Style: template.CSS(pageStyle), //nolint:gosec // it is this package's own
@@ -99,9 +100,9 @@ func newPage(run Run, t *Totals) page {
 	}
 	p.Tiles = []tile{
 		{digits(int64(t.Documents)), documentsLabel(t)},
-		{digits(t.InputTokens), "tokens read"},
-		{digits(t.OutputTokens), "tokens written"},
-		{t.cost(), "cost of " + count(int64(t.Requests), "request")},
+		{digits(all.InputTokens), "tokens read"},
+		{digits(all.OutputTokens), "tokens written"},
+		{all.cost(), "cost of these summaries, " + count(int64(all.Requests), "request")},
 	}
 	if t.Sources > 0 {
 		p.Tiles = append(p.Tiles, tile{digits(int64(t.Sources - t.Unverified)), "of " + count(int64(t.Sources), "source") + " verified"})

@@ -131,8 +131,9 @@ func account(run Run, t *Totals) []string {
 	if len(run.Settings) > 0 {
 		texts = append(texts, strings.Join(run.Settings, ", "))
 	}
-	texts = append(texts, fmt.Sprintf("%s, %s tokens in, %s out, cost %s",
-		count(int64(t.Requests), "request"), digits(t.InputTokens), digits(t.OutputTokens), t.cost()))
+	all := t.with(run.Across)
+	texts = append(texts, fmt.Sprintf("%s, %s tokens in, %s out, cost of these summaries %s",
+		count(int64(all.Requests), "request"), digits(all.InputTokens), digits(all.OutputTokens), all.cost()))
 	var sources []string
 	if t.Sources > 0 {
 		sources = append(sources, fmt.Sprintf("%s checked against the documents, %s not found there", count(int64(t.Sources), "source"), digits(int64(t.Unverified))))

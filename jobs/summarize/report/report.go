@@ -132,17 +132,46 @@ type Totals struct {
 	Documents int
 	// ByStatus counts the documents.
 	ByStatus map[summarize.Status]int
-	// Requests and tokens are those of all documents.
-	Requests                  int
-	InputTokens, OutputTokens int64
-	// Cost is what is known of the cost; CostUnknown documents cost something else.
-	Cost        jobs.Money
-	CostUnknown int
+	paid
 	// StandIn counts the documents that a stand-in has answered for.
 	StandIn int
 	// Sources counts the citations that could be checked, Unverified those of them that are
 	// wrong, and Uncheckable those of documents that were given as files.
 	Sources, Unverified, Uncheckable int
+}
+
+// paid is what summaries were paid for, those that are shown: what earlier versions of a
+// document have cost is not among it.
+type paid struct {
+	Requests                  int
+	InputTokens, OutputTokens int64
+	// Cost is what is known of the cost, of CostKnown documents; CostUnknown cost
+	// something else.
+	Cost                   jobs.Money
+	CostKnown, CostUnknown int
+}
+
+// pay counts what was paid for a summary. An open one has no cost yet.
+func (p *paid) pay(e summarize.Entry) {
+	p.Requests += e.Requests
+	p.InputTokens += e.InputTokens
+	p.OutputTokens += e.OutputTokens
+	switch {
+	case e.Cost != nil:
+		p.Cost += *e.Cost
+		p.CostKnown++
+	case e.JobID != "" && !e.Status.Open():
+		p.CostUnknown++
+	}
+}
+
+// with is what was paid for the documents and the summary over all of them, if there is one.
+func (p *paid) with(across *Document) paid {
+	all := *p
+	if across != nil {
+		all.pay(across.Entry)
+	}
+	return all
 }
 
 // add counts a document.
@@ -156,15 +185,7 @@ func (t *Totals) add(d Document) {
 		t.StandIn++
 	}
 	t.ByStatus[e.Status]++
-	t.Requests += e.Requests
-	t.InputTokens += e.InputTokens
-	t.OutputTokens += e.OutputTokens
-	switch {
-	case e.Cost != nil:
-		t.Cost += *e.Cost
-	case e.JobID != "":
-		t.CostUnknown++
-	}
+	t.pay(e)
 	if d.Summary != nil {
 		all, wrong, unknown := checked(d.Summary)
 		t.Sources += all
@@ -229,14 +250,14 @@ func sum(documents Documents) (Totals, error) {
 }
 
 // cost says what is known of the cost of all.
-func (t *Totals) cost() string {
+func (p *paid) cost() string {
 	switch {
-	case t.CostUnknown > 0 && t.CostUnknown == t.Documents:
+	case p.CostUnknown > 0 && p.CostKnown == 0:
 		return "unknown"
-	case t.CostUnknown > 0:
-		return dollars(t.Cost) + " and an unknown part"
+	case p.CostUnknown > 0:
+		return dollars(p.Cost) + " and an unknown part"
 	}
-	return dollars(t.Cost)
+	return dollars(p.Cost)
 }
 
 // price says what a document has cost, "" if it has cost nothing.
@@ -244,7 +265,7 @@ func price(e summarize.Entry) string {
 	switch {
 	case e.Cost != nil:
 		return dollars(*e.Cost)
-	case e.JobID != "":
+	case e.JobID != "" && !e.Status.Open():
 		return "unknown"
 	}
 	return ""

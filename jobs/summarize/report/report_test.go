@@ -227,7 +227,7 @@ func TestIndexNamesWhatFailedFirst(t *testing.T) {
 	t.Parallel()
 	got := index(t, report.Run{Name: "contracts", Settings: []string{"gpt-4.1"}}, lease(), refused())
 	for _, want := range []string{
-		"# Summaries: contracts\n", "- 2 documents: 1 succeeded, 1 failed\n", "cost \\$0.030\n",
+		"# Summaries: contracts\n", "- 2 documents: 1 succeeded, 1 failed\n", "cost of these summaries \\$0.030\n",
 		"| secret.pdf<br>contracts/secret.pdf | failed | the document is encrypted; save it without a password |\n",
 		"| [Lease of Pier 9](contracts--lease.pdf.md)<br>contracts/lease.pdf | The pier is let for ten years. - Rent rises yearly. | \\$0.030 |\n",
 	} {
@@ -249,8 +249,27 @@ func TestAnUnknownCostIsNotZero(t *testing.T) {
 			t.Errorf("the %s does not say that the cost is unknown:\n%s", name, got)
 		}
 	}
-	if got := index(t, report.Run{}, d, lease()); !strings.Contains(got, `cost \$0.030 and an unknown part`) {
+	if got := index(t, report.Run{}, d, lease()); !strings.Contains(got, `cost of these summaries \$0.030 and an unknown part`) {
 		t.Errorf("of two documents the index says\n%s", got)
+	}
+}
+
+// The pages sum up what the summaries on them have cost, with the one over all documents;
+// an open document has no cost yet that could be unknown.
+func TestTotalsAreOfWhatIsShown(t *testing.T) {
+	t.Parallel()
+	open, across := lease(), lease()
+	open.Entry.Status, open.Entry.Cost, open.Entry.Requests, open.Entry.InputTokens, open.Entry.OutputTokens = summarize.StatusSubmitted, nil, 0, 0, 0
+	across.Entry.Document, across.Entry.Output = report.AcrossDocument, report.AcrossName
+	run := report.Run{Across: &across}
+	if got, want := index(t, run, lease(), open), `6 requests, 24,690 tokens in, 1,356 out, cost of these summaries \$0.060`+"\n"; !strings.Contains(got, want) {
+		t.Errorf("the index does not say %q:\n%s", want, got)
+	}
+	got := page(t, run, lease(), open)
+	for _, want := range []string{"$0.060<", "cost of these summaries, 6 requests", "24,690"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the page does not say %q", want)
+		}
 	}
 }
 
