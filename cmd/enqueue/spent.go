@@ -50,6 +50,14 @@ func (s spent) whole() *jobs.Money {
 	return &s.cost
 }
 
+// part is what is known of a cost that is not known as a whole, nil if that is nothing, or all.
+func (s spent) part() *jobs.Money {
+	if s.unknown == 0 || s.known == 0 {
+		return nil
+	}
+	return &s.cost
+}
+
 // String says it to people, "" before there is anything to say.
 func (s spent) String() string {
 	switch {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 )
 
 // priced answers with a usage that costs $0.0011 and has saved $0.0015, and where the
@@ -69,11 +70,16 @@ func TestSummariesSayWhatWasSpentBefore(t *testing.T) {
 	if *first.Cost == 0 || first.EarlierCost != 0 || *second.Cost != *first.Cost || second.EarlierCost != *first.Cost || second.EarlierInputTokens != first.InputTokens {
 		t.Errorf("the first reports %+v and the second %+v", first, second)
 	}
-	l.put("flaky.md", "Fails once.")
+	flaky := l.put("flaky.md", "Fails once.")
 	l.call("", "summarize", filepath.Join(l.dir, "flaky.md"), "--out", l.out).want(t, 1)
 	got := l.call("", "summarize", filepath.Join(l.dir, "flaky.md"), "--out", l.out).want(t, 0).stdout
 	shows(t, got, "$0.0011; what is unknown of 1 job: ")
 	shows(t, got, ", was before this command\n")
+	if d := l.data(flaky).Entry; d.Cost != nil || d.KnownCost == nil || *d.KnownCost != 1_100_000 {
+		t.Errorf("of a document of which one attempt has no known cost: %+v", d)
+	}
+	shows(t, l.summary(flaky), `cost \$0.0011 and an unknown part`)
+	shows(t, readText(t, filepath.Join(l.out, report.IndexName)), `cost of these summaries \$0.0033 and an unknown part`)
 }
 
 // The manifest has what each summary cost.

@@ -47,7 +47,7 @@ func (r *summarizeRun) outcome(
 	entry.Model, entry.JobID, entry.FinishedAt = j.Model, string(j.ID), j.Ended
 	entry.Status, entry.Error = summarize.Status(m.state), nil // a held one is open
 	entry.Requests, entry.InputTokens, entry.OutputTokens, entry.CachedTokens, entry.ReasoningTokens = 0, 0, 0, 0, 0
-	entry.Cost = nil
+	entry.Cost, entry.KnownCost = nil, nil
 	if owner := j.PartGroup(); owner != r.job.Group {
 		r.account.share()
 		entry.Note = joinRemarks(entry.Note, "summarized and paid for by run "+owner)
@@ -121,7 +121,7 @@ func (r *summarizeRun) bill(ctx context.Context, s *session, f *follower, entry 
 	f.charge(m, usage, sum, before, advice)
 	entry.InputTokens, entry.OutputTokens = usage.InputTokens, usage.OutputTokens
 	entry.CachedTokens, entry.ReasoningTokens = usage.CachedTokens, usage.ReasoningTokens
-	entry.Cost = sum.whole()
+	entry.Cost, entry.KnownCost = sum.whole(), sum.part()
 	return nil
 }
 

@@ -109,7 +109,7 @@ func (r *summarizeRun) handedOver(d *document, id jobs.ID) summarize.Entry {
 	entry.Document, entry.Name, entry.Fingerprint, entry.SHA256, entry.Model = d.Path, d.heading, d.fingerprint, d.hash, r.options.Model
 	entry.Status, entry.JobID, entry.ResponseID, entry.Note = summarize.StatusSubmitted, string(id), "", ""
 	entry.Requests, entry.InputTokens, entry.OutputTokens, entry.CachedTokens, entry.ReasoningTokens = 0, 0, 0, 0, 0
-	entry.Cost, entry.FinishedAt = nil, time.Time{}
+	entry.Cost, entry.KnownCost, entry.FinishedAt = nil, nil, time.Time{}
 	if entry.Output != "" {
 		entry.Note = older
 	}

@@ -72,6 +72,9 @@ type Entry struct {
 	ReasoningTokens int64 `json:"reasoning_tokens,omitempty"`
 	// Cost is what the job has cost, nil if it is not known.
 	Cost *jobs.Money `json:"cost_usd,omitempty"`
+	// KnownCost is what is known of a cost that is not known as a whole, such as that of a
+	// document whose first attempt the provider has said nothing of; else it is nil.
+	KnownCost *jobs.Money `json:"known_cost_usd,omitempty"`
 	// Note is a remark for readers of the summary.
 	Note string `json:"note,omitempty"`
 	// Error is why there is no complete summary, of an open document why there was none
@@ -150,7 +153,7 @@ func (e *Entry) UnmarshalJSON(data []byte) error {
 	}
 	for _, key := range []string{
 		"document", "name", "fingerprint", "sha256", "model", "status", "output", "job_id", "response_id", "requests", "note",
-		"input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "error", "finished_at",
+		"input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "known_cost_usd", "error", "finished_at",
 	} {
 		delete(extra, key)
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	_ "embed" // of what the page is made of
 	"encoding/base64"
@@ -234,7 +235,7 @@ func newRecord(md goldmark.Markdown, d Document) (record, error) {
 	e := d.Entry
 	r := record{
 		Path: e.Document, Title: title(d), Status: string(e.Status), Word: word(e.Status), Reason: reason(e), Note: e.Note,
-		Gist: brief(d), Price: price(e), Cost: e.Cost, Tokens: e.InputTokens + e.OutputTokens, File: e.Output, Data: DataName(e.Output),
+		Gist: brief(d), Price: price(e), Cost: cmp.Or(e.Cost, e.KnownCost), Tokens: e.InputTokens + e.OutputTokens, File: e.Output, Data: DataName(e.Output),
 		Origin: facts(e),
 	}
 	if !e.FinishedAt.IsZero() {

@@ -81,6 +81,7 @@ type documentFile struct {
 	JobID       string                `json:"job_id"`
 	Usage       usage                 `json:"usage"`
 	Cost        *jobs.Money           `json:"cost_usd"`
+	KnownCost   *jobs.Money           `json:"known_cost_usd,omitempty"`
 	FinishedAt  time.Time             `json:"finished_at,omitzero"`
 }
 
@@ -103,7 +104,7 @@ func JSON(d Document) ([]byte, error) {
 			Requests: e.Requests, InputTokens: e.InputTokens, CachedTokens: e.CachedTokens,
 			OutputTokens: e.OutputTokens, ReasoningTokens: e.ReasoningTokens,
 		},
-		Cost: e.Cost, FinishedAt: e.FinishedAt,
+		Cost: e.Cost, KnownCost: e.KnownCost, FinishedAt: e.FinishedAt,
 	}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode the summary of %s: %w", e.Document, err)
@@ -123,7 +124,7 @@ func Read(raw []byte, document string) (Document, error) {
 	return Document{Summary: f.Summary, Question: f.Question, Entry: summarize.Entry{
 		Document: f.Document, Name: f.Name, Fingerprint: f.Fingerprint, Status: f.Status, Note: f.Note, Error: f.Error,
 		Model: f.Model, JobID: f.JobID, Requests: f.Usage.Requests, InputTokens: f.Usage.InputTokens, CachedTokens: f.Usage.CachedTokens,
-		OutputTokens: f.Usage.OutputTokens, ReasoningTokens: f.Usage.ReasoningTokens, Cost: f.Cost, FinishedAt: f.FinishedAt,
+		OutputTokens: f.Usage.OutputTokens, ReasoningTokens: f.Usage.ReasoningTokens, Cost: f.Cost, KnownCost: f.KnownCost, FinishedAt: f.FinishedAt,
 	}}, nil
 }
 
@@ -146,7 +147,7 @@ type paid struct {
 	Requests                  int
 	InputTokens, OutputTokens int64
 	// Cost is what is known of the cost, of CostKnown documents; CostUnknown cost
-	// something else.
+	// something else, maybe beside that.
 	Cost                   jobs.Money
 	CostKnown, CostUnknown int
 }
@@ -160,6 +161,10 @@ func (p *paid) pay(e summarize.Entry) {
 	case e.Cost != nil:
 		p.Cost += *e.Cost
 		p.CostKnown++
+	case e.KnownCost != nil:
+		p.Cost += *e.KnownCost
+		p.CostKnown++
+		p.CostUnknown++
 	case e.JobID != "" && !e.Status.Open():
 		p.CostUnknown++
 	}
@@ -265,6 +270,8 @@ func price(e summarize.Entry) string {
 	switch {
 	case e.Cost != nil:
 		return dollars(*e.Cost)
+	case e.KnownCost != nil:
+		return dollars(*e.KnownCost) + " and an unknown part"
 	case e.JobID != "" && !e.Status.Open():
 		return "unknown"
 	}
