@@ -83,11 +83,11 @@ func timeless(text string) string {
 		{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "TIME"},
 		{`\d{4}-\d\d-\d\d \d\d:\d\d UTC`, "TIME"},
 		{`"cached_tokens": ?\d+,\s*`, ""},
-		{`"cost_usd": ?(null|[0-9.]+),\s*`, ""},
+		{`"(known_)?cost_usd": ?(null|[0-9.]+),\s*`, ""},
 		{`"price":"[^"]*",("cost":[0-9.]+,)?`, ""},
 		{`<b>[^<]*</b><span>cost of`, "<b>MONEY</b><span>cost of"},
-		{`cost (unknown|\\\$[0-9.]+)( and an unknown part)?`, "cost MONEY"},
-		{`\| (unknown|\\\$[0-9.]+) \|`, "| MONEY |"},
+		{`cost (of these summaries )?(unknown|\\\$[0-9.]+)( and an unknown part)?`, "cost MONEY"},
+		{`\| (unknown|\\\$[0-9.]+)( and an unknown part)? \|`, "| MONEY |"},
 		{`(\d+,\d+,\d+),[0-9.]*,TIME`, "$1,MONEY,TIME"},
 	} {
 		text = regexp.MustCompile(r.pattern).ReplaceAllString(text, r.with)
