@@ -229,7 +229,7 @@ func (s *Submitter) send(ctx context.Context, j jobs.Job, attempt int, load func
 	if err != nil || !room {
 		return false, err
 	}
-	reserved, turn, err := s.takeTurn(ctx, j, attempt, body)
+	reserved, at, turn, err := s.takeTurn(ctx, j, attempt, body)
 	if err != nil || !turn {
 		return false, err
 	}
@@ -248,6 +248,7 @@ func (s *Submitter) send(ctx context.Context, j jobs.Job, attempt int, load func
 	if err != nil || !intended {
 		return false, err
 	}
+	s.keepTurn(ctx, j, attempt, body, at)
 	reply, err := s.create(ctx, body, requestID)
 	if s.config.Pacer != nil && !jobs.Batched(body) {
 		s.config.Pacer.Answered(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt}, reply, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,6 +104,70 @@ func TestMissedTurnIsAskedForAgain(t *testing.T) {
 		})
 	}
 }
+
+// slowRecords takes long to put an intent on record.
+type slowRecords struct {
+	*fakeRecords
+
+	takes time.Duration
+}
+
+func (r *slowRecords) Advance(ctx context.Context, j jobs.Job, ev jobs.Event) (jobs.Job, error) {
+	if _, intent := ev.(jobs.SubmitStarted); intent {
+		time.Sleep(r.takes)
+	}
+	return r.fakeRecords.Advance(ctx, j, ev)
+}
+
+// A turn that is missed while the intent is put on record is asked for again, and the
+// request waits for that; where none is to be had, it is sent all the same.
+//
+// Guarantee: G20.
+func TestTurnMissedByTheIntentIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	const later = 3 * time.Second
+	for name, tt := range map[string]struct {
+		takes time.Duration
+		then  results.TurnVerdict
+		asked int
+		sent  time.Duration
+	}{
+		"in time":           {missedOfIntent / 2, results.TurnGranted, 1, missedOfIntent / 2},
+		"late":              {missedOfIntent, results.TurnGranted, 2, later},
+		"late, and no turn": {missedOfIntent, results.TurnWait, 2, missedOfIntent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				pacer, asked := &fakePacer{}, 0
+				b := newBench()
+				b.submitter = submit.New(&slowRecords{b.records, tt.takes}, b.api, b.effects,
+					submit.Config{Worker: worker, Endpoint: endpoint, FirstLook: firstLookAfter, Pacer: pacer}, slog.New(slog.DiscardHandler))
+				j := b.job(t, jobs.Options{})
+				began := time.Now()
+				pacer.asked = func() {
+					if asked++; asked == 1 {
+						pacer.turn = results.Turn{Verdict: results.TurnGranted, At: began}
+						return
+					}
+					pacer.turn = results.Turn{Verdict: tt.then, At: began.Add(later)}
+				}
+				var sent time.Duration
+				b.api.create = func(context.Context) (jobs.Reply, error) {
+					sent = time.Since(began)
+					return response("resp_1", jobs.StatusCompleted), nil
+				}
+				b.submit(t, j.ID, 1)
+				if asked != tt.asked || sent != tt.sent {
+					t.Errorf("asked for %d turns and sent after %s, want %d and %s", asked, sent, tt.asked, tt.sent)
+				}
+			})
+		})
+	}
+}
+
+// missedOfIntent is late enough to have missed a turn.
+const missedOfIntent = 400 * time.Millisecond
 
 // A job whose turn is not soon goes back to its lane, with its attempts.
 //
