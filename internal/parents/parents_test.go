@@ -192,7 +192,7 @@ func TestPartsOfOthers(t *testing.T) {
 	}
 	s.advance(time.Second)
 	second := s.submit(treeRequest{Texts: []string{"a", "b", "c"}}, jobs.Options{Group: "one"})
-	third := s.submit(treeRequest{Texts: []string{"c", "a", "b"}}, jobs.Options{Group: "other"})
+	third := s.submit(treeRequest{Texts: []string{"c", "a", "b"}}, jobs.Options{Group: "one"})
 	s.finish("")
 	for id, want := range map[jobs.ID]string{second.ID: joined, third.ID: "[[[c][a]][[b]]]"} {
 		if got := s.load(id); got.State != jobs.StateSucceeded || s.summary(id) != want {
