@@ -222,9 +222,9 @@ func TestListenerKnowsWhatItHasWritten(t *testing.T) {
 func TestListenerThatWasCutOffBelievesNothing(t *testing.T) {
 	t.Parallel()
 	h := onURL(t, redistest.Start(t).URL(), results.Config{})
-	l := h.listener()
 	j := h.in(jobs.StateRunning, jobs.Options{})
-	l.claim(time.Minute)
+	l := h.listener() // after what others were told on the job's own way here
+	eventually(t, "the job is claimed", func() bool { return len(l.claim(time.Minute)) == 1 })
 	h.rdb.ZAdd(t.Context(), h.key(j.ID, "looks:"+j.Attempts[0].Endpoint), z(1, string(j.ID))) // nobody says so
 	for range 10 {
 		if n := len(l.claim(time.Minute)); n != 0 {
