@@ -117,10 +117,12 @@ func openWith(tb testing.TB, config results.Config, connect func(dialer) redis.U
 }
 
 // another opens a second store on the same installation, as another process
-// would.
+// would, with the same clock.
 func (h *harness) another() *harness {
 	h.t.Helper()
-	return openWith(h.t, h.config, h.connect)
+	other := openWith(h.t, h.config, h.connect)
+	other.ShareClock(h.Store)
+	return other
 }
 
 // loser loses answers of scripts, so that the client repeats them.
