@@ -3,9 +3,11 @@
 package chaos_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,8 +56,24 @@ func TestLimitThroughKills(t *testing.T) {
 	r.note = fmt.Sprintf("%.0f s from the first create to the last, %.1f %% over the ideal; at most %d creates in a minute, none refused",
 		took.Seconds(), 100*(took.Seconds()/ideal.Seconds()-1), densest(sent, time.Minute))
 	if took > ideal*105/100 {
-		t.Errorf("it took %s, the ideal is %s", took, ideal)
+		t.Errorf("it took %s, the ideal is %s; the longest times without a create: %s", took, ideal, longestGaps(sent))
 	}
+}
+
+// longestGaps tells the ten longest times between two of some times, in order, and
+// how long after the first they began.
+func longestGaps(times []time.Time) string {
+	type gap struct{ after, lasted time.Duration }
+	var gaps []gap
+	for i := 1; i < len(times); i++ {
+		gaps = append(gaps, gap{times[i-1].Sub(times[0]), times[i].Sub(times[i-1])})
+	}
+	slices.SortFunc(gaps, func(a, b gap) int { return cmp.Compare(b.lasted, a.lasted) })
+	var told []string
+	for _, g := range gaps[:min(10, len(gaps))] {
+		told = append(told, fmt.Sprintf("%.2f s after %.0f s", g.lasted.Seconds(), g.after.Seconds()))
+	}
+	return strings.Join(told, ", ")
 }
 
 // created are the times of all creates by the provider's log, in order.

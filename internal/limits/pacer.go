@@ -30,7 +30,8 @@ type Rates interface {
 // How the rates of a lane are used.
 const (
 	// headroom is the share of the rates that is used: what is left of them covers the
-	// burst in every minute, and a second in which nothing of a process moved.
+	// burst in every minute, and a second in which nothing of a process moved, of which
+	// package submit uses three quarters.
 	headroom = 0.975
 	// burst is by how much a request may be early after a rest. What that allows in a
 	// minute beyond the rate is less than the headroom leaves.

@@ -75,7 +75,9 @@ const (
 	early = 2 * time.Second
 	// missed is how late a turn is no turn any more: what a process sends late that was
 	// held up comes on top of what others send then. It asks for another, so many times.
-	missed      = 250 * time.Millisecond
+	// The turn that was missed passes by unused, so this is as long as the headroom of
+	// the pacer has room for beside its burst.
+	missed      = 750 * time.Millisecond
 	turnsMissed = 4
 )
 

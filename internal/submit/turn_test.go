@@ -167,7 +167,7 @@ func TestTurnMissedByTheIntentIsAskedForAgain(t *testing.T) {
 }
 
 // missedOfIntent is late enough to have missed a turn.
-const missedOfIntent = 400 * time.Millisecond
+const missedOfIntent = time.Second
 
 // A job whose turn is not soon goes back to its lane, with its attempts.
 //
