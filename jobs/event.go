@@ -126,6 +126,9 @@ type CrashedAlone struct {
 type RetryRequested struct {
 	// Deadline moves an earlier deadline of the job to this one; zero for none.
 	Deadline time.Time
+	// InPlace refuses a job whose place another one has taken: a parent wants the one that
+	// is found by the part's key, and not both.
+	InPlace bool
 }
 
 // ReleaseRequested is a person's decision to ask again for an uncertain job,

@@ -22,6 +22,10 @@ const LinkWaited = "d"
 // LinkFollowed is the mark that the job is not the last of its thread.
 const LinkFollowed = "f"
 
+// LinkReplaced is the mark that another job has taken the place of the job, which had ended
+// without success, and its dedupe key.
+const LinkReplaced = "r"
+
 // askAfter is how long a job that was told of one dependency leaves it to the
 // others to tell, before it asks by itself.
 const askAfter = time.Minute

@@ -321,6 +321,32 @@ func TestStaleParts(t *testing.T) {
 	}
 }
 
+// A parent does not have a part tried again whose place another job has taken; a person may.
+func TestRetryInPlace(t *testing.T) {
+	j := apply(t, newJob(t, jobs.Options{}), cancel)
+	for _, tt := range []struct {
+		links   string
+		retry   jobs.RetryRequested
+		refused bool
+	}{
+		{"", jobs.RetryRequested{InPlace: true}, false},
+		{jobs.LinkWaited, jobs.RetryRequested{InPlace: true}, false},
+		{jobs.LinkReplaced, jobs.RetryRequested{}, false},
+		{jobs.LinkWaited + jobs.LinkReplaced, jobs.RetryRequested{InPlace: true}, true},
+	} {
+		j.Links = tt.links
+		_, err := jobs.Transition(j, tt.retry, at(60))
+		if refusal, refused := errors.AsType[*jobs.RefusedError](err); refused != tt.refused || !refused && err != nil {
+			t.Errorf("links %q, %+v: %v, %v", tt.links, tt.retry, refusal, err)
+		}
+	}
+	j = apply(t, j, jobs.RetryRequested{}) // by a person, before the parent is at it
+	j.Links = jobs.LinkReplaced
+	if _, err := jobs.Transition(j, jobs.RetryRequested{InPlace: true}, at(60)); errors.Is(err, jobs.ErrUnchanged) || err == nil {
+		t.Errorf("one that a person has tried again takes its place back: %v", err)
+	}
+}
+
 // A retry for a parent gives the part the parent's time, and never takes time away.
 func TestRetryExtendsTheDeadline(t *testing.T) {
 	j := apply(t, newJob(t, jobs.Options{Deadline: at(1000)}), cancel)

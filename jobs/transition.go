@@ -292,6 +292,8 @@ func (m *move) retryRequested(ev RetryRequested) error {
 	switch {
 	case j.Deleting:
 		return m.refuse("retry", "it is being deleted")
+	case ev.InPlace && strings.Contains(j.Links, LinkReplaced):
+		return m.refuse("retry", "another job has taken its place")
 	case j.State == StateWaiting && j.Reason == reasonManual:
 		return ErrUnchanged
 	case j.State == StateSucceeded:

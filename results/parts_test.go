@@ -2,6 +2,7 @@ package results_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -474,6 +475,7 @@ func TestAcceptInstead(t *testing.T) {
 			t.Errorf("an open job gave its place to %s", id)
 		}
 		h.step(first, jobs.StopRequested{Reason: jobs.StopCancel})
+		before := h.load(first)
 		second, fresh := accept("a", first)
 		if second == first || !fresh {
 			t.Errorf("a cancelled job kept its place")
@@ -481,7 +483,18 @@ func TestAcceptInstead(t *testing.T) {
 		if id, fresh := accept("a", first); id != second || fresh {
 			t.Errorf("its place was taken again, by %s", id)
 		}
+		// A parent that has read the first job before that does not have it tried again; a
+		// person may.
+		_, err := h.Advance(t.Context(), before, jobs.RetryRequested{InPlace: true})
+		if _, refused := errors.AsType[*jobs.RefusedError](err); !refused || h.load(first).State != jobs.StateCancelled {
+			t.Errorf("a job whose place is taken is tried again in place: %v", err)
+		}
+		h.step(first, jobs.RetryRequested{})
+		h.step(first, jobs.StopRequested{Reason: jobs.StopCancel})
 		h.step(second, jobs.StopRequested{Reason: jobs.StopCancel})
+		h.step(second, jobs.RetryRequested{InPlace: true})
+		h.step(second, jobs.StopRequested{Reason: jobs.StopCancel})
+		h.check()
 		h.step(first, jobs.DeleteRequested{})
 		if id, fresh := accept("a", ""); id != second || fresh {
 			t.Errorf("with the first job went the key of the second: %s", id)

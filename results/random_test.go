@@ -163,7 +163,11 @@ func (p *player) accept() {
 	if p.random.IntN(4) == 0 {
 		r.Kind, options.Thread, options.ContinueFrom = jobs.KindSummarize, "", ""
 	}
-	j, fresh, err := p.Accept(p.t.Context(), r, options)
+	instead := jobs.ID("")
+	if len(p.ids) > 0 && options.DedupeKey != "" {
+		instead = p.pick()
+	}
+	j, fresh, err := p.AcceptInstead(p.t.Context(), r, options, instead)
 	p.report(err)
 	if err == nil && fresh {
 		p.ids = append(p.ids, j.ID)
@@ -241,7 +245,13 @@ func (p *player) plan() {
 			p.do(j.ID, jobs.PlanEnded{Since: j.Plan.Since, Result: []byte(`{"summary":"s"}`)})
 			continue
 		}
-		part, fresh, err := p.AcceptPart(ctx, j, "a part", request(p.t, choose(p, "x", "y", "z")), "")
+		r := request(p.t, choose(p, "x", "y", "z"))
+		before, err := p.FindParts(ctx, []string{j.PartKey(r)})
+		p.report(err)
+		if err != nil {
+			continue
+		}
+		part, fresh, err := p.AcceptPart(ctx, j, "a part", r, before[0].ID)
 		p.report(err)
 		if err != nil {
 			continue
@@ -354,7 +364,7 @@ func (p *player) event(j jobs.Job) jobs.Event {
 	case 9:
 		return jobs.StopGivenUp{ResponseID: response}
 	case 10, 11:
-		return jobs.RetryRequested{}
+		return jobs.RetryRequested{InPlace: p.random.IntN(2) == 0}
 	case 12:
 		if p.random.IntN(3) == 0 {
 			return jobs.DeleteRequested{Remote: p.random.IntN(2) == 0}

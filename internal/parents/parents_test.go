@@ -215,40 +215,6 @@ func TestPartsOfOthers(t *testing.T) {
 	}
 }
 
-// TestPartsThatFailedInAnotherGroup are asked for anew by the group that needs them, which
-// pays for them, and once: by whoever needs them next, they are found.
-//
-// Guarantee: G30.
-func TestPartsThatFailedInAnotherGroup(t *testing.T) {
-	t.Parallel()
-	s := newShop(t)
-	groups := func() map[string]int {
-		t.Helper()
-		n := make(map[string]int)
-		for _, part := range s.responses() {
-			n[part.Group] += len(part.Attempts)
-		}
-		return n
-	}
-	first := s.submit(treeRequest{Texts: []string{"a", "b"}}, jobs.Options{Group: "one"})
-	s.finish("b")
-	s.advance(time.Second)
-	second := s.submit(treeRequest{Texts: []string{"a", "b"}}, jobs.Options{Group: "other"})
-	third := s.submit(treeRequest{Texts: []string{"b", "a"}}, jobs.Options{Group: "third"})
-	s.finish("")
-	s.happens(first.ID, jobs.RetryRequested{})
-	s.finish("")
-	for id, want := range map[jobs.ID]string{first.ID: "[[a][b]]", second.ID: "[[a][b]]", third.ID: "[[b][a]]"} {
-		if got := s.load(id); got.State != jobs.StateSucceeded || s.summary(id) != want {
-			t.Errorf("%s, %q, %v", got.State, s.summary(id), got.Failure)
-		}
-	}
-	// Each pays for its merge, and one of the two that need it anew for b.
-	if n := groups(); n["one"] != 2 || n["other"]+n["third"] != 3 || n["other"] == 0 || n["third"] == 0 {
-		t.Errorf("attempts by group %v, want 2 of the first, and 3 of the two others", n)
-	}
-}
-
 // TestPartsOfADeletedParent are not paid for again by one that is under way and has found
 // them.
 //

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +21,9 @@ const (
 	batch = 64
 	// hands is how many parts are accepted, or read, at once.
 	hands = 8
+	// races bounds how often a part is seen to in a step because another job has its key
+	// each time, or the one that has it does not count.
+	races = 20
 )
 
 // asked is a part of a phase: what it asks for, and the job that answers it.
@@ -83,7 +87,7 @@ func (r *Runner) find(ctx context.Context, j jobs.Job, parts []jobs.Part) ([]ask
 		return nil, err
 	}
 	for i := range all {
-		if all[i].job = found[i]; found[i].ID != "" && !anew(j, found[i]) {
+		if all[i].job = found[i]; found[i].ID != "" && !j.Stale(found[i]) {
 			all[i].request = jobs.Request{} // a large document has as much text again in these
 		}
 	}
@@ -121,37 +125,66 @@ func (r *Runner) provide(ctx context.Context, j jobs.Job, number int, all []aske
 // be paid for by the group that it is of, and go by that one's budget.
 func anew(j, part jobs.Job) bool { return j.Stale(part) && part.Group != j.PartGroup() }
 
+// provideOne sees to it that a part is there. The job that has its key may be another one
+// than that which was found, and end in a way that does not count either: then it is seen
+// to again.
 func (r *Runner) provideOne(ctx context.Context, j jobs.Job, part *asked) error {
+	for range races {
+		source, err := r.obtain(ctx, j, part)
+		switch {
+		case err != nil:
+			return err
+		case source != "":
+			r.metrics.parts.WithLabelValues(source).Inc()
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: the job that is to count was another one %d times", jobs.PartName(part.name), races)
+}
+
+// obtain takes a part as it was found, has it tried again, or accepts it, and returns how
+// it was come by, "" if it has to be seen to again.
+func (r *Runner) obtain(ctx context.Context, j jobs.Job, part *asked) (source string, err error) {
 	switch {
 	case part.job.ID == "", anew(j, part.job):
-		var err error
 		part.job, part.fresh, err = r.store.AcceptPart(ctx, j, part.name, part.request, part.job.ID)
 		switch {
 		case err != nil && jobs.ClassOf(err) == jobs.ClassInvalid:
-			return refused(part.name, "part_refused", err)
+			return "", refused(part.name, "part_refused", err)
 		case err != nil:
-			return err
+			return "", err
+		case part.fresh:
+			return partFresh, nil
+		case j.Stale(part.job):
+			return "", nil
 		}
-		r.metrics.parts.WithLabelValues(map[bool]string{true: partFresh, false: partFound}[part.fresh]).Inc()
+		return partFound, nil
 	case j.Stale(part.job):
-		next, err := r.store.Advance(ctx, part.job, jobs.RetryRequested{Deadline: j.Deadline})
-		if next.ID != "" {
-			part.job = next // somebody else may have had it tried again
-		}
-		_, no := errors.AsType[*jobs.RefusedError](err)
-		switch {
-		case no, unchanged(err):
-			return nil
-		case err != nil:
-			return err
-		}
-		part.fresh = true
-		r.metrics.parts.WithLabelValues(partRetried).Inc()
-		r.log.InfoContext(ctx, "part is tried again", slog.String("job_id", string(j.ID)), slog.String("part_id", string(next.ID)))
-	default:
-		r.metrics.parts.WithLabelValues(partFound).Inc()
+		return r.tryAgain(ctx, j, part)
 	}
-	return nil
+	return partFound, nil
+}
+
+// tryAgain has a part tried again, unless another job has its key by now: to try both would
+// be to pay for both.
+func (r *Runner) tryAgain(ctx context.Context, j jobs.Job, part *asked) (source string, err error) {
+	next, err := r.store.Advance(ctx, part.job, jobs.RetryRequested{Deadline: j.Deadline, InPlace: true})
+	if next.ID != "" {
+		part.job = next // somebody else may have had it tried again
+	}
+	_, no := errors.AsType[*jobs.RefusedError](err)
+	switch {
+	case errors.Is(err, results.ErrNotFound), no && (next.Deleting || strings.Contains(next.Links, jobs.LinkReplaced)):
+		part.job = jobs.Job{}
+		return "", nil
+	case no, unchanged(err):
+		return partFound, nil
+	case err != nil:
+		return "", err
+	}
+	part.fresh = true
+	r.log.InfoContext(ctx, "part is tried again", slog.String("job_id", string(j.ID)), slog.String("part_id", string(next.ID)))
+	return partRetried, nil
 }
 
 // need has those of some parts stay that have ended and were made for another parent, which

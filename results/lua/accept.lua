@@ -27,6 +27,9 @@ if dedupe ~= '' then
     local state = other_head[STATE]
     local failed = terminal[state] and state ~= 'succeeded'
     if other ~= instead or not failed then return { 'duplicate', other } end
+    -- A parent that is about to have the other one tried again is told in the same step.
+    other_head[LINKS] = other_head[LINKS] .. 'r'
+    write_head(other, other_head)
   end
   redis.call('SET', base .. 'dedupe:' .. dedupe, id .. ' ' .. digest)
 end
