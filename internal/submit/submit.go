@@ -314,18 +314,23 @@ func (s *Submitter) create(ctx context.Context, body json.RawMessage, requestID 
 	defer cancel(nil)
 	done := make(chan struct{})
 	defer close(done)
-	go func() {
-		select {
-		case <-s.abort:
-			cancel(errAborted)
-		case <-done:
-		}
-	}()
+	select {
+	case <-s.abort:
+		cancel(errAborted) // before anything is sent, so that nothing is in doubt
+	default:
+		go func() {
+			select {
+			case <-s.abort:
+				cancel(errAborted)
+			case <-done:
+			}
+		}()
+	}
 	return s.api.Create(ctx, body, requestID)
 }
 
-// Abort cuts the creates in flight short, and those that come after. What becomes
-// of them is ambiguous, and goes on record as such.
+// Abort cuts the creates in flight short, and those that come after or wait for their turn.
+// What becomes of them goes on record: it is ambiguous unless nothing was sent.
 func (s *Submitter) Abort() {
 	s.aborting.Do(func() { close(s.abort) })
 }

@@ -30,7 +30,7 @@ func (s *Submitter) takeTurn(ctx context.Context, j jobs.Job, attempt int, body 
 		if turn.Verdict != results.TurnGranted {
 			break
 		}
-		if !pause(ctx, turn.At.Sub(s.records.Now())) {
+		if !s.pause(ctx, turn.At.Sub(s.records.Now())) {
 			return nil, time.Time{}, false, nil
 		}
 		if s.records.Now().Sub(turn.At) < missed {
@@ -61,7 +61,7 @@ func (s *Submitter) keepTurn(ctx context.Context, j jobs.Job, attempt int, body 
 			return
 		}
 		turn, _, err := s.config.Pacer.Turn(ctx, j.Lane, jobs.Try{Job: j.ID, Attempt: attempt}, body)
-		if err != nil || turn.Verdict != results.TurnGranted || !pause(ctx, turn.At.Sub(s.records.Now())) {
+		if err != nil || turn.Verdict != results.TurnGranted || !s.pause(ctx, turn.At.Sub(s.records.Now())) {
 			return
 		}
 		at = turn.At
@@ -81,8 +81,9 @@ const (
 	turnsMissed = 4
 )
 
-// pause waits, and reports whether it was not cut short.
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits, and reports whether it was not cut short, by the end of its task or by
+// [Submitter.Abort].
+func (s *Submitter) pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}
@@ -90,6 +91,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
+		return false
+	case <-s.abort:
 		return false
 	case <-timer.C:
 		return true

@@ -166,6 +166,39 @@ func TestTurnMissedByTheIntentIsAskedForAgain(t *testing.T) {
 	}
 }
 
+// The end of the grace cuts the wait for another turn short: the intent must not be left
+// behind as one of a dead worker, and nothing is sent any more.
+//
+// Guarantee: G4.
+func TestAbortEndsTheWaitForAnotherTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pacer := &fakePacer{}
+		b := newBench()
+		b.submitter = submit.New(&slowRecords{b.records, missedOfIntent}, b.api, b.effects,
+			submit.Config{Worker: worker, Endpoint: endpoint, FirstLook: firstLookAfter, Pacer: pacer}, slog.New(slog.DiscardHandler))
+		j := b.job(t, jobs.Options{})
+		began := time.Now()
+		pacer.asked = func() {
+			pacer.turn = results.Turn{Verdict: results.TurnGranted, At: began}
+			if b.records.job(t, j.ID).State == jobs.StateSubmitting {
+				pacer.turn.At = began.Add(9 * time.Second)
+			}
+		}
+		b.api.create = func(ctx context.Context) (jobs.Reply, error) {
+			if ctx.Err() == nil {
+				t.Error("the create may send something")
+			}
+			return jobs.Reply{}, &jobs.Error{Failure: jobs.Failure{Class: jobs.ClassUnreachable}}
+		}
+		time.AfterFunc(time.Second, b.submitter.Abort)
+		b.submit(t, j.ID, 1)
+		if got := b.records.job(t, j.ID); got.State != jobs.StateWaiting || len(got.Attempts) != 1 || time.Since(began) != time.Second {
+			t.Errorf("%s with %d attempts after %s, want it waiting after a second", got.State, len(got.Attempts), time.Since(began))
+		}
+	})
+}
+
 // missedOfIntent is late enough to have missed a turn.
 const missedOfIntent = time.Second
 
