@@ -15,6 +15,9 @@ import (
 // has a dash.
 func gist(markdown string, limit int) string {
 	raw := []byte(strings.ToValidUTF8(markdown[:min(len(markdown), 32*limit)], ""))
+	if !readable(string(raw)) {
+		return line(string(raw), limit)
+	}
 	var b strings.Builder
 	doc := goldmark.New(goldmark.WithExtensions(extension.Table, extension.Strikethrough)).Parser().Parse(text.NewReader(raw))
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) { // the function returns no error

@@ -28,8 +28,11 @@ func indented(raw json.RawMessage) string {
 }
 
 // withoutHTML returns Markdown with a backslash before each < that begins raw HTML, so
-// that what reads the file shows it as text.
+// that what reads the file shows it as text. What is not [readable] is quoted.
 func withoutHTML(source string) string {
+	if !readable(source) {
+		return fenced("", source)
+	}
 	raw := []byte(source)
 	var cuts []int // where a backslash goes
 	mark := func(s text.Segment) {
@@ -82,7 +85,11 @@ func converter() goldmark.Markdown {
 }
 
 // toHTML converts Markdown; see converter. Its headings begin below those of the page.
+// What is not [readable] comes out as text.
 func toHTML(md goldmark.Markdown, markdown string) (string, error) {
+	if !readable(markdown) {
+		return "<pre>" + html.EscapeString(markdown) + "</pre>\n", nil
+	}
 	var b bytes.Buffer
 	if err := md.Convert([]byte(markdown), &b); err != nil {
 		return "", fmt.Errorf("convert a summary to HTML: %w", err)
