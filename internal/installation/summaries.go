@@ -88,7 +88,7 @@ func timeless(text string) string {
 		{`<b>[^<]*</b><span>cost of`, "<b>MONEY</b><span>cost of"},
 		{`cost (of these summaries )?(unknown|\\\$[0-9.]+)( and an unknown part)?`, "cost MONEY"},
 		{`\| (unknown|\\\$[0-9.]+)( and an unknown part)? \|`, "| MONEY |"},
-		{`(\d+,\d+,\d+),[0-9.]*,TIME`, "$1,MONEY,TIME"},
+		{`(\d+,\d+,\d+),[0-9.]*,[0-9.]*,[01],TIME`, "$1,MONEY,TIME"},
 	} {
 		text = regexp.MustCompile(r.pattern).ReplaceAllString(text, r.with)
 	}

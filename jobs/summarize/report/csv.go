@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 )
 
@@ -21,11 +22,14 @@ const cellRunes = 32_000
 func csvHeader() []string {
 	return []string{
 		"document", "title", "status", "language", "summary", "key_points", "open_questions", "unit", "sections", "sources", "unverified",
-		"model", "requests", "input_tokens", "output_tokens", "cost_usd", "finished_at", "job_id", "error_class", "error", "note", "file",
+		"model", "requests", "input_tokens", "output_tokens", "cost_usd", "known_cost_usd", "cost_unknown",
+		"finished_at", "job_id", "error_class", "error", "note", "file",
 	}
 }
 
-// CSV writes a table with a line for each document. A text that a spreadsheet would
+// CSV writes a table with a line for each document. What it has cost is in one of two
+// columns, so that the sum of both is what is known, and that of a third is of how many
+// documents something is not. A text that a spreadsheet would
 // take for a formula stands behind an apostrophe, and one that is too long for a cell
 // is cut and says so; the JSON files have them as they are.
 func CSV(w io.Writer, documents Documents) error {
@@ -56,10 +60,9 @@ func csvRecord(d Document) []string {
 	if e.Error != nil {
 		failure = *e.Error
 	}
-	cost, finished := "", ""
-	if e.Cost != nil {
-		cost = strings.TrimPrefix(e.Cost.String(), "$")
-	}
+	var p paid
+	p.pay(e)
+	finished := ""
 	if !e.FinishedAt.IsZero() {
 		finished = e.FinishedAt.UTC().Format(time.RFC3339)
 	}
@@ -71,13 +74,22 @@ func csvRecord(d Document) []string {
 	record := []string{
 		e.Document, title(d), string(e.Status), s.Language, text, statementLines(s.KeyPoints, s.Coverage), statementLines(s.OpenQuestions, s.Coverage),
 		s.Coverage.Unit, n(s.Coverage.Sections), n(s.Coverage.Sources), n(s.Coverage.Unverified),
-		e.Model, n(e.Requests), strconv.FormatInt(e.InputTokens, 10), strconv.FormatInt(e.OutputTokens, 10), cost, finished, e.JobID,
+		e.Model, n(e.Requests), strconv.FormatInt(e.InputTokens, 10), strconv.FormatInt(e.OutputTokens, 10),
+		amount(e.Cost), amount(e.KnownCost), n(p.CostUnknown), finished, e.JobID,
 		failure.Class, failure.Message, e.Note, e.Output,
 	}
 	for i := range record {
 		record[i] = cell(record[i])
 	}
 	return record
+}
+
+// amount is a cost in dollars without their sign, "" for none.
+func amount(m *jobs.Money) string {
+	if m == nil {
+		return ""
+	}
+	return strings.TrimPrefix(m.String(), "$")
 }
 
 // statementLines writes statements on a line each, with the places that they are from.

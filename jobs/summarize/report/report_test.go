@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,9 +162,10 @@ func TestSourcesOfAFileMayNameNoPageBeyondItsEnd(t *testing.T) {
 	}
 }
 
-func TestCSVHasALineForEachDocument(t *testing.T) {
-	t.Parallel()
-	text, marked := strings.CutPrefix(table(t, lease(), refused()), "\ufeff")
+// column is a column of the table about documents, without its heading.
+func column(t *testing.T, name string, all ...report.Document) []string {
+	t.Helper()
+	text, marked := strings.CutPrefix(table(t, all...), "\ufeff")
 	if !marked {
 		t.Error("without a byte order mark a spreadsheet guesses the encoding")
 	}
@@ -171,18 +173,22 @@ func TestCSVHasALineForEachDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(records) != 3 {
-		t.Fatalf("%d lines, want 3", len(records))
+	if len(records) != len(all)+1 {
+		t.Fatalf("%d lines, want a heading and %d", len(records), len(all))
 	}
-	column := func(name string, line int) string {
-		for i, header := range records[0] {
-			if header == name {
-				return records[line][i]
-			}
-		}
+	at := slices.Index(records[0], name)
+	if at < 0 {
 		t.Fatalf("no column %s in %v", name, records[0])
-		return ""
 	}
+	var cells []string
+	for _, record := range records[1:] {
+		cells = append(cells, record[at])
+	}
+	return cells
+}
+
+func TestCSVHasALineForEachDocument(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string][2]string{
 		"document":   {"contracts/lease.pdf", "contracts/secret.pdf"},
 		"status":     {"succeeded", "failed"},
@@ -192,9 +198,33 @@ func TestCSVHasALineForEachDocument(t *testing.T) {
 		"error":      {"", "the document is encrypted; save it without a password"},
 		"file":       {"contracts--lease.pdf.md", ""},
 	} {
-		if got := [2]string{column(name, 1), column(name, 2)}; got != want {
+		if got := column(t, name, lease(), refused()); !slices.Equal(got, want[:]) {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
+	}
+}
+
+// A sum over the table is what is known of the cost of all, and of how many documents
+// something is not: the same that the index says.
+func TestCSVSaysWhatIsKnownOfACost(t *testing.T) {
+	t.Parallel()
+	whole, part, nothing, open, free := lease(), lease(), lease(), lease(), lease()
+	part.Entry.Cost, part.Entry.KnownCost = nil, new(2_000_000*jobs.Money(1))
+	nothing.Entry.Cost = nil
+	open.Entry.Cost, open.Entry.Status = nil, summarize.StatusSubmitted
+	free.Entry.Cost = new(jobs.Money)
+	all := []report.Document{whole, part, nothing, open, free, refused()}
+	for name, want := range map[string][]string{
+		"cost_usd":       {"0.0301", "", "", "", "0.00", ""},
+		"known_cost_usd": {"", "0.002", "", "", "", ""},
+		"cost_unknown":   {"0", "1", "1", "0", "0", "0"},
+	} {
+		if got := column(t, name, all...); !slices.Equal(got, want) {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if got, want := index(t, report.Run{Name: "contracts"}, all...), "cost of these summaries \\$0.032 and an unknown part"; !strings.Contains(got, want) {
+		t.Errorf("the index does not say %q:\n%s", want, got)
 	}
 }
 
