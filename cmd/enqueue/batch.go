@@ -226,6 +226,7 @@ func (r *batchRun) submit(ctx context.Context, s *session, f *follower, i int) (
 	}
 	m := &member{order: i, name: line.customID}
 	m.observe(j)
+	m.past = &earlier{usage: m.usage, spent: m.spent} // what it has by now was not asked for by this command
 	f.add(m)
 	return m, nil
 }

@@ -336,6 +336,35 @@ func TestBatchSaysWhatItTriedAgain(t *testing.T) {
 	}
 }
 
+// What a line has used and cost before it was tried again is of before, and so is what of
+// that nobody knows; the lines are counted as they stand in the end.
+func TestBatchTellsWhatWasSpentBeforeALineWasTriedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.work(func(request jobs.Request, attempt int) jobs.Event {
+		switch input := inputOf(request); {
+		case attempt == 1 && input == "cut off":
+			return created(attempt, `{"id":"resp_cut","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"model":"gpt-4.1",`+
+				`"output":[],"usage":{"input_tokens":1000,"output_tokens":100,"total_tokens":1100}}`)
+		case attempt == 1 && input == "failed":
+			return created(attempt, `{"id":"resp_failed","status":"failed","error":{"code":"content_filter","message":"not allowed"}}`)
+		}
+		return priced(request, attempt)
+	})
+	file := putFile(t, "in.jsonl", batchOf("one", "cut off", "failed"))
+	first := decode[batchReport](t, b.call("", "batch", file, "--json").want(t, 1).stdout)
+	if first.Succeeded != 1 || first.CostUnknown != 1 || first.EarlierCost != 0 || first.EarlierInputTokens != 0 || first.EarlierCostUnknown != 0 {
+		t.Errorf("the first run reports %+v", first.totals)
+	}
+	second := decode[batchReport](t, b.call("", "batch", file, "--retry-failed", "--json").want(t, 0).stdout)
+	if second.Total != 3 || second.Succeeded != 3 || second.Retried != 2 || second.InputTokens != 4300 || second.CostUnknown != 1 {
+		t.Errorf("the second run reports %+v", second.totals)
+	}
+	if second.EarlierInputTokens != first.InputTokens || second.EarlierOutputTokens != first.OutputTokens || second.EarlierCost != *first.Cost || second.EarlierCostUnknown != 1 {
+		t.Errorf("the first run reports %+v\nand the second %+v", first.totals, second.totals)
+	}
+}
+
 func TestBatchReadsWindowsFiles(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
