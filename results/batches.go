@@ -169,8 +169,9 @@ type Batch struct {
 	Again    int       `json:"again,omitempty"`
 	Failed   int       `json:"failed,omitempty"`
 	Ended    time.Time `json:"ended,omitzero"`
-	// Unwanted is how many of its lines nobody wants any more.
-	Unwanted int `json:"-"`
+	// Unwanted is how many of its lines nobody wants any more: their jobs have ended, or
+	// wait for another attempt. It is kept beside the record.
+	Unwanted int `json:"unwanted,omitempty"`
 
 	version int64
 }
@@ -263,7 +264,9 @@ func (s *Store) BatchLines(ctx context.Context, endpoint string, number int64) (
 // StepBatch writes what became of a batch, and reports whether it was still as it was
 // read: of two workers that go on with it one is first, and the other reads it anew.
 func (s *Store) StepBatch(ctx context.Context, endpoint string, b Batch) (Batch, bool, error) {
-	record, err := json.Marshal(b)
+	stored := b
+	stored.Unwanted = 0
+	record, err := json.Marshal(stored)
 	if err != nil {
 		return b, false, fmt.Errorf("record batch %d: %w", b.Number, err)
 	}

@@ -20,8 +20,11 @@ func (c *cli) batchesCommand() *cobra.Command {
 		Short: "Show the batches of requests at the provider, and what waits for one",
 		Long: `batches shows the batches that requests of the service tier batch are in, for each
 endpoint of the configuration: how far each has come here, how it stands at the
-provider, and what went wrong last. (Not to be confused with batch, which submits
-the requests of a file.)`,
+provider, and what went wrong last. REQUESTS are all that a batch is made of, DONE
+those of them that the provider has come to an end with, and UNWANTED those that no
+job waits for any more, since it was cancelled or late; a job that was tried again
+waits for another request, which is counted where that one is. (Not to be confused
+with batch, which submits the requests of a file.)`,
 		Example: `  enqueue submit --service-tier batch --input "Why are harbours dredged?"
   enqueue batches`,
 		Args: noArguments,
@@ -59,11 +62,11 @@ func (c *cli) showBatches(ctx context.Context, s *session, endpoints []config.En
 
 func writeBatches(w io.Writer, all []client.Batches, now time.Time) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = io.WriteString(columns, "ENDPOINT\tBATCH\tMODEL\tREQUESTS\tDONE\tSTAGE\tAT THE PROVIDER\tAGE\tPROBLEM\n") // Flush reports what fails
+	_, _ = io.WriteString(columns, "ENDPOINT\tBATCH\tMODEL\tREQUESTS\tDONE\tUNWANTED\tSTAGE\tAT THE PROVIDER\tAGE\tPROBLEM\n") // Flush reports what fails
 	for _, at := range all {
 		for _, b := range at.Batches {
-			_, _ = fmt.Fprintf(columns, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at.Endpoint, b.Number, printable(b.Model), formatCount(int64(b.Lines)),
-				formatCount(int64(b.Counts.Completed+b.Counts.Failed)), b.Stage, cmp.Or(printable(string(b.Status)), "-"),
+			_, _ = fmt.Fprintf(columns, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at.Endpoint, b.Number, printable(b.Model), formatCount(int64(b.Lines)),
+				formatCount(int64(b.Counts.Completed+b.Counts.Failed)), formatCount(int64(b.Unwanted)), b.Stage, cmp.Or(printable(string(b.Status)), "-"),
 				formatElapsed(now.Sub(b.Formed)), cmp.Or(clip(printable(b.Problem), 80), "-"))
 		}
 		for _, open := range at.Waiting {
@@ -71,7 +74,7 @@ func writeBatches(w io.Writer, all []client.Batches, now time.Time) error {
 			if since := now.Sub(open.Since); since > 0 {
 				age = formatElapsed(since)
 			}
-			_, _ = fmt.Fprintf(columns, "%s\t-\t%s\t%s\t-\twaiting\t-\t%s\t-\n", at.Endpoint, printable(open.Model), formatCount(int64(open.Count)), age)
+			_, _ = fmt.Fprintf(columns, "%s\t-\t%s\t%s\t-\t-\twaiting\t-\t%s\t-\n", at.Endpoint, printable(open.Model), formatCount(int64(open.Count)), age)
 		}
 	}
 	if err := columns.Flush(); err != nil {
