@@ -10,8 +10,9 @@ import (
 )
 
 // account is what became of the members of a run: the lines of a batch, the
-// documents of a summary, or jobs that are waited for. It may be used by several
-// goroutines.
+// documents of a summary, or jobs that are waited for. The summary over all documents is
+// none of them: what it cost and why it failed counts, and how it stands is told apart. It
+// may be used by several goroutines.
 type account struct {
 	started time.Time
 
@@ -22,6 +23,7 @@ type account struct {
 	alone    int
 	shared   int
 	states   map[jobs.State]int // of members that have ended
+	across   jobs.State         // of the summary over all documents, "" without one
 	usage    jobs.Usage
 	earlier  jobs.Usage // of that, what was used before the run began
 	spent    spent      // its known and unknown are jobs
@@ -36,10 +38,11 @@ type account struct {
 // failure is a member that has not succeeded.
 type failure struct {
 	// order is the member's place in the input.
-	order int
-	Name  string     `json:"name"`
-	JobID jobs.ID    `json:"job_id,omitempty"`
-	State jobs.State `json:"state"`
+	order  int
+	across bool       // it is the summary over all documents
+	Name   string     `json:"name"`
+	JobID  jobs.ID    `json:"job_id,omitempty"`
+	State  jobs.State `json:"state"`
 	// Class is empty when the state says it all.
 	Class   jobs.Class `json:"class,omitempty"`
 	Code    string     `json:"code,omitempty"`
@@ -58,6 +61,16 @@ func (a *account) expect(n int) {
 	a.total += n
 }
 
+// expectAcross says that a summary over all documents is to come.
+func (a *account) expectAcross() { a.standAcross(jobs.StateWaiting) }
+
+// standAcross says how the summary over all documents stands.
+func (a *account) standAcross(s jobs.State) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.across = s
+}
+
 // skip counts a member for which nothing needs to be done.
 func (a *account) skip() {
 	a.mu.Lock()
@@ -74,10 +87,12 @@ func (a *account) leaveAlone() {
 
 // share counts a member whose job is another run's, which pays for it. It is counted
 // with the others as well.
-func (a *account) share() {
+func (a *account) share(m *member) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.shared++
+	if !m.across {
+		a.shared++
+	}
 }
 
 // fail counts a member that has no job, or none whose state says what is wrong.
@@ -85,8 +100,17 @@ func (a *account) fail(f failure) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	f.State = cmp.Or(f.State, jobs.StateFailed)
-	a.states[f.State]++
+	a.count(f.State, f.across)
 	a.failures = append(a.failures, f)
+}
+
+// count counts a member that has ended, or is held. The caller holds mu.
+func (a *account) count(s jobs.State, across bool) {
+	if across {
+		a.across = s
+		return
+	}
+	a.states[s]++
 }
 
 // end counts a member by its job, which has ended or is held.
@@ -97,7 +121,7 @@ func (a *account) end(m *member) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if m.state == jobs.StateSucceeded {
-		a.states[m.state]++
+		a.count(m.state, m.across)
 	}
 	a.usage.Add(m.usage)
 	a.spent.cost += m.spent.cost
@@ -109,7 +133,7 @@ func (a *account) end(m *member) {
 		a.spent.unknown++
 		a.unknown[m.spent.why]++
 	}
-	if m.ended.After(a.started) {
+	if m.ended.After(a.started) && !m.across {
 		a.late++
 	}
 	before := m.past
@@ -172,6 +196,9 @@ type totals struct {
 	LeftAlone int `json:"left_alone,omitempty"`
 	// Shared are those of them that another run has paid for, or pays.
 	Shared int `json:"shared,omitempty"`
+	// Across is the state of the summary over all documents, "" without one. It is not
+	// counted with them.
+	Across jobs.State `json:"across,omitempty"`
 	// Cached and written tokens are among those of the input, reasoning tokens among
 	// those of the output.
 	InputTokens      int64 `json:"input_tokens"`
@@ -194,7 +221,7 @@ func (a *account) totals(now time.Time, withFailures bool) totals {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := totals{
-		Total: a.total, Skipped: a.skipped, LeftAlone: a.alone, Shared: a.shared, late: a.late,
+		Total: a.total, Skipped: a.skipped, LeftAlone: a.alone, Shared: a.shared, Across: a.across, late: a.late,
 		Succeeded: a.states[jobs.StateSucceeded], Incomplete: a.states[jobs.StateIncomplete],
 		Failed: a.states[jobs.StateFailed], Cancelled: a.states[jobs.StateCancelled], Expired: a.states[jobs.StateExpired],
 		Held:        a.states[jobs.StateUncertain],
@@ -217,12 +244,21 @@ func (a *account) totals(now time.Time, withFailures bool) totals {
 	return t
 }
 
+// acrossWord is how the summary over all documents stands, for people.
+func (t totals) acrossWord() string {
+	if t.Across == jobs.StateUncertain {
+		return "held"
+	}
+	return string(t.Across)
+}
+
 // done is how many members are over for this run.
 func (t totals) done() int {
 	return t.Skipped + t.LeftAlone + t.Succeeded + t.Incomplete + t.Failed + t.Cancelled + t.Expired + t.Held
 }
 
-// clean reports whether all members have succeeded or needed nothing.
+// clean reports whether all members have succeeded or needed nothing, and so has the
+// summary over all documents.
 func (t totals) clean() bool {
-	return t.done() == t.Succeeded+t.Skipped+t.LeftAlone && t.done() == t.Total
+	return t.done() == t.Succeeded+t.Skipped+t.LeftAlone && t.done() == t.Total && (t.Across == "" || t.Across == jobs.StateSucceeded)
 }

@@ -473,7 +473,9 @@ func (f *follower) standing() standing {
 		s.note = f.outage
 	}
 	for _, m := range f.open {
-		s.states[m.state]++
+		if !m.across {
+			s.states[m.state]++
+		}
 	}
 	if f.counts != nil {
 		for _, state := range jobs.States() {

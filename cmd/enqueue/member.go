@@ -15,6 +15,8 @@ import (
 type member struct {
 	// order is its place in the input.
 	order int
+	// across says that it is the summary over all documents, which is none of them.
+	across bool
 	// name is what people call it.
 	name string
 	id   jobs.ID
@@ -70,7 +72,7 @@ func (m *member) observe(j jobs.Job) {
 
 // failed says why a member has not succeeded, or is held.
 func (m *member) failed() failure {
-	f := failure{order: m.order, Name: m.name, JobID: m.id, State: m.state, Message: "the job is " + string(m.state)}
+	f := failure{order: m.order, across: m.across, Name: m.name, JobID: m.id, State: m.state, Message: "the job is " + string(m.state)}
 	switch {
 	case m.held:
 		f.Message = "held for a person, since the answer to its create was lost"

@@ -194,6 +194,9 @@ func (v view) breakdown() string {
 	add(v.Held, "held")
 	add(v.Skipped, "unchanged")
 	add(v.LeftAlone, "left alone")
+	if v.Across != "" {
+		parts = append(parts, "across "+v.acrossWord())
+	}
 	if v.work != nil {
 		for i, text := range []string{v.work.underWay(), v.work.tokens(), v.work.money()} {
 			if text != "" && (i > 0 || !v.final) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
@@ -63,9 +64,28 @@ func runDocuments(ctx context.Context, s *session, r results.Run, group []jobs.J
 	return all, nil
 }
 
-// failure is why a document has no job.
-func (d runDocument) failure(order int) failure {
-	return failure{order: order, Name: d.name, State: jobs.StateFailed, Class: cmp.Or(d.why.Class, jobs.ClassInvalid), Message: d.why.Message}
+// count takes a document up into an account, and returns what stands for its job if that is
+// open, nil else. The summary over all documents comes here as well, and is none of them.
+func (d runDocument) count(a *account, order int) *member {
+	m := &member{order: order, across: d.name == report.AcrossDocument, name: d.name}
+	if m.across {
+		a.expectAcross()
+	} else {
+		a.expect(1)
+	}
+	if d.shared {
+		a.share(m)
+	}
+	if d.job.ID == "" {
+		a.fail(failure{order: order, across: m.across, Name: d.name, Class: cmp.Or(d.why.Class, jobs.ClassInvalid), Message: d.why.Message})
+		return nil
+	}
+	m.observe(d.job)
+	if !m.state.Terminal() {
+		return m
+	}
+	a.end(m)
+	return nil
 }
 
 // began is when the run was begun first, as far as that is known.

@@ -15,7 +15,6 @@ import (
 
 	"github.com/longhaul-jobs/longhaul/internal/config"
 	"github.com/longhaul-jobs/longhaul/jobs"
-	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
@@ -26,7 +25,7 @@ type runRow struct {
 	// among them.
 	Documents int `json:"documents"`
 	Succeeded int `json:"succeeded"`
-	Failed    int `json:"failed"` // and cancelled, expired or held
+	Failed    int `json:"failed"` // and incomplete, cancelled or expired
 	Open      int `json:"open"`
 	// Shared are those among the documents that another run summarizes and pays for.
 	Shared int `json:"shared"`
@@ -119,9 +118,11 @@ func listRuns(ctx context.Context, s *session, since time.Time) ([]*runRow, erro
 			continue // nothing of it is kept any more
 		}
 		row := &runRow{Name: r.Name, Out: r.Out, Folders: r.Folders, Started: began(r, documents), Active: active(r, documents)}
-		for _, d := range documents {
-			row.add(d)
+		a := newAccount(time.Now())
+		for i, d := range documents {
+			d.count(a, i)
 		}
+		row.tally(a.totals(time.Now(), false))
 		row.charge(spent[r.Name])
 		rows = append(rows, row)
 	}
@@ -129,24 +130,10 @@ func listRuns(ctx context.Context, s *session, since time.Time) ([]*runRow, erro
 	return rows, nil
 }
 
-// add counts a document.
-func (r *runRow) add(d runDocument) {
-	if d.name == report.AcrossDocument {
-		r.Across = cmp.Or(d.job.State, jobs.StateFailed)
-		return
-	}
-	r.Documents++
-	if d.shared {
-		r.Shared++
-	}
-	switch {
-	case d.job.State == jobs.StateSucceeded:
-		r.Succeeded++
-	case d.job.ID == "" || d.job.State.Terminal():
-		r.Failed++
-	default:
-		r.Open++
-	}
+// tally takes over how the documents are counted.
+func (r *runRow) tally(t totals) {
+	r.Documents, r.Shared, r.Across = t.Total, t.Shared, t.Across
+	r.Succeeded, r.Failed, r.Open = t.Succeeded, t.Incomplete+t.Failed+t.Cancelled+t.Expired, t.Total-t.done()
 }
 
 func (r *runRow) charge(s results.Sums) {

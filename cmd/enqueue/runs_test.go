@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -167,8 +168,9 @@ func TestSummarizeFetchesAddresses(t *testing.T) {
 	}
 }
 
-// The summary over all documents is none of them, and is named while it is not there.
-func TestRunsCountNoSummaryOverAll(t *testing.T) {
+// The summary over all documents is none of them, whoever counts, and how it stands is told
+// apart; what it cost and why it failed is told with theirs.
+func TestNobodyCountsTheSummaryOverAll(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
 	var broken atomic.Bool
@@ -178,14 +180,56 @@ func TestRunsCountNoSummaryOverAll(t *testing.T) {
 		}
 		return reads(request, attempt)
 	})
+	counts := func(said summarizeReport, code int, documents int, across jobs.State) {
+		t.Helper()
+		row := decode[runRow](t, l.call("", "runs", "--json").want(t, 0).stdout)
+		run := decode[runReport](t, l.call("", "run", "contracts", "--json").want(t, code).stdout)
+		for name, got := range map[string]totals{
+			"summarize": said.totals, "run": run.totals,
+			"runs": {Total: row.Documents, Succeeded: row.Succeeded, Failed: row.Failed, Across: row.Across},
+		} {
+			if got.Total != documents || got.Succeeded+got.Skipped != documents || got.Failed != 0 || got.Across != across {
+				t.Errorf("with the summary over all %s, %s says %+v", across, name, got)
+			}
+		}
+		if run.Open != 0 || row.Open != 0 {
+			t.Errorf("open are %d and %d", run.Open, row.Open)
+		}
+		shows(t, readText(t, filepath.Join(l.out, report.IndexName)), fmt.Sprintf("- %s: %d succeeded\n", plural(documents, "document", "documents"), documents))
+	}
 	l.put("a.md", "One.")
-	l.summarize("--name", "contracts", "--across").want(t, 0)
-	row := decode[runRow](t, l.call("", "runs", "--json").want(t, 0).stdout)
-	if row.Documents != 1 || row.Succeeded != 1 || row.Across != jobs.StateSucceeded {
-		t.Errorf("the list says %+v", row)
+	for range 2 { // and once more, with nothing to do
+		counts(decode[summarizeReport](t, l.summarize("--name", "contracts", "--across", "--json").want(t, 0).stdout), 0, 1, jobs.StateSucceeded)
 	}
 	broken.Store(true)
 	l.put("b.md", "Two.")
-	l.summarize("--name", "contracts", "--across").want(t, 1)
+	failed := decode[summarizeReport](t, l.summarize("--name", "contracts", "--across", "--json").want(t, 1).stdout)
+	counts(failed, 1, 2, jobs.StateFailed)
+	if len(failed.Failures) != 1 || failed.Failures[0].Name != report.AcrossDocument {
+		t.Errorf("failures are %+v", failed.Failures)
+	}
 	shows(t, l.call("", "runs").want(t, 0).stdout, "contracts  2, across failed  2           0       0     ")
+	got := l.call("", "run", "contracts").want(t, 1)
+	shows(t, got.stdout, "across     failed\n")
+	shows(t, got.stdout, report.AcrossDocument+": invalid: ")
+}
+
+// While the summary over all documents is made, they are all done.
+func TestTheSummaryOverAllIsOpenApart(t *testing.T) {
+	t.Parallel()
+	a := newAccount(time.Now())
+	a.expect(1)
+	a.expectAcross()
+	f := &follower{account: a}
+	f.add(&member{order: 1, across: true, state: jobs.StateWaiting})
+	a.end(&member{state: jobs.StateSucceeded})
+	p := &progress{account: a, follower: f, pulse: &pulse{}}
+	v := p.view(time.Now())
+	if got := (&lineDisplay{}).line(v); got != "1 of 1: 1 succeeded, across waiting" || v.clean() {
+		t.Errorf("it shows %q, and that all is well: %v", got, v.clean())
+	}
+	a.end(&member{order: 1, across: true, state: jobs.StateUncertain})
+	if v := p.view(time.Now()); v.Held != 0 || v.Across != jobs.StateUncertain || v.clean() || !strings.HasSuffix(v.breakdown(), "across held") {
+		t.Errorf("it shows %q of %+v", v.breakdown(), v.totals)
+	}
 }

@@ -64,26 +64,21 @@ func (w *runWatch) watchRun(ctx context.Context, once bool) error {
 	p.call = w.call
 	p.attend(f, w.session)
 	f.close()
-	if once && open > 0 {
+	if once && open {
 		w.stuck = p.stands(ctx)
 	} else {
 		p.look(ctx)
 	}
-	if !once && open > 0 {
+	if !once && open {
 		if err := w.follow(ctx, f, p); err != nil {
 			return w.stopped(ctx, err, w.call("run")+" "+w.name)
-		}
-		open = 0
-		if w.stuck != "" {
-			t := w.account.totals(time.Now(), false)
-			open = t.Total - t.done()
 		}
 	}
 	p.look(ctx)
 	if err := w.load(ctx); err != nil {
 		return err
 	}
-	return w.tell(p.work(), open, once)
+	return w.tell(p.work(), once && open)
 }
 
 // load reads the run and its documents as they are now.
@@ -104,29 +99,19 @@ func (w *runWatch) load(ctx context.Context) (err error) {
 	return err
 }
 
-// read takes the documents of the run up, and returns how many are open.
-func (w *runWatch) read(ctx context.Context, f *follower) (open int, err error) {
+// read takes the documents of the run up, and reports whether something of it is open.
+func (w *runWatch) read(ctx context.Context, f *follower) (open bool, err error) {
 	if err := w.load(ctx); err != nil {
-		return 0, err
+		return false, err
 	}
-	w.account.expect(len(w.documents))
 	for i, d := range w.documents {
-		if d.shared {
-			w.account.share()
+		if d.job.ID != "" {
+			w.names[d.job.ID] = cmp.Or(w.names[d.job.ID], d.name)
 		}
-		if d.job.ID == "" {
-			w.account.fail(d.failure(i))
-			continue
+		if m := d.count(w.account, i); m != nil {
+			open = true
+			f.add(m)
 		}
-		w.names[d.job.ID] = cmp.Or(w.names[d.job.ID], d.name)
-		m := &member{order: i, name: d.name}
-		m.observe(d.job)
-		if d.job.State.Terminal() {
-			w.account.end(m)
-			continue
-		}
-		open++
-		f.add(m)
 	}
 	return open, nil
 }
@@ -153,8 +138,8 @@ func (w *runWatch) follow(ctx context.Context, f *follower, p *pulse) error {
 	return err
 }
 
-// tell says how far the run is. What it has cost, the ledger knows.
-func (w *runWatch) tell(at *work, open int, once bool) error {
+// tell says how far the run is, which may go on. What it has cost, the ledger knows.
+func (w *runWatch) tell(at *work, goesOn bool) error {
 	t := w.account.totals(time.Now(), true)
 	t.Elapsed = took(w.run, w.documents, w.session.Now()).Round(time.Millisecond).Seconds()
 	t.InputTokens, t.OutputTokens = at.spent.InputTokens, at.spent.OutputTokens
@@ -164,23 +149,23 @@ func (w *runWatch) tell(at *work, open int, once bool) error {
 	if at.spent.Unknown < at.spent.Responses || at.spent.Responses == 0 {
 		t.Cost = &at.spent.Cost
 	}
-	if err := w.show(t, open); err != nil {
+	if err := w.show(t); err != nil {
 		return err
 	}
-	if once && open > 0 || t.clean() {
+	if goesOn || t.clean() {
 		return nil
 	}
 	return errReported
 }
 
 // show shows what is known of the run, as the command shows it that began it.
-func (w *runWatch) show(t totals, open int) error {
+func (w *runWatch) show(t totals) error {
 	out, page := w.run.Out, ""
 	if out != "" {
 		page = filepath.Join(out, report.HTMLName)
 	}
 	if w.json {
-		return w.print(runReport{Run: w.name, Open: open, Out: out, Report: page, Folders: w.run.Folders, Stopped: w.stuck, totals: t})
+		return w.print(runReport{Run: w.name, Open: t.Total - t.done(), Out: out, Report: page, Folders: w.run.Folders, Stopped: w.stuck, totals: t})
 	}
 	more := ""
 	if out != "" {

@@ -24,9 +24,9 @@ func (r *summarizeRun) summarizeAcross(ctx context.Context, found inputs) (int, 
 		return 0, err
 	}
 	missing += len(found.failed)
-	r.account.expect(1)
+	r.account.expectAcross()
 	refuse := func(err error) (int, error) {
-		r.account.fail(failure{order: order, Name: report.AcrossDocument, Class: jobs.ClassInvalid, Message: err.Error()})
+		r.account.fail(failure{order: order, across: true, Name: report.AcrossDocument, Class: jobs.ClassInvalid, Message: err.Error()})
 		return 0, nil
 	}
 	if len(named) == 0 {
@@ -43,7 +43,7 @@ func (r *summarizeRun) summarizeAcross(ctx context.Context, found inputs) (int, 
 		return 0, err
 	}
 	if (!r.force || r.retryFailed) && before != nil && before.Entry.Status == summarize.StatusSucceeded && before.Entry.Fingerprint == fingerprint {
-		r.account.skip()
+		r.account.standAcross(jobs.StateSucceeded)
 		return 0, r.keepAcross(*before, note)
 	}
 	if err := r.connect(ctx); err != nil {
@@ -109,7 +109,7 @@ func (r *summarizeRun) followAcross(ctx context.Context, prepared summarize.Prep
 			if err != nil {
 				return err
 			}
-			m := &member{order: order, name: report.AcrossDocument}
+			m := &member{order: order, across: true, name: report.AcrossDocument}
 			m.observe(j)
 			r.paths.Store(j.ID, report.AcrossDocument)
 			f.add(m)

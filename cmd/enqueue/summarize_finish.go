@@ -49,7 +49,7 @@ func (r *summarizeRun) outcome(
 	entry.Requests, entry.InputTokens, entry.OutputTokens, entry.CachedTokens, entry.ReasoningTokens = 0, 0, 0, 0, 0
 	entry.Cost, entry.KnownCost = nil, nil
 	if owner := j.PartGroup(); owner != r.job.Group {
-		r.account.share()
+		r.account.share(m)
 		entry.Note = joinRemarks(entry.Note, "summarized and paid for by run "+owner)
 	}
 	if paidBy == "" {

@@ -47,6 +47,9 @@ func writeTotals(w io.Writer, t totals, more string) error {
 	if t.Shared > 0 {
 		_, _ = fmt.Fprintf(columns, "shared\t%s of these, paid for by another run\n", formatCount(int64(t.Shared)))
 	}
+	if t.Across != "" {
+		_, _ = fmt.Fprintf(columns, "across\t%s\n", t.acrossWord())
+	}
 	earlier := ""
 	if t.EarlierInputTokens+t.EarlierOutputTokens > 0 {
 		earlier = fmt.Sprintf("; %s in, %s out of that before this command", formatCount(t.EarlierInputTokens), formatCount(t.EarlierOutputTokens))
