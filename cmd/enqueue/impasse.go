@@ -133,7 +133,7 @@ func (p *pulse) unpriced(ctx context.Context, b client.Budget) string {
 	if len(models) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s for the budget of the run: %s. What began the run then goes on, without --budget after the latter",
+	return fmt.Sprintf("%s for the budget of the run: %s. What began the run then goes on",
 		plural(b.Waiting, "request waits", "requests wait"), p.needsPrice(models, b.Name))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/client"
@@ -30,12 +31,7 @@ func runBudget(group string) string {
 func (r *summarizeRun) newPulse(ctx context.Context, s *session) (*pulse, error) {
 	name := runBudget(r.job.Group)
 	if r.budget != "" && !r.bounded {
-		amount, err := jobs.ParseMoney(r.budget)
-		if err != nil {
-			return nil, err
-		}
-		err = s.SetBudget(ctx, name, results.Budget{Amount: &amount, Per: results.PerTotal, Group: r.job.Group, Unknown: results.UnknownRefuse})
-		if err != nil {
+		if err := r.setBudget(ctx, s, name); err != nil {
 			return nil, err
 		}
 		// A worker that has not seen it yet would send all parts of a document at once.
@@ -51,6 +47,46 @@ func (r *summarizeRun) newPulse(ctx context.Context, s *session) (*pulse, error)
 	return &pulse{
 		from: s, group: r.job.Group, budget: name, name: r.nameOf, raise: "The same command with a higher --budget goes on", call: r.call,
 	}, nil
+}
+
+// setBudget sets the amount of the run's budget. What somebody has set of it beside that
+// stays, and is said, since it may be more than the command by itself would let go.
+func (r *summarizeRun) setBudget(ctx context.Context, s *session, name string) error {
+	amount, err := jobs.ParseMoney(r.budget)
+	if err != nil {
+		return err
+	}
+	budgets, err := s.Budgets(ctx, nil)
+	if err != nil {
+		return err
+	}
+	b := results.Budget{Per: results.PerTotal, Group: r.job.Group, Unknown: results.UnknownRefuse}
+	i := slices.IndexFunc(budgets, func(b client.Budget) bool { return b.Name == name && b.Group == r.job.Group })
+	if i >= 0 {
+		b = budgets[i].Budget
+	}
+	if kept := besideAmount(b); kept != "" {
+		r.console.say("the budget of the run keeps what is set of it beside the amount: %s", kept)
+	}
+	b.Amount = &amount
+	return s.SetBudget(ctx, name, b)
+}
+
+// besideAmount says what a run's budget has that is not what --budget sets by itself, "" for
+// nothing.
+func besideAmount(b results.Budget) string {
+	var parts []string
+	if b.Per != results.PerTotal {
+		parts = append(parts, "per "+b.Per)
+	}
+	b.Group = ""
+	if b.Lane+b.Tenant+b.Model != "" {
+		parts = append(parts, "for "+coverOf(b))
+	}
+	if b.Unknown != results.UnknownRefuse {
+		parts = append(parts, "unknown price "+b.Unknown)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // mentionBudget says that an earlier command has set a budget, which still holds.

@@ -7,7 +7,11 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/longhaul-jobs/longhaul/internal/testlog"
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/results"
 )
 
 // moody answers as reads does, or refuses everything, and counts what it is asked.
@@ -134,5 +138,45 @@ func TestSummarizeWithABudgetNeedsAPrice(t *testing.T) {
 	shows(t, l.call("", "run", "x").want(t, 1).stdout, "and that of foo-1 is not.")
 	shows(t, l.into("y", "--model", "foo-1").want(t, 1).stdout, "1 document waits for the budget of run x, which the requests are shared with: "+filepath.Join(l.dir, "a.md")+". There nothing is sent whose price is not known")
 	l.call("", "budgets", "set", "run-x", "--unknown-price", "allow").want(t, 0)
-	l.into("x", "--model", "foo-1").want(t, 0)
+	l.into("x", "--model", "foo-1", "--budget", "1").want(t, 0).says(t, "keeps what is set of it beside the amount: unknown price allow\n")
+}
+
+// Another amount leaves what else is set of a run's budget, and says so; a budget of that
+// name that is another run's is none of this one.
+func TestSummarizeSetsNothingButTheAmountOfABudget(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		set  []string // beside the amount
+		want results.Budget
+		says string
+	}{
+		"none":      {nil, results.Budget{Per: results.PerTotal, Group: "x", Unknown: results.UnknownRefuse}, ""},
+		"as it is":  {[]string{"--group", "x", "--per", "total"}, results.Budget{Per: results.PerTotal, Group: "x", Unknown: results.UnknownRefuse}, ""},
+		"allows":    {[]string{"--group", "x", "--per", "total", "--unknown-price", "allow"}, results.Budget{Per: results.PerTotal, Group: "x", Unknown: results.UnknownAllow}, ": unknown price allow\n"},
+		"narrowed":  {[]string{"--group", "x", "--per", "day", "--model", "gpt-5*"}, results.Budget{Per: results.PerDay, Group: "x", Model: "gpt-5*", Unknown: results.UnknownRefuse}, ": per day, for model gpt-5*\n"},
+		"another's": {[]string{"--group", "y", "--per", "day", "--unknown-price", "allow"}, results.Budget{Per: results.PerTotal, Group: "x", Unknown: results.UnknownRefuse}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			if test.set != nil {
+				b.call("", append([]string{"budgets", "set", "run-x", "--amount", "1"}, test.set...)...).want(t, 0)
+			}
+			var said testlog.Buffer
+			r := &summarizeRun{cli: &cli{console: newConsole(&said)}, job: jobs.Options{Group: "x"}, summarizeFlags: summarizeFlags{budget: "2"}}
+			if err := r.setBudget(t.Context(), b.session(), runBudget("x")); err != nil {
+				t.Fatal(err)
+			}
+			test.want.Amount = new(2 * jobs.Dollar)
+			set, err := b.store.SetBudgets(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(map[string]results.Budget{"run-x": test.want}, set); diff != "" {
+				t.Errorf("the budgets (-want +got):\n%s", diff)
+			}
+			if got := said.String(); (got == "") != (test.says == "") || !strings.HasSuffix(got, test.says) {
+				t.Errorf("it says %q", got)
+			}
+		})
+	}
 }
