@@ -41,23 +41,29 @@ func (f *follower) parked(ctx context.Context, from partReader) map[string]*park
 				return nil
 			}
 			there = true
-			in := waiting[part.Job.Budget]
-			if in == nil {
-				in = &parked{}
-				waiting[part.Job.Budget] = in
-			}
-			if n := len(in.documents); n == 0 || in.documents[n-1] != m.name {
-				in.documents = append(in.documents, m.name)
-			}
-			if model := part.Job.Model; part.Job.Waits == jobs.WaitPrice && !slices.Contains(in.models, model) {
-				in.models = append(in.models, model)
-			}
+			park(waiting, m.name, part.Job)
 		}
 		if !there {
 			return nil
 		}
 	}
 	return waiting
+}
+
+// park puts down by its budget that a request for a document waits. Those for one document
+// come one after the other.
+func park(waiting map[string]*parked, document string, request jobs.Job) {
+	in := waiting[request.Budget]
+	if in == nil {
+		in = &parked{}
+		waiting[request.Budget] = in
+	}
+	if n := len(in.documents); n == 0 || in.documents[n-1] != document {
+		in.documents = append(in.documents, document)
+	}
+	if request.Waits == jobs.WaitPrice && !slices.Contains(in.models, request.Model) {
+		in.models = append(in.models, request.Model)
+	}
 }
 
 func (f *follower) isHeld(m *member) bool {
@@ -83,14 +89,7 @@ func (p *pulse) elsewhere(ctx context.Context, budgets []client.Budget) string {
 		if name == p.budget {
 			continue
 		}
-		b, in := budgets[i], waiting[name]
-		why := fmt.Sprintf("Of %s, %s is left, which is too little for what comes next. `%s %s --amount DOLLARS` has them go on, and so does the command of that run with a higher --budget",
-			dollars(*b.Amount), dollars(max(0, *b.Amount-b.Spent)), p.call("budgets set"), name)
-		if len(in.models) > 0 {
-			why = "There " + p.needsPrice(in.models, name)
-		}
-		said = append(said, fmt.Sprintf("%s for the budget of run %s, which the requests are shared with: %s. %s",
-			plural(len(in.documents), "document waits", "documents wait"), b.Group, someNames(in.documents), why))
+		said = append(said, waiting[name].text(budgets[i], p.call))
 	}
 	if len(said) == 0 {
 		p.away = 0
@@ -100,6 +99,17 @@ func (p *pulse) elsewhere(ctx context.Context, budgets []client.Budget) string {
 		return ""
 	}
 	return strings.Join(said, ". ")
+}
+
+// text says what waits in the budget of another run, and what has it go on.
+func (in *parked) text(b client.Budget, call caller) string {
+	why := fmt.Sprintf("Of %s, %s is left, which is too little for what comes next. `%s %s --amount DOLLARS` has them go on, and so does the command of that run with a higher --budget",
+		dollars(*b.Amount), dollars(max(0, *b.Amount-b.Spent)), call("budgets set"), b.Name)
+	if len(in.models) > 0 {
+		why = "There " + needsPrice(in.models, b.Name, call)
+	}
+	return fmt.Sprintf("%s for the budget of run %s, which the requests are shared with: %s. %s",
+		plural(len(in.documents), "document waits", "documents wait"), b.Group, someNames(in.documents), why)
 }
 
 // ofRun reports whether a budget is that of a run, which no new day or month fills again.
@@ -134,15 +144,15 @@ func (p *pulse) unpriced(ctx context.Context, b client.Budget) string {
 		return ""
 	}
 	return fmt.Sprintf("%s for the budget of the run: %s. What began the run then goes on",
-		plural(b.Waiting, "request waits", "requests wait"), p.needsPrice(models, b.Name))
+		plural(b.Waiting, "request waits", "requests wait"), needsPrice(models, b.Name, p.call))
 }
 
 // needsPrice says what has requests go on that wait in a budget for the price of models.
-func (p *pulse) needsPrice(models []string, budget string) string {
+func needsPrice(models []string, budget string, call caller) string {
 	slices.Sort(models)
 	return fmt.Sprintf("nothing is sent whose price is not known, whatever the amount, and that of %s is not. "+
 		"Set prices.%s and start the workers anew, or have it sent, and counted as nothing, with `%s %s --unknown-price allow`",
-		strings.Join(models, ", "), strings.Join(models, ", prices."), p.call("budgets set"), budget)
+		strings.Join(models, ", "), strings.Join(models, ", prices."), call("budgets set"), budget)
 }
 
 // caller is how people call a command about jobs, see [cli.call].

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -38,6 +40,9 @@ type dryRun struct {
 	// NotAskedAgain are those among the documents that have failed and stay so until a person
 	// asks for them again; they cost nothing until then.
 	NotAskedAgain int `json:"not_asked_again"`
+	// WaitElsewhere are those among the documents that wait for the budget of another run,
+	// which pays for them; they cost this one nothing.
+	WaitElsewhere int `json:"wait_elsewhere"`
 	// Known are those among them whose summary Redis has, and KnownRequests how many
 	// requests there are for the others: neither is paid again, and all that follows
 	// is what is left. Uncounted says why Redis was not asked, "" if it was.
@@ -97,7 +102,7 @@ func (r *summarizeRun) forecast(ctx context.Context, args []string) (err error) 
 	for _, failed := range found.failed {
 		r.console.say("%s", refusal(0, failed.Path, failed.Err).line())
 	}
-	f := &forecaster{run: r, estimator: estimator, now: time.Now(), seen: make(map[string]bool)}
+	f := &forecaster{run: r, estimator: estimator, now: time.Now(), seen: make(map[string]bool), waiting: make(map[string]*parked)}
 	f.Failed = len(found.failed)
 	f.stock, f.Uncounted = r.openStock(ctx)
 	defer func() { err = errors.Join(err, f.stock.close()) }()
@@ -112,6 +117,7 @@ func (r *summarizeRun) forecast(ctx context.Context, args []string) (err error) 
 			return err
 		}
 	}
+	f.sayWaiting()
 	f.time(ctx)
 	if r.json {
 		return r.print(f.dryRun)
@@ -129,7 +135,9 @@ type forecaster struct {
 	// mu guards what follows while documents are read.
 	mu   sync.Mutex
 	seen map[string]bool // fingerprints
-	cost moneyRange
+	// waiting is what waits in the budgets of other runs, by these.
+	waiting map[string]*parked
+	cost    moneyRange
 	dryRun
 }
 
@@ -172,7 +180,12 @@ func (f *forecaster) document(ctx context.Context, order int, in input) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if left.Requests().High == 0 {
+	switch {
+	case len(left.waits) > 0:
+		f.WaitElsewhere++
+		f.wait(d.Path, left.waits)
+		return nil
+	case left.Requests().High == 0:
 		f.Known++
 		return nil
 	}
@@ -182,6 +195,22 @@ func (f *forecaster) document(ctx context.Context, order int, in input) error {
 	}
 	f.add(left.Forecast)
 	return nil
+}
+
+// wait puts down that requests for a document wait in budgets of other runs.
+func (f *forecaster) wait(document string, requests []jobs.Job) {
+	for _, j := range requests {
+		park(f.waiting, document, j)
+	}
+}
+
+// sayWaiting says what waits in the budgets of other runs, as a run would at its end.
+func (f *forecaster) sayWaiting() {
+	for _, name := range slices.Sorted(maps.Keys(f.waiting)) {
+		in := f.waiting[name]
+		slices.Sort(in.documents)
+		f.run.console.say("%s", in.text(f.stock.budgets[name], f.run.call))
+	}
 }
 
 // copied counts a document, and reports whether another one has its content.
@@ -296,6 +325,7 @@ func (f *forecaster) overKnown(ctx context.Context, found []input) error {
 	if left.stays != nil {
 		r.console.say("%s", left.stays.line())
 	}
+	f.wait(d.Path, left.waits)
 	if err != nil || left.Requests().High == 0 {
 		return err
 	}
@@ -347,6 +377,7 @@ func (f *forecaster) write() error {
 		{"copies of others", f.Copies},
 		{"in Redis", f.Known},
 		{"not asked again", f.NotAskedAgain},
+		{"wait for another run", f.WaitElsewhere},
 		{"unchanged", f.Unchanged},
 		{"left alone", f.LeftAlone},
 		{"cannot be read", f.Failed},
@@ -392,6 +423,9 @@ func (f *forecaster) write() error {
 	}
 	if f.NotAskedAgain > 0 {
 		b.WriteString("those that are not asked again have failed, are named above with what asks, and cost nothing until then\n")
+	}
+	if f.WaitElsewhere > 0 {
+		b.WriteString("those that wait for another run, and what has them go on, are named above; it pays for them\n")
 	}
 	if f.Failed > 0 {
 		b.WriteString("those that cannot be read are not among the documents\n")

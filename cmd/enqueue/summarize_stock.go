@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/client"
 	"github.com/longhaul-jobs/longhaul/internal/app"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
@@ -15,7 +16,11 @@ import (
 
 // stock is what an installation has of summaries already. It is only looked at. A nil
 // one has nothing.
-type stock struct{ session *session }
+type stock struct {
+	session *session
+	// budgets are those of other runs that nothing is under way in, by their names.
+	budgets map[string]client.Budget
+}
 
 // openStock connects to the installation, or says why it is not asked: one that says
 // nothing within some seconds is none.
@@ -40,7 +45,33 @@ func (r *summarizeRun) openStock(ctx context.Context) (s *stock, why string) {
 	if err != nil {
 		return nil, err.Error()
 	}
-	return &stock{opened}, ""
+	s = &stock{session: opened}
+	if err := s.findBudgets(ctx, r); err != nil {
+		return nil, errors.Join(err, s.close()).Error()
+	}
+	return s, ""
+}
+
+// findBudgets reads the budgets in which requests may wait for another run.
+func (s *stock) findBudgets(ctx context.Context, r *summarizeRun) error {
+	group := r.job.Group
+	if group == "" {
+		var err error
+		if group, err = groupOf(r.out); err != nil {
+			return err
+		}
+	}
+	all, err := s.session.Budgets(ctx, nil)
+	if err != nil {
+		return err
+	}
+	s.budgets = make(map[string]client.Budget)
+	for _, b := range all {
+		if ofRun(b) && b.InFlight == 0 && b.Name != runBudget(group) {
+			s.budgets[b.Name] = b
+		}
+	}
+	return nil
 }
 
 // installed reports whether there is an installation in Redis, and starts none.
@@ -86,6 +117,9 @@ type remainder struct {
 	known int
 	// stays is why there is no summary and a run does not ask for one, nil else.
 	stays *failure
+	// waits are the requests that wait in budgets of other runs, which pay for them, where
+	// nothing else goes on; none else.
+	waits []jobs.Job
 }
 
 // left is what has to be asked for a document.
@@ -118,6 +152,9 @@ func (s *stock) left(ctx context.Context, r *summarizeRun, d *document) (left re
 		if err != nil {
 			return left, err
 		}
+		if left.waits = s.elsewhere(found); len(left.waits) > 0 {
+			return left, nil
+		}
 		for _, is := range there {
 			if is {
 				left.known++
@@ -133,6 +170,22 @@ func (s *stock) left(ctx context.Context, r *summarizeRun, d *document) (left re
 		}
 		phases = append(phases, ends)
 	}
+}
+
+// elsewhere are those of the requests of a phase that wait in budgets of other runs, if all
+// do that are not answered; none else.
+func (s *stock) elsewhere(found []jobs.Job) []jobs.Job {
+	var waits []jobs.Job
+	for _, j := range found {
+		switch _, others := s.budgets[j.Budget]; {
+		case j.State == jobs.StateSucceeded:
+		case j.Parked() && others:
+			waits = append(waits, j)
+		default:
+			return nil
+		}
+	}
+	return waits
 }
 
 // aside is why a run leaves the job of a document to a person, nil if it does not.

@@ -98,3 +98,36 @@ func TestDryRunNamesWhatIsNotAskedAgain(t *testing.T) {
 	shows(t, counts, "documents 2 not asked again 2 unchanged 1 ")
 	shows(t, named, "it is not tried again unless enqueue retry "+string(l.whole(held))+" or --force asks for it")
 }
+
+// What waits in the spent budget of another run is told by a dry run as it is by the run: it
+// is that one's to pay for.
+func TestDryRunNamesWhatWaitsForAnotherRun(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	waits := l.put("a.md", "One.")
+	l.into("x", "--budget", "0.000001").want(t, 1)
+	l.put("b.md", "Two.")
+
+	dry := l.into("y", "--dry-run").want(t, 0)
+	dry.says(t, "1 document waits for the budget of run x, which the requests are shared with: "+waits+". Of <$0.0001, <$0.0001 is left, which is too little",
+		"`enqueue budgets set run-x --amount DOLLARS` has them go on, and so does the command of that run with a higher --budget\n")
+	text := strings.Join(strings.Fields(dry.stdout), " ")
+	shows(t, text, "documents 2 wait for another run 1 left to pay low expected high requests 1 1 2 ")
+	shows(t, text, "those that wait for another run, and what has them go on, are named above; it pays for them nothing was sent")
+
+	counts := func(name string) dryRun {
+		t.Helper()
+		return decode[dryRun](t, l.into(name, "--dry-run", "--json").want(t, 0).stdout)
+	}
+	if got := counts("y"); got.Documents != 2 || got.WaitElsewhere != 1 || got.Requests.Expected != 1 {
+		t.Errorf("another run: %+v", got)
+	}
+	if got := counts("x"); got.Documents != 2 || got.WaitElsewhere != 0 || got.Requests.Expected != 2 {
+		t.Errorf("the run whose budget it is: %+v", got)
+	}
+	l.into("x", "--budget", "5").want(t, 0)
+	if got := counts("y"); got.Documents != 2 || got.WaitElsewhere != 0 || got.Known != 2 {
+		t.Errorf("with a higher budget: %+v", got)
+	}
+}
