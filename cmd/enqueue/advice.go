@@ -54,11 +54,11 @@ func (c *cli) advise(j jobs.Job, option string) string {
 	return "it is not tried again unless " + c.call("retry", j.ID) + option + " asks for it"
 }
 
-// adviseSummary says what a person can do about a job that summarizes. One that has failed by
-// an answer fails by it again when it is tried again.
+// adviseSummary says what a person can do about a job that summarizes, to whoever looks at the
+// run. One that has failed by an answer fails by it again when it is tried again.
 func (c *cli) adviseSummary(j jobs.Job) string {
 	if c.dev || j.State != jobs.StateFailed || !summarize.Answered(j.Failure) {
-		return c.advise(j, "--force")
+		return c.advise(j, "summarize --force")
 	}
 	return "this answer stays unless summarize --retry-failed --force asks anew"
 }

@@ -86,7 +86,11 @@ func (c *cli) advice(err error) string {
 		return ""
 	}
 	if _, network := errors.AsType[*net.OpError](err); network || errors.Is(err, os.ErrDeadlineExceeded) {
-		return "Is Redis running there? --redis-url names another one; --dev needs none."
+		hint := "Is Redis running there? --redis-url names another one"
+		if !c.earlier {
+			hint += "; --dev needs none"
+		}
+		return hint + "."
 	}
 	return ""
 }

@@ -116,7 +116,7 @@ func TestSummarizeDoesNotRetryAJobThatEndedWhileItWasHeld(t *testing.T) {
 			l.happens(held, jobs.StopRequested{Reason: reason})
 			for range 2 {
 				got := l.summarize().want(t, 1)
-				if want := fmt.Sprintf("it is not tried again unless enqueue retry %s or --force asks for it", l.whole(held)); !strings.Contains(got.stdout, want) {
+				if want := fmt.Sprintf("it is not tried again unless enqueue retry %s or summarize --force asks for it", l.whole(held)); !strings.Contains(got.stdout, want) {
 					t.Errorf("stdout does not say %q:\n%s", want, got.stdout)
 				}
 			}
@@ -145,12 +145,17 @@ func TestSummarizeDoesNotRetryALostResponse(t *testing.T) {
 				ended <- call(t.Context(), l.env, "", append([]string{"summarize", l.dir, "--out", l.out}, first...)...)
 			}()
 			lost := l.lose()
-			want := fmt.Sprintf("lost.md: lost: the document: the provider does not know it: it is not tried again unless enqueue retry %s or --force asks for it", l.whole(lost))
+			want := fmt.Sprintf("lost.md: lost: the document: the provider does not know it: it is not tried again unless enqueue retry %s or summarize --force asks for it", l.whole(lost))
 			for i, got := range []outcome{<-ended, l.summarize(), l.summarize()} {
 				if got.want(t, 1); !strings.Contains(got.stdout, want) {
 					t.Errorf("run %d does not say %q:\n%s", i+1, want, got.stdout)
 				}
 			}
+			group, err := groupOf(l.out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shows(t, l.call("", "run", group).want(t, 1).stdout, want) // which has no --force
 			if n, total := l.creates(lost), l.total(); n != 1 || total != 2 {
 				t.Fatalf("%d creates and %d jobs, want one, and the summary with its request", n, total)
 			}

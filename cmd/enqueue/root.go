@@ -30,7 +30,9 @@ type cli struct {
 	// json makes stdout machine-readable: objects only, everything else on stderr.
 	json      bool
 	dev, live bool
-	start     starters
+	// earlier says that the command is about jobs of earlier ones, which --dev has none of.
+	earlier bool
+	start   starters
 	// patience is how long Redis may be away before a run gives up.
 	patience time.Duration
 	// silence is how long something that this process does by itself goes without a word.
@@ -135,6 +137,7 @@ func (c *cli) elsewhere(act action) func(*cobra.Command, []string) error {
 			return fmt.Errorf("--dev: %s is about jobs of earlier commands, and what --dev keeps is lost when each one ends; "+
 				"use a worker with a Redis, or --live", cmd.Name())
 		}
+		c.earlier = true
 		return body(cmd, args)
 	}
 }

@@ -66,7 +66,8 @@ func runDocuments(ctx context.Context, s *session, r results.Run, group []jobs.J
 
 // count takes a document up into an account, and returns what stands for its job if that is
 // open, nil else. The summary over all documents comes here as well, and is none of them.
-func (d runDocument) count(a *account, order int) *member {
+// advise, if not nil, says what a person can do about a job.
+func (d runDocument) count(a *account, order int, advise func(jobs.Job) string) *member {
 	m := &member{order: order, across: d.name == report.AcrossDocument, name: d.name}
 	if m.across {
 		a.expectAcross()
@@ -83,6 +84,9 @@ func (d runDocument) count(a *account, order int) *member {
 	m.observe(d.job)
 	if !m.state.Terminal() {
 		return m
+	}
+	if advise != nil {
+		m.advice = advise(d.job)
 	}
 	a.end(m)
 	return nil

@@ -120,7 +120,7 @@ func listRuns(ctx context.Context, s *session, since time.Time) ([]*runRow, erro
 		row := &runRow{Name: r.Name, Out: r.Out, Folders: r.Folders, Started: began(r, documents), Active: active(r, documents)}
 		a := newAccount(time.Now())
 		for i, d := range documents {
-			d.count(a, i)
+			d.count(a, i, nil)
 		}
 		row.tally(a.totals(time.Now(), false))
 		row.charge(spent[r.Name])

@@ -108,7 +108,7 @@ func (w *runWatch) read(ctx context.Context, f *follower) (open bool, err error)
 		if d.job.ID != "" {
 			w.names[d.job.ID] = cmp.Or(w.names[d.job.ID], d.name)
 		}
-		if m := d.count(w.account, i); m != nil {
+		if m := d.count(w.account, i, w.adviseSummary); m != nil {
 			open = true
 			f.add(m)
 		}

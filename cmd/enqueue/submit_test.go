@@ -288,7 +288,7 @@ func TestRequestsAreCheckedAtTheDoor(t *testing.T) {
 
 func TestNoRedisIsSaidPlainly(t *testing.T) {
 	t.Parallel()
-	got := call(t.Context(), []string{"LONGHAUL_REDIS_URL=redis://user:secret@127.0.0.1:1/0"}, "", "list").want(t, 1)
+	got := call(t.Context(), []string{"LONGHAUL_REDIS_URL=redis://user:secret@127.0.0.1:1/0"}, "", "submit", "--input", "x").want(t, 1)
 	got.says(t, "127.0.0.1:1", "--redis-url", "--dev")
 	if strings.Contains(got.stderr, "secret") {
 		t.Errorf("stderr shows the password:\n%s", got.stderr)

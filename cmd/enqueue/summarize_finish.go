@@ -67,7 +67,7 @@ func (r *summarizeRun) outcome(
 		})
 		switch {
 		case errors.Is(err, results.ErrBlobMissing): // it must not cost the others
-			failed = &jobs.Failure{Class: jobs.ClassLost, Code: codeGone, Message: err.Error() + "; --force asks again"}
+			failed = &jobs.Failure{Class: jobs.ClassLost, Code: codeGone, Message: err.Error() + "; summarize --force asks again"}
 		case err != nil:
 			return nil, nil, err
 		}
@@ -127,7 +127,7 @@ func (r *summarizeRun) bill(ctx context.Context, s *session, f *follower, entry 
 
 // notTriedAgain says what a person can do about a job of which a part is theirs to decide.
 func (r *summarizeRun) notTriedAgain(j jobs.Job) string {
-	return "it is not tried again unless " + r.call("retry", j.ID) + " or --force asks for it"
+	return "it is not tried again unless " + r.call("retry", j.ID) + " or summarize --force asks for it"
 }
 
 // joinRemarks puts remarks behind one another.

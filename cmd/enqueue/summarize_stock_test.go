@@ -96,7 +96,7 @@ func TestDryRunNamesWhatIsNotAskedAgain(t *testing.T) {
 	l.summarize("--uncertain", "hold").want(t, 1)
 	counts, named = dry()
 	shows(t, counts, "documents 2 not asked again 2 unchanged 1 ")
-	shows(t, named, "it is not tried again unless enqueue retry "+string(l.whole(held))+" or --force asks for it")
+	shows(t, named, "it is not tried again unless enqueue retry "+string(l.whole(held))+" or summarize --force asks for it")
 }
 
 // What waits in the spent budget of another run is told by a dry run as it is by the run: it
