@@ -144,7 +144,7 @@ func (w *runWatch) tell(at *work, goesOn bool) error {
 	t.Elapsed = took(w.run, w.documents, w.session.Now()).Round(time.Millisecond).Seconds()
 	t.InputTokens, t.OutputTokens = at.spent.InputTokens, at.spent.OutputTokens
 	t.CachedTokens, t.CacheWriteTokens, t.ReasoningTokens = at.spent.CachedTokens, at.spent.CacheWriteTokens, at.spent.ReasoningTokens
-	t.spending = spending{CostUnknown: int(at.spent.Unknown), Saved: at.spent.Saved}
+	t.spending = spending{CostUnknown: int(at.spent.Unknown), Saved: at.spent.Saved, responses: true}
 	t.EarlierInputTokens, t.EarlierOutputTokens = 0, 0
 	if at.spent.Unknown < at.spent.Responses || at.spent.Responses == 0 {
 		t.Cost = &at.spent.Cost

@@ -95,7 +95,8 @@ func cacheSaved(m jobs.Money) string {
 type spending struct {
 	// Cost is null where it is not known of any of them.
 	Cost *jobs.Money `json:"cost_usd"`
-	// CostUnknown is how many jobs cost something that is not known, beside that.
+	// CostUnknown is how many jobs cost something that is not known, beside that; where the
+	// ledger tells it, how many responses did.
 	CostUnknown int      `json:"cost_unknown"`
 	CostWhy     []reason `json:"cost_unknown_why,omitempty"`
 	// Saved is by how much more it would have been without the prompt cache.
@@ -105,6 +106,16 @@ type spending struct {
 	// EarlierCostUnknown is of how many of the CostUnknown jobs all that is not known was
 	// spent before.
 	EarlierCostUnknown int `json:"earlier_cost_unknown,omitempty"`
+	// responses says that they are what is counted, and not jobs.
+	responses bool
+}
+
+// count is a number of what is counted.
+func (s spending) count(n int) string {
+	if s.responses {
+		return plural(n, "response", "responses")
+	}
+	return plural(n, "job", "jobs")
 }
 
 // text says what it was and why more is not known.
@@ -125,10 +136,10 @@ func (s spending) text() string {
 		if s.Cost == nil {
 			return "unknown" + why
 		}
-		text += ", and what is unknown of " + plural(fresh, "job", "jobs") + why
+		text += ", and what is unknown of " + s.count(fresh) + why
 		why = "" // it is said
 	}
-	unknown := "what is unknown of " + plural(s.EarlierCostUnknown, "job", "jobs") + why
+	unknown := "what is unknown of " + s.count(s.EarlierCostUnknown) + why
 	switch {
 	case s.EarlierCost > 0 && s.EarlierCostUnknown > 0:
 		text += "; " + dollars(s.EarlierCost) + " of that, and " + unknown + ", before this command"

@@ -78,6 +78,11 @@ func TestSummariesSayWhatWasSpentBefore(t *testing.T) {
 	if d := l.data(flaky).Entry; d.Cost != nil || d.KnownCost == nil || *d.KnownCost != 1_100_000 {
 		t.Errorf("of a document of which one attempt has no known cost: %+v", d)
 	}
+	group, err := groupOf(l.out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shows(t, l.call("", "run", group).want(t, 1).stdout, "cost          $0.0033, and what is unknown of 1 response\n")
 	shows(t, l.summary(flaky), `cost \$0.0011 and an unknown part`)
 	shows(t, readText(t, filepath.Join(l.out, report.IndexName)), `cost of these summaries \$0.0033 and an unknown part`)
 }
