@@ -223,6 +223,7 @@ func TestEachJobIsAdmittedByOneDispatcher(t *testing.T) {
 func TestAdmittedJobIsDueWhenItsSubmitIsOverdueOrAtItsDeadline(t *testing.T) {
 	t.Parallel()
 	onEach(t, results.Config{Timing: jobs.Timing{Submit: time.Minute, Check: time.Second}}, func(t *testing.T, h *harness) {
+		h.StopClock()
 		overdue := h.accept(jobs.Options{})
 		late := h.accept(jobs.Options{Deadline: h.Now().Add(30 * time.Second)})
 		h.admit()

@@ -19,6 +19,8 @@ func TestClaimedJobBelongsToItsClaimantUntilTheLeaseRunsOut(t *testing.T) {
 	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
 		j := h.in(jobs.StateRunning, jobs.Options{})
 		other := h.another()
+		h.StopClock()
+		other.StopClock()
 		if len(h.claim(time.Minute)) != 1 {
 			t.Fatal("a due job was not claimed")
 		}

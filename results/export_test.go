@@ -16,6 +16,12 @@ func (s *Store) ShiftClock(d time.Duration) {
 	s.clock.set(last.ours, last.theirs.Add(d))
 }
 
+// StopClock has the store's time stand still but for what it is shifted by.
+func (s *Store) StopClock() {
+	s.clock.set(time.Now(), s.clock.now())
+	s.config.Clock = func() time.Time { return s.clock.compared.Load().theirs.UTC() }
+}
+
 // ShareClock has the store tell the same time as another: two that have each compared
 // theirs with Redis' differ by a millisecond or two, in which what is due for one is
 // not yet due for the other.

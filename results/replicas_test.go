@@ -112,7 +112,7 @@ func TestIntentThatNoReplicaHasIsWithdrawn(t *testing.T) {
 func TestBatchIsOnTheReplicaBeforeItIsMade(t *testing.T) {
 	t.Parallel()
 	master, replica := replicated(t)
-	h := onURL(t, master.URL(), results.Config{Durability: results.Durability{Replicas: 1, Patience: time.Second}})
+	h := onURL(t, master.URL(), results.Config{Durability: results.Durability{Replicas: 1, Patience: 20 * time.Second}})
 	h.waiting("gpt-5", 1, 10)
 	b, _, err := h.FormBatch(t.Context(), atMain, "gpt-5", 10, 1000)
 	if err != nil {
@@ -130,7 +130,8 @@ func TestBatchIsOnTheReplicaBeforeItIsMade(t *testing.T) {
 		t.Errorf("of an earlier version: still %t, %v", still, err)
 	}
 	replica.Pause()
-	if still, err := h.ConfirmBatch(t.Context(), atMain, b); still || jobs.ClassOf(err) != jobs.ClassUnreachable {
+	hasty := onURL(t, master.URL(), results.Config{Durability: results.Durability{Replicas: 1, Patience: 600 * time.Millisecond}})
+	if still, err := hasty.ConfirmBatch(t.Context(), atMain, b); still || jobs.ClassOf(err) != jobs.ClassUnreachable {
 		t.Errorf("without the replica: still %t, %v", still, err)
 	}
 	replica.Resume()

@@ -18,13 +18,15 @@ import (
 // Guarantee: G3.
 func TestTakeOver(t *testing.T) {
 	t.Parallel()
-	onEach(t, results.Config{Shards: 1}, func(t *testing.T, h *harness) {
-		const lease = time.Minute
+	// Nothing but the worker's silence makes anything due, however long the test takes.
+	never := jobs.Timing{Submit: 24 * time.Hour, Check: 24 * time.Hour}
+	onEach(t, results.Config{Shards: 1, Timing: never}, func(t *testing.T, h *harness) {
+		const spoken, lease = time.Hour, 12 * time.Hour
 		ctx := t.Context()
 		gone, lives := h.another(), h.another()
 		gone.ClaimAs("w_gone")
 		lives.ClaimAs("w_lives")
-		if err := gone.Beat(ctx, results.Worker{ID: "w_gone", Endpoints: []string{"e"}}, time.Second); err != nil {
+		if err := gone.Beat(ctx, results.Worker{ID: "w_gone", Endpoints: []string{"e"}}, spoken); err != nil {
 			t.Fatal(err)
 		}
 
@@ -32,13 +34,13 @@ func TestTakeOver(t *testing.T) {
 		if got := lives.claim(lease); len(got) != 1 {
 			t.Fatalf("claimed %d jobs, want the other worker's look", len(got))
 		}
-		look, debt := h.in(jobs.StateRunning, jobs.Options{}), h.in(jobs.StateWaiting, jobs.Options{Deadline: h.Now().Add(time.Millisecond)})
-		time.Sleep(2 * time.Millisecond)
+		look, debt := h.in(jobs.StateRunning, jobs.Options{}), h.in(jobs.StateWaiting, jobs.Options{})
+		h.settle(results.Settlement{Job: debt, Due: h.Now()})
 		if got := gone.claim(lease); len(got) != 2 {
 			t.Fatalf("claimed %d jobs, want a look and a debt", len(got))
 		}
 		later := h.in(jobs.StateRunning, jobs.Options{})
-		h.settle(results.Settlement{Job: h.load(later.ID), Due: h.Now().Add(10 * time.Second)})
+		h.settle(results.Settlement{Job: h.load(later.ID), Due: h.Now().Add(6 * time.Hour)})
 		intent := h.in(jobs.StateSubmitting, jobs.Options{})
 		task := h.accept(jobs.Options{Lane: "other"})
 		if got, err := gone.Admit(ctx, "other", 10); err != nil || len(got) != 1 {
@@ -48,7 +50,7 @@ func TestTakeOver(t *testing.T) {
 		if got, err := lives.TakeOver(ctx, lease); err != nil || len(got) != 0 {
 			t.Fatalf("took over from %v, %v, whose word is good", got, err)
 		}
-		lives.ShiftClock(1100 * time.Millisecond)
+		lives.ShiftClock(spoken + time.Second)
 		if got, err := lives.TakeOver(ctx, lease); err != nil || !slices.Equal(got, []string{"w_gone"}) {
 			t.Fatalf("took over from %v, %v", got, err)
 		}
