@@ -19,15 +19,12 @@ type parked struct{ documents, models []string }
 // parked returns by its budget what the open members wait for, nil if anything of them
 // goes on, or may: a request that waits for something else, or a planner that is to ask.
 func (f *follower) parked(ctx context.Context, from partReader) map[string]*parked {
-	f.mu.Lock()
-	closed, open := f.closed, slices.Clone(f.open)
-	f.mu.Unlock()
-	if !closed {
+	if !f.complete() {
 		return nil
 	}
 	waiting := make(map[string]*parked)
-	for _, m := range open {
-		if f.isHeld(m) {
+	for _, m := range f.unfinished() {
+		if m.held {
 			continue
 		}
 		there := false
@@ -64,12 +61,6 @@ func park(waiting map[string]*parked, document string, request jobs.Job) {
 	if request.Waits == jobs.WaitPrice && !slices.Contains(in.models, request.Model) {
 		in.models = append(in.models, request.Model)
 	}
-}
-
-func (f *follower) isHeld(m *member) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return m.held
 }
 
 // elsewhere says that nothing goes on since what is left is shared with other runs and

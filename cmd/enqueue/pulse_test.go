@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/vbauerster/mpb/v8"
 
 	"github.com/longhaul-jobs/longhaul/client"
@@ -107,6 +110,45 @@ func TestPulseFindsLostAnswers(t *testing.T) {
 		}
 		if found := strings.HasPrefix(told, "a.md: the answer to a create was lost"); found != (test.lost > 0) || !found && told != "" {
 			t.Errorf("%s: it tells %q", name, told)
+		}
+	}
+}
+
+// partsOf are the parts of any job.
+type partsOf []jobs.Job
+
+func (p partsOf) Parts(context.Context, jobs.ID) iter.Seq2[client.Part, error] {
+	return func(yield func(client.Part, error) bool) {
+		for _, j := range p {
+			if !yield(client.Part{Job: j}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// What the members of a run wait for can be asked while they are looked at.
+func TestParkedWhileMembersAreLookedAt(t *testing.T) {
+	t.Parallel()
+	s := newShelf()
+	f := newFollower(s)
+	s.fill(f, 3)
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	looking.Go(func() {
+		for range 1000 {
+			if _, _, err := f.pass(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 1000 {
+		waiting := f.parked(t.Context(), partsOf{
+			{State: jobs.StateSucceeded}, {State: jobs.StateWaiting, Waits: jobs.WaitPrice, Budget: "run-x", Model: "foo-1"},
+		})
+		want := map[string]*parked{"run-x": {documents: []string{"m0", "m1", "m2"}, models: []string{"foo-1"}}}
+		if diff := cmp.Diff(want, waiting, cmp.AllowUnexported(parked{})); diff != "" {
+			t.Fatalf("it waits for (-want +got):\n%s", diff)
 		}
 	}
 }
