@@ -257,6 +257,9 @@ func (t totals) done() int {
 	return t.Skipped + t.LeftAlone + t.Succeeded + t.Incomplete + t.Failed + t.Cancelled + t.Expired + t.Held
 }
 
+// open is how many are not.
+func (t totals) open() int { return t.Total - t.done() }
+
 // clean reports whether all members have succeeded or needed nothing, and so has the
 // summary over all documents.
 func (t totals) clean() bool {

@@ -150,7 +150,7 @@ func (m *meter) rate(now time.Time, n int) float64 {
 
 // left estimates how long the rest will take, 0 if that is not known.
 func (v view) left() time.Duration {
-	rest := v.Total - v.done()
+	rest := v.open()
 	if v.rate <= 0 || rest <= 0 {
 		return 0
 	}

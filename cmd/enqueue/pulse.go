@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -105,6 +106,31 @@ func (p *pulse) stands(ctx context.Context) (stuck string) {
 		}
 	}
 	return stuck
+}
+
+// follow does something that follows the members of a run, shows how far it is, and ends
+// it where nothing can go on for want of money. It then says so, unless all have ended at
+// the same moment.
+func (c *cli) follow(ctx context.Context, title string, f *follower, p *pulse, do func(context.Context) error) (stuck string, err error) {
+	shown := c.showProgress(ctx, title, f.account, f, p)
+	defer shown.stop()
+	watching, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	beats := make(chan struct{})
+	go func() {
+		defer close(beats)
+		if stuck = p.run(watching); stuck != "" {
+			cancel(errBudget)
+		}
+	}()
+	err = do(watching)
+	cancel(nil)
+	<-beats
+	p.look(ctx) // for the last view
+	if !errors.Is(err, errBudget) {
+		return "", err
+	}
+	return stuck, nil
 }
 
 // attend has a follower know what the pulse finds of its members' requests.

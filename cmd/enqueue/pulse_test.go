@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,8 +54,11 @@ func TestBarOfManyDocumentsIsBounded(t *testing.T) {
 	}
 }
 
-// groupOfJobs are the jobs of a group, the newest first, for a pulse.
-type groupOfJobs struct{ jobs []jobs.Job }
+// groupOfJobs are the jobs of a group, the newest first, and its budgets, for a pulse.
+type groupOfJobs struct {
+	jobs    []jobs.Job
+	budgets []client.Budget
+}
 
 func (g *groupOfJobs) List(_ context.Context, f results.Filter) (results.Page, error) {
 	var page results.Page
@@ -72,8 +77,8 @@ func (g *groupOfJobs) List(_ context.Context, f results.Filter) (results.Page, e
 
 func (*groupOfJobs) Usage(context.Context, results.Period) ([]results.Summed, error) { return nil, nil }
 
-func (*groupOfJobs) Budgets(context.Context, map[string]results.Budget) ([]client.Budget, error) {
-	return nil, nil
+func (g *groupOfJobs) Budgets(context.Context, map[string]results.Budget) ([]client.Budget, error) {
+	return g.budgets, nil
 }
 
 func (*groupOfJobs) Now() time.Time { return time.Now() }
@@ -150,5 +155,39 @@ func TestParkedWhileMembersAreLookedAt(t *testing.T) {
 		if diff := cmp.Diff(want, waiting, cmp.AllowUnexported(parked{})); diff != "" {
 			t.Fatalf("it waits for (-want +got):\n%s", diff)
 		}
+	}
+}
+
+// Following a run ends once its budget has left nothing under way, and says so, unless all
+// has ended at the same moment or something else has gone wrong.
+func TestFollowingEndsOnASpentBudget(t *testing.T) {
+	t.Parallel()
+	full := errors.New("no space left on device")
+	for name, test := range map[string]struct {
+		end   func(ctx context.Context) error
+		stuck bool
+		want  error
+	}{
+		"it waits":           {context.Cause, true, nil},
+		"it has ended":       {func(context.Context) error { return nil }, false, nil},
+		"it cannot go on":    {func(context.Context) error { return full }, false, full},
+		"with a wrapped one": {func(ctx context.Context) error { return fmt.Errorf("look: %w", context.Cause(ctx)) }, true, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := &groupOfJobs{budgets: []client.Budget{{Name: "run-x", Budget: results.Budget{Amount: new(jobs.Dollar)}, Waiting: 1}}}
+			p := &pulse{from: g, budget: "run-x", raise: "Raise it."}
+			c := &cli{console: newConsole(&testlog.Buffer{})}
+			began := time.Now()
+			stuck, err := c.follow(t.Context(), "x", newFollower(newShelf()), p, func(ctx context.Context) error {
+				<-ctx.Done()
+				return test.end(ctx)
+			})
+			if strings.HasPrefix(stuck, "the budget of $1.0000 is spent but for $1.0000") != test.stuck || stuck == "" == test.stuck || !errors.Is(err, test.want) {
+				t.Errorf("%s: it is stuck by %q, error %v", name, stuck, err)
+			}
+			if took := time.Since(began); took != (certain-1)*pulseEvery {
+				t.Errorf("%s: it took %v", name, took)
+			}
+		})
 	}
 }

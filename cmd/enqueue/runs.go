@@ -133,7 +133,7 @@ func listRuns(ctx context.Context, s *session, since time.Time) ([]*runRow, erro
 // tally takes over how the documents are counted.
 func (r *runRow) tally(t totals) {
 	r.Documents, r.Shared, r.Across = t.Total, t.Shared, t.Across
-	r.Succeeded, r.Failed, r.Open = t.Succeeded, t.Incomplete+t.Failed+t.Cancelled+t.Expired, t.Total-t.done()
+	r.Succeeded, r.Failed, r.Open = t.Succeeded, t.Incomplete+t.Failed+t.Cancelled+t.Expired, t.open()
 }
 
 func (r *runRow) charge(s results.Sums) {

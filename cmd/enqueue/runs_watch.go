@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -64,17 +63,17 @@ func (w *runWatch) watchRun(ctx context.Context, once bool) error {
 	p.call = w.call
 	p.attend(f, w.session)
 	f.close()
-	if once && open {
-		w.stuck = p.stands(ctx)
-	} else {
+	switch {
+	case !open:
 		p.look(ctx)
-	}
-	if !once && open {
-		if err := w.follow(ctx, f, p); err != nil {
+	case once:
+		w.stuck = p.stands(ctx)
+	default:
+		w.account.untold(0) // the end tells of earlier ones
+		if w.stuck, err = w.follow(ctx, w.name, f, p, f.run); err != nil {
 			return w.stopped(ctx, err, w.call("run")+" "+w.name)
 		}
 	}
-	p.look(ctx)
 	if err := w.load(ctx); err != nil {
 		return err
 	}
@@ -116,28 +115,6 @@ func (w *runWatch) read(ctx context.Context, f *follower) (open bool, err error)
 	return open, nil
 }
 
-func (w *runWatch) follow(ctx context.Context, f *follower, p *pulse) error {
-	w.account.untold(0) // the end tells of earlier ones
-	shown := w.showProgress(ctx, w.name, w.account, f, p)
-	defer shown.stop()
-	watching, cancel := context.WithCancelCause(ctx)
-	beats := make(chan struct{})
-	go func() {
-		defer close(beats)
-		if w.stuck = p.run(watching); w.stuck != "" {
-			cancel(errBudget)
-		}
-	}()
-	err := f.run(watching)
-	cancel(nil)
-	<-beats
-	if w.stuck != "" && errors.Is(err, errBudget) {
-		return nil
-	}
-	w.stuck = "" // the last document has ended at the same moment
-	return err
-}
-
 // tell says how far the run is, which may go on. What it has cost, the ledger knows.
 func (w *runWatch) tell(at *work, goesOn bool) error {
 	t := w.account.totals(time.Now(), true)
@@ -165,7 +142,7 @@ func (w *runWatch) show(t totals) error {
 		page = filepath.Join(out, report.HTMLName)
 	}
 	if w.json {
-		return w.print(runReport{Run: w.name, Open: t.Total - t.done(), Out: out, Report: page, Folders: w.run.Folders, Stopped: w.stuck, totals: t})
+		return w.print(runReport{Run: w.name, Open: t.open(), Out: out, Report: page, Folders: w.run.Folders, Stopped: w.stuck, totals: t})
 	}
 	more := ""
 	if out != "" {

@@ -236,32 +236,16 @@ func (r *summarizeRun) summarize(ctx context.Context, s *session, documents []*d
 	return err
 }
 
-// following follows jobs to their ends while they are submitted, shows that, and stops
-// where the budget leaves nothing to wait for.
-func (r *summarizeRun) following(ctx context.Context, title string, f *follower, pulse *pulse, submit func(context.Context) error) error {
+// following follows jobs to their ends while they are submitted, and stops where the
+// budget leaves nothing to wait for.
+func (r *summarizeRun) following(ctx context.Context, title string, f *follower, pulse *pulse, submit func(context.Context) error) (err error) {
 	pulse.attend(f, r.session)
-	p := r.showProgress(ctx, title, r.account, f, pulse)
-	defer p.stop()
-	watching, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	beats := make(chan struct{})
-	go func() {
-		defer close(beats)
-		if why := pulse.run(watching); why != "" {
-			r.stuck = why
-			cancel(errBudget)
-		}
-	}()
-	err := alongside(watching, f.run, func(ctx context.Context) error {
-		defer f.close()
-		return submit(ctx)
+	r.stuck, err = r.follow(ctx, title, f, pulse, func(ctx context.Context) error {
+		return alongside(ctx, f.run, func(ctx context.Context) error {
+			defer f.close()
+			return submit(ctx)
+		})
 	})
-	cancel(nil)
-	<-beats
-	pulse.look(ctx) // for the last view
-	if r.stuck != "" && errors.Is(err, errBudget) {
-		return nil
-	}
 	return err
 }
 

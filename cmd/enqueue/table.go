@@ -43,7 +43,7 @@ func writeTotals(w io.Writer, t totals, more string) error {
 	row("held", t.Held, false)
 	row("unchanged", t.Skipped, false)
 	row("left alone", t.LeftAlone, false)
-	row("not finished", t.Total-t.done(), false)
+	row("not finished", t.open(), false)
 	if t.Shared > 0 {
 		_, _ = fmt.Fprintf(columns, "shared\t%s of these, paid for by another run\n", formatCount(int64(t.Shared)))
 	}
