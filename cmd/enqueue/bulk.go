@@ -166,8 +166,9 @@ func (b *bulk) page(ctx context.Context, look *search, page []jobs.Job) error {
 			b.note(func() { b.spared[why]++ })
 			return nil
 		}
-		err := look.patiently(ctx, func() error {
-			_, _, err := b.do(ctx, look.session, j.ID)
+		var made upshot
+		err := look.patiently(ctx, func() (err error) {
+			made, err = b.do(ctx, look.session, j.ID)
 			return err
 		})
 		refused, isRefused := errors.AsType[*jobs.RefusedError](err)
@@ -178,6 +179,8 @@ func (b *bulk) page(ctx context.Context, look *search, page []jobs.Job) error {
 			b.note(func() { b.spared["it is gone meanwhile"]++ })
 		case err != nil:
 			return err
+		case made.late:
+			b.note(func() { b.spared["it has ended meanwhile"]++ })
 		default:
 			b.note(func() { b.changed++ })
 		}

@@ -240,21 +240,50 @@ func TestRetryDoesNotPickUpWhatFailsMeanwhile(t *testing.T) {
 	b.late(wholePage+1, jobs.Options{})
 	var first sync.Once
 	what := change{name: "retry", done: "retried"}
-	what.do = func(ctx context.Context, s *session, id jobs.ID) (jobs.Job, string, error) {
+	what.do = func(ctx context.Context, s *session, id jobs.ID) (upshot, error) {
 		first.Do(func() {
 			_ = sleep(ctx, 150*time.Millisecond) // beyond what clocks may differ
 			b.happens(old, jobs.CreateFailed{Attempt: 1, Failure: jobs.Failure{Class: jobs.ClassInvalid}})
 		})
 		j, err := s.Retry(ctx, id)
-		return j, "", err
+		return upshot{job: j}, err
 	}
+	b.change(what, failedStates()...)
+	b.wantCounts(map[jobs.State]int{jobs.StateWaiting: wholePage + 1, jobs.StateFailed: 1})
+}
+
+// change changes all jobs in some states.
+func (b *bench) change(what change, states ...jobs.State) *bulk {
+	b.t.Helper()
 	c := &cli{system: system{stdout: &testlog.Buffer{}, environ: b.env}, console: newConsole(&testlog.Buffer{}), patience: time.Minute, watched: func() bool { return false }}
 	k := &bulk{change: what}
-	k.filter.States = failedStates()
-	if err := k.run(t.Context(), c, b.session()); err != nil {
-		t.Fatal(err)
+	k.filter.States = states
+	if err := k.run(b.t.Context(), c, b.session()); err != nil {
+		b.t.Fatal(err)
 	}
-	b.wantCounts(map[jobs.State]int{jobs.StateWaiting: wholePage + 1, jobs.StateFailed: 1})
+	return k
+}
+
+// What ends before it is its turn has not been cancelled, unless it was by others.
+func TestCancelAllTellsWhatHasEndedMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ended, cancelled := b.begun(jobs.Options{}), b.accept(jobs.Options{}).ID
+	b.accept(jobs.Options{})
+	var first sync.Once
+	what := change{name: "cancel", done: "cancelled or being cancelled"}
+	what.do = func(ctx context.Context, s *session, id jobs.ID) (upshot, error) {
+		first.Do(func() {
+			b.happens(ended, created(1, `{"id":"resp_1","status":"completed"}`))
+			b.happens(cancelled, jobs.StopRequested{Reason: jobs.StopCancel})
+		})
+		return cancelJob(ctx, s, id)
+	}
+	k := b.change(what, jobs.StateWaiting, jobs.StateSubmitting)
+	if k.selected != 3 || k.changed != 2 || k.spared["it has ended meanwhile"] != 1 {
+		t.Errorf("of %d jobs %d are changed and left alone are %v", k.selected, k.changed, k.spared)
+	}
+	b.wantCounts(map[jobs.State]int{jobs.StateSucceeded: 1, jobs.StateCancelled: 2})
 }
 
 // A bulk retry that is stopped half way is taken up by the same command.

@@ -16,7 +16,15 @@ import (
 )
 
 // changeFunc does something with a job, and says what came of it.
-type changeFunc func(ctx context.Context, s *session, id jobs.ID) (jobs.Job, string, error)
+type changeFunc func(ctx context.Context, s *session, id jobs.ID) (upshot, error)
+
+// upshot is what came of a change of a job.
+type upshot struct {
+	job  jobs.Job
+	said string
+	// late says that the job had ended before, and not as was wanted.
+	late bool
+}
 
 // change is a command that does something with jobs: those that are named, or
 // all that are in question.
@@ -48,21 +56,22 @@ an ended job does nothing.`,
 		name: "cancel", done: "cancelled or being cancelled",
 		all: "all", meaning: "cancel all jobs that have not ended and that the other flags select",
 		filter: results.Filter{States: []jobs.State{jobs.StateWaiting, jobs.StateSubmitting, jobs.StateRunning, jobs.StateUncertain}},
-		do: func(ctx context.Context, s *session, id jobs.ID) (jobs.Job, string, error) {
-			cancelled, err := s.Cancel(ctx, id)
-			j := cancelled.Job
-			switch {
-			case err != nil:
-				return j, "", err
-			case cancelled.TooLate:
-				return j, "had already ended: " + string(j.State), nil
-			case !j.State.Terminal():
-				return j, "is being cancelled at OpenAI", nil
-			}
-			return j, "is " + string(j.State), nil
-		},
+		do:     cancelJob,
 	})
 	return cmd
+}
+
+func cancelJob(ctx context.Context, s *session, id jobs.ID) (upshot, error) {
+	cancelled, err := s.Cancel(ctx, id)
+	u := upshot{job: cancelled.Job, said: "is " + string(cancelled.Job.State)}
+	switch {
+	case cancelled.TooLate:
+		u.late = u.job.State != jobs.StateCancelled
+		u.said = "had already ended: " + string(u.job.State)
+	case !u.job.State.Terminal():
+		u.said = "is being cancelled at OpenAI"
+	}
+	return u, err
 }
 
 func (c *cli) retryCommand() *cobra.Command {
@@ -89,9 +98,9 @@ crashed a worker.`,
 		all: "all-failed", meaning: "try all jobs again that are " + stateList(failedStates()) + " and that the other flags select",
 		filter: results.Filter{States: failedStates()}, others: endedStates(),
 		spare: client.Caution,
-		do: func(ctx context.Context, s *session, id jobs.ID) (jobs.Job, string, error) {
+		do: func(ctx context.Context, s *session, id jobs.ID) (upshot, error) {
 			j, err := s.Retry(ctx, id)
-			return j, "is " + string(j.State) + " for a new attempt", err
+			return upshot{job: j, said: "is " + string(j.State) + " for a new attempt"}, err
 		},
 	})
 	return cmd
@@ -121,18 +130,18 @@ paid for, are left alone unless --state names them.`,
 			}
 			return ""
 		},
-		do: func(ctx context.Context, s *session, id jobs.ID) (jobs.Job, string, error) {
+		do: func(ctx context.Context, s *session, id jobs.ID) (upshot, error) {
 			j, err := s.Get(ctx, id)
 			if err != nil {
-				return j, "", err
+				return upshot{}, err
 			}
 			if err := s.Delete(ctx, id, remote); err != nil {
-				return j, "", err
+				return upshot{}, err
 			}
 			if _, err := s.Get(ctx, id); !errors.Is(err, results.ErrNotFound) {
-				return j, "goes when OpenAI's copies are deleted", err
+				return upshot{job: j, said: "goes when OpenAI's copies are deleted"}, err
 			}
-			return j, "is deleted", nil
+			return upshot{job: j, said: "is deleted"}, nil
 		},
 	})
 	return cmd
@@ -206,7 +215,7 @@ func (c *cli) changeEach(ctx context.Context, cfg config.Config, args []string, 
 	return c.withSession(ctx, cfg, func(s *session) error {
 		var failed error
 		for _, id := range ids {
-			j, result, err := do(ctx, s, id)
+			u, err := do(ctx, s, id)
 			if _, refused := errors.AsType[*jobs.RefusedError](err); refused || errors.Is(err, results.ErrNotFound) {
 				c.console.say("enqueue: %s", err)
 				failed = errReported
@@ -215,7 +224,7 @@ func (c *cli) changeEach(ctx context.Context, cfg config.Config, args []string, 
 			if err != nil {
 				return err
 			}
-			if err := c.printChanged(j, result); err != nil {
+			if err := c.printChanged(u); err != nil {
 				return err
 			}
 		}
@@ -223,13 +232,13 @@ func (c *cli) changeEach(ctx context.Context, cfg config.Config, args []string, 
 	})
 }
 
-func (c *cli) printChanged(j jobs.Job, result string) error {
+func (c *cli) printChanged(u upshot) error {
 	if !c.json {
-		return printLine(c.stdout, "%s %s", j.ID, result)
+		return printLine(c.stdout, "%s %s", u.job.ID, u.said)
 	}
-	raw, err := record(j)
+	raw, err := record(u.job)
 	if err != nil {
 		return err
 	}
-	return c.print(changed{ID: j.ID, Result: result, Job: raw})
+	return c.print(changed{ID: u.job.ID, Result: u.said, Job: raw})
 }

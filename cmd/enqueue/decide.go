@@ -27,9 +27,9 @@ the lost one shows up, the first to complete wins and the other is cancelled.`,
 		name: "release", done: "released",
 		all: "all-held", meaning: "release all jobs that are held for a person and that the other flags select",
 		filter: results.Filter{Held: true},
-		do: func(ctx context.Context, s *session, id jobs.ID) (jobs.Job, string, error) {
+		do: func(ctx context.Context, s *session, id jobs.ID) (upshot, error) {
 			j, err := s.Release(ctx, id)
-			return j, "is " + string(j.State) + " for a new attempt", err
+			return upshot{job: j, said: "is " + string(j.State) + " for a new attempt"}, err
 		},
 	})
 	return cmd
@@ -51,9 +51,9 @@ accepted and paid for; the record says that nobody knows.`,
 		name: "fail", done: "failed",
 		all: "all-held", meaning: "fail all jobs that are held for a person and that the other flags select",
 		filter: results.Filter{Held: true},
-		do: func(ctx context.Context, s *session, id jobs.ID) (jobs.Job, string, error) {
+		do: func(ctx context.Context, s *session, id jobs.ID) (upshot, error) {
 			j, err := s.Fail(ctx, id, message)
-			return j, "is " + string(j.State), err
+			return upshot{job: j, said: "is " + string(j.State)}, err
 		},
 	})
 	return cmd
@@ -92,13 +92,13 @@ it.`,
 		if !validResponseID(args[1]) {
 			return jobs.Invalid("response", "%q is no response id, such as resp_0123456789abcdef", clip(args[1], 40))
 		}
-		adopt := func(ctx context.Context, s *session, id jobs.ID) (jobs.Job, string, error) {
+		adopt := func(ctx context.Context, s *session, id jobs.ID) (upshot, error) {
 			j, err := s.Adopt(ctx, id, attempt, args[1])
 			said := "is " + string(j.State) + " with " + args[1]
 			if !j.State.Terminal() {
 				said += ", which a worker has not yet looked at; " + c.call("get", id) + " says what comes of it"
 			}
-			return j, said, err
+			return upshot{job: j, said: said}, err
 		}
 		return c.changeEach(ctx, cfg, args[:1], adopt)
 	})
