@@ -186,11 +186,8 @@ type Cancelled struct {
 // response is running is cancelled at OpenAI, and if it completes all the same,
 // it has succeeded. Cancelling an ended job does nothing.
 func (c *Client) Cancel(ctx context.Context, id jobs.ID) (Cancelled, error) {
-	j, err := c.store.Step(ctx, id, jobs.StopRequested{Reason: jobs.StopCancel})
-	if results.Unchanged(err) {
-		return Cancelled{Job: j, TooLate: j.State.Terminal()}, nil
-	}
-	return Cancelled{Job: j}, err
+	j, changed, err := c.change(ctx, id, jobs.StopRequested{Reason: jobs.StopCancel})
+	return Cancelled{Job: j, TooLate: err == nil && !changed && j.State.Terminal()}, err
 }
 
 // Dependents returns the jobs that wait for the end of a job, some of them if there
@@ -208,20 +205,35 @@ func (c *Client) Retry(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	return c.step(ctx, id, jobs.RetryRequested{})
 }
 
+// Deleted is what became of a delete.
+type Deleted struct {
+	// Job is the record as it was last.
+	Job jobs.Job
+	// Gone says that it is not there any more. Else a worker first does what is in its
+	// Outbox, such as to delete OpenAI's copies, or the parts of the job.
+	Gone bool
+}
+
 // Delete forgets an ended job; with remote also OpenAI's copies of its
 // responses, which a worker deletes before the record goes. A job that has not
 // ended is a [*jobs.RefusedError].
-func (c *Client) Delete(ctx context.Context, id jobs.ID, remote bool) error {
-	_, err := c.step(ctx, id, jobs.DeleteRequested{Remote: remote})
-	return err
+func (c *Client) Delete(ctx context.Context, id jobs.ID, remote bool) (Deleted, error) {
+	j, changed, err := c.change(ctx, id, jobs.DeleteRequested{Remote: remote})
+	return Deleted{Job: j, Gone: changed && len(j.Outbox) == 0}, err
 }
 
 func (c *Client) step(ctx context.Context, id jobs.ID, ev jobs.Event) (jobs.Job, error) {
-	j, err := c.store.Step(ctx, id, ev)
-	if results.Unchanged(err) {
-		return j, nil
-	}
+	j, _, err := c.change(ctx, id, ev)
 	return j, err
+}
+
+// change takes a step, and reports whether that has changed anything.
+func (c *Client) change(ctx context.Context, id jobs.ID, ev jobs.Event) (j jobs.Job, changed bool, err error) {
+	j, err = c.store.Step(ctx, id, ev)
+	if results.Unchanged(err) {
+		return j, false, nil
+	}
+	return j, err == nil, err
 }
 
 // sleep waits, or returns the cause of ctx's end.

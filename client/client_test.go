@@ -157,18 +157,24 @@ func TestCancelRetryDelete(t *testing.T) {
 	if j, err := c.Retry(t.Context(), id); err != nil || j.State != jobs.StateWaiting {
 		t.Fatalf("retried to %s, %v", j.State, err)
 	}
-	if err := c.Delete(t.Context(), id, false); !isRefused(err) {
+	if _, err := c.Delete(t.Context(), id, false); !isRefused(err) {
 		t.Errorf("deleting a job that has not ended: %v, want it refused", err)
 	}
 	w.finish(id, body)
 	if _, err := c.Retry(t.Context(), id); !isRefused(err) {
 		t.Errorf("retrying a job that has succeeded: %v, want it refused", err)
 	}
-	if err := c.Delete(t.Context(), id, false); err != nil {
-		t.Fatal(err)
+	if got, err := c.Delete(t.Context(), id, false); err != nil || got.Job.ID != id || !got.Gone {
+		t.Fatalf("deleted: %+v, %v", got, err)
 	}
 	if _, err := c.Get(t.Context(), id); !errors.Is(err, results.ErrNotFound) {
 		t.Errorf("after the delete: %v, want not found", err)
+	}
+	w.finish(running, body)
+	for range 2 { // a worker deletes OpenAI's copy first
+		if got, err := c.Delete(t.Context(), running, true); err != nil || got.Job.ID != running || got.Gone {
+			t.Fatalf("deleted: %+v, %v", got, err)
+		}
 	}
 }
 

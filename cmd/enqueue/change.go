@@ -131,17 +131,17 @@ paid for, are left alone unless --state names them.`,
 			return ""
 		},
 		do: func(ctx context.Context, s *session, id jobs.ID) (upshot, error) {
-			j, err := s.Get(ctx, id)
-			if err != nil {
-				return upshot{}, err
+			deleted, err := s.Delete(ctx, id, remote)
+			u := upshot{job: deleted.Job, said: "goes when a worker has done what it owes"}
+			switch {
+			case deleted.Gone:
+				u.said = "is deleted"
+			case deleted.Job.Kind.IsParent():
+				u.said = "goes when its parts are deleted"
+			case remote:
+				u.said = "goes when OpenAI's copies are deleted"
 			}
-			if err := s.Delete(ctx, id, remote); err != nil {
-				return upshot{}, err
-			}
-			if _, err := s.Get(ctx, id); !errors.Is(err, results.ErrNotFound) {
-				return upshot{job: j, said: "goes when OpenAI's copies are deleted"}, err
-			}
-			return upshot{job: j, said: "is deleted"}, nil
+			return u, err
 		},
 	})
 	return cmd

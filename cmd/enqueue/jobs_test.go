@@ -188,6 +188,17 @@ func TestDeleteRemoteWaitsForAWorker(t *testing.T) {
 	}
 }
 
+func TestDeleteOfAJobWithPartsWaitsForThem(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	j, _ := b.parent()
+	id := string(j.ID)
+	b.call("", "cancel", id).want(t, 0)
+	if got := b.call("", "delete", id).want(t, 0).stdout; got != id+" goes when its parts are deleted\n" {
+		t.Errorf("delete printed %q", got)
+	}
+}
+
 func TestCancelOfARunningJobIsARequest(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

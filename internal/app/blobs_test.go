@@ -88,7 +88,7 @@ func TestLargeJobLivesInTheBlobStoreAndGoesWithItsRecord(t *testing.T) {
 			if got := keys(); len(got) != 2 {
 				t.Errorf("blobs %v, want the request and the response", got)
 			}
-			if err := c.Delete(t.Context(), j.ID, false); err != nil {
+			if _, err := c.Delete(t.Context(), j.ID, false); err != nil {
 				t.Errorf("Delete: %v", err)
 			}
 			eventually(t, "its blobs are gone", func() bool { return len(keys()) == 0 })

@@ -64,7 +64,7 @@ func TestWorkersServeTheEndpointsWhoseKeyTheyHave(t *testing.T) {
 				t.Errorf("%s was created by %s, want %s", id, e.Project, project[id])
 			}
 		}
-		if err := w.client.Delete(t.Context(), id, true); err != nil {
+		if _, err := w.client.Delete(t.Context(), id, true); err != nil {
 			t.Fatal(err)
 		}
 	}

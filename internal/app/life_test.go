@@ -391,7 +391,7 @@ func TestDeleteReachesTheProvider(t *testing.T) {
 	w.wait(keep)
 	w.wait(drop)
 	for _, id := range []jobs.ID{keep, drop} {
-		if err := w.client.Delete(t.Context(), id, id == drop); err != nil {
+		if _, err := w.client.Delete(t.Context(), id, id == drop); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "it is gone", func() bool {

@@ -207,7 +207,7 @@ func TestCancelledParent(t *testing.T) {
 	if j := w.wait(first); j.State != jobs.StateSucceeded {
 		t.Fatalf("%s, %v", j.State, j.Failure)
 	}
-	if err := w.client.Delete(t.Context(), first, true); err != nil {
+	if _, err := w.client.Delete(t.Context(), first, true); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "it is gone with its parts", func() bool {

@@ -258,7 +258,7 @@ func TestTasksLostUnderAWorker(t *testing.T) {
 			t.Errorf("%s ended as %s after %d attempts", id, j.State, len(j.Attempts))
 		}
 		w.account(j)
-		if err := w.client.Delete(t.Context(), id, true); err != nil {
+		if _, err := w.client.Delete(t.Context(), id, true); err != nil {
 			t.Fatal(err)
 		}
 	}

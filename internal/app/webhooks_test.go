@@ -187,7 +187,7 @@ func TestAloneIsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := w.sim.Ledger().Totals
-	if err := w.client.Delete(t.Context(), ended, true); err != nil {
+	if _, err := w.client.Delete(t.Context(), ended, true); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "there is something to do", func() bool {

@@ -68,7 +68,7 @@ func TestUserWithNoMoreThanItNeeds(t *testing.T) {
 	if _, err := w.Client.Retry(t.Context(), later); err != nil {
 		t.Error(err)
 	}
-	if err := w.Client.Delete(t.Context(), kept[0], true); err != nil {
+	if _, err := w.Client.Delete(t.Context(), kept[0], true); err != nil {
 		t.Error(err)
 	}
 	if _, err := w.Client.List(t.Context(), results.Filter{Group: "g"}); err != nil {
