@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
@@ -17,9 +18,8 @@ import (
 // two leaves files without their line, which the next run writes again from the same
 // job.
 func (r *summarizeRun) finish(ctx context.Context, s *session, f *follower, d *document, m *member, j jobs.Job) (*jobs.Failure, error) {
-	entry, _ := r.folder.Entry(d.Path)
-	entry.Document, entry.Name, entry.Fingerprint, entry.SHA256 = d.Path, d.heading, d.fingerprint, d.hash
-	entry.Note, entry.ResponseID, entry.Output = d.note, "", ""
+	entry := r.lineAbout(d)
+	entry.Note, entry.Output = d.note, ""
 	paidBy := d.copyOf
 	if d.payer.JobID == string(j.ID) {
 		paidBy = d.payer.Document
@@ -38,16 +38,25 @@ func (r *summarizeRun) finish(ctx context.Context, s *session, f *follower, d *d
 	return failed, r.folder.Record(entry)
 }
 
-// outcome fills an entry with what became of a job, which is billed unless another document
-// has paid for it. It returns the summary, nil if there
-// is none, and why the job failed if its state does not say so.
+// lineAbout begins a line about a document as it is: with what stays of the last one, and
+// nothing of a job.
+func (r *summarizeRun) lineAbout(d *document) summarize.Entry {
+	entry, _ := r.folder.Entry(d.Path)
+	entry.Document, entry.Name, entry.Fingerprint, entry.SHA256 = d.Path, d.heading, d.fingerprint, d.hash
+	entry.Model, entry.JobID, entry.ResponseID, entry.Note = "", "", "", ""
+	entry.Requests, entry.InputTokens, entry.OutputTokens, entry.CachedTokens, entry.ReasoningTokens = 0, 0, 0, 0, 0
+	entry.Cost, entry.KnownCost, entry.FinishedAt = nil, nil, time.Time{}
+	return entry
+}
+
+// outcome fills a new entry with what became of a job, which is billed unless another
+// document has paid for it. It returns the summary, nil if there is none, and why the job
+// failed if its state does not say so.
 func (r *summarizeRun) outcome(
 	ctx context.Context, s *session, f *follower, entry *summarize.Entry, m *member, j jobs.Job, paidBy string,
 ) (summary *summarize.Summary, failed *jobs.Failure, err error) {
 	entry.Model, entry.JobID, entry.FinishedAt = j.Model, string(j.ID), j.Ended
 	entry.Status, entry.Error = summarize.Status(m.state), nil // a held one is open
-	entry.Requests, entry.InputTokens, entry.OutputTokens, entry.CachedTokens, entry.ReasoningTokens = 0, 0, 0, 0, 0
-	entry.Cost, entry.KnownCost = nil, nil
 	if owner := j.PartGroup(); owner != r.job.Group {
 		r.account.share(m)
 		entry.Note = joinRemarks(entry.Note, "summarized and paid for by run "+owner)
@@ -81,10 +90,15 @@ func (r *summarizeRun) outcome(
 		entry.Status = summarize.StatusFailed
 	}
 	if state.state != jobs.StateSucceeded {
-		why := state.failed()
-		entry.Error = &summarize.EntryError{Class: kindOf(why), Code: why.Code, Message: why.Message}
+		entry.Error = entryError(state)
 	}
 	return summary, failed, nil
+}
+
+// entryError is why a member has no summary, as it is put on record.
+func entryError(m member) *summarize.EntryError {
+	why := m.failed()
+	return &summarize.EntryError{Class: kindOf(why), Code: why.Code, Message: why.Message}
 }
 
 // bill takes down what the requests of a job have cost. A request that was made for

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"syscall"
-	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
@@ -94,8 +93,7 @@ func (r *summarizeRun) unfinished(f *follower, byOrder map[int]*document) []summ
 	for _, m := range f.unfinished() {
 		entry := r.handedOver(byOrder[m.order], m.id)
 		if m.held {
-			why := m.failed()
-			entry.Status, entry.Error = summarize.StatusHeld, &summarize.EntryError{Class: kindOf(why), Code: why.Code, Message: why.Message}
+			entry.Status, entry.Error = summarize.StatusHeld, entryError(m)
 		}
 		open = append(open, entry)
 	}
@@ -105,11 +103,8 @@ func (r *summarizeRun) unfinished(f *follower, byOrder map[int]*document) []summ
 // handedOver is the line about a document whose job has not ended. A summary from before
 // stays in sight, and so does the reason why there was none.
 func (r *summarizeRun) handedOver(d *document, id jobs.ID) summarize.Entry {
-	entry, _ := r.folder.Entry(d.Path)
-	entry.Document, entry.Name, entry.Fingerprint, entry.SHA256, entry.Model = d.Path, d.heading, d.fingerprint, d.hash, r.options.Model
-	entry.Status, entry.JobID, entry.ResponseID, entry.Note = summarize.StatusSubmitted, string(id), "", ""
-	entry.Requests, entry.InputTokens, entry.OutputTokens, entry.CachedTokens, entry.ReasoningTokens = 0, 0, 0, 0, 0
-	entry.Cost, entry.KnownCost, entry.FinishedAt = nil, nil, time.Time{}
+	entry := r.lineAbout(d)
+	entry.Model, entry.Status, entry.JobID = r.options.Model, summarize.StatusSubmitted, string(id)
 	if entry.Output != "" {
 		entry.Note = older
 	}
