@@ -118,6 +118,18 @@ func plural(n int, one, many string) string {
 	return formatCount(int64(n)) + " " + many
 }
 
+// shownNames is how many of several names are told.
+const shownNames = 3
+
+// someOf names the first few of some, and says how many more there are.
+func someOf(names []string) string {
+	text := printable(strings.Join(names[:min(len(names), shownNames)], ", "))
+	if more := len(names) - shownNames; more > 0 {
+		text += " and " + formatCount(int64(more)) + " more"
+	}
+	return text
+}
+
 // wrap joins words into lines of at most width characters.
 func wrap(words []string, width int) string {
 	var b strings.Builder

@@ -100,22 +100,12 @@ func (in *parked) text(b client.Budget, call caller) string {
 		why = "There " + needsPrice(in.models, b.Name, call)
 	}
 	return fmt.Sprintf("%s for the budget of run %s, which the requests are shared with: %s. %s",
-		plural(len(in.documents), "document waits", "documents wait"), b.Group, someNames(in.documents), why)
+		plural(len(in.documents), "document waits", "documents wait"), b.Group, someOf(in.documents), why)
 }
 
 // ofRun reports whether a budget is that of a run, which no new day or month fills again.
 func ofRun(b client.Budget) bool {
 	return b.Amount != nil && b.Group != "" && b.Name == runBudget(b.Group) && b.Per == results.PerTotal
-}
-
-// someNames are some of the documents, the first few.
-func someNames(documents []string) string {
-	const most = 3
-	text := strings.Join(documents[:min(most, len(documents))], ", ")
-	if more := len(documents) - most; more > 0 {
-		text += fmt.Sprintf(" and %s more", formatCount(int64(more)))
-	}
-	return text
 }
 
 // unpriced says that requests wait in the run's budget for a price that nobody knows, which
@@ -125,12 +115,11 @@ func (p *pulse) unpriced(ctx context.Context, b client.Budget) string {
 	if err != nil {
 		return ""
 	}
-	var models []string
+	waiting := map[string]*parked{b.Name: {}}
 	for _, j := range page.Jobs {
-		if j.Waits == jobs.WaitPrice && j.Budget == b.Name && !slices.Contains(models, j.Model) {
-			models = append(models, j.Model)
-		}
+		park(waiting, string(j.Parent), j)
 	}
+	models := waiting[b.Name].models
 	if len(models) == 0 {
 		return ""
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -174,24 +173,12 @@ func writeRuns(w io.Writer, rows []*runRow) error {
 			documents += ", across " + string(r.Across)
 		}
 		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, documents, formatCount(int64(r.Succeeded)),
-			formatCount(int64(r.Failed)), formatCount(int64(r.Open)), formatCount(int64(r.Shared)), spent, formatTime(r.Started), formatTime(r.Active), someFolders(r.Folders))
+			formatCount(int64(r.Failed)), formatCount(int64(r.Open)), formatCount(int64(r.Shared)), spent, formatTime(r.Started), formatTime(r.Active), someOf(r.Folders))
 	}
 	if err := columns.Flush(); err != nil {
 		return fmt.Errorf("write to stdout: %w", err)
 	}
 	return nil
-}
-
-// shownFolders is how many folders of a run are named to people.
-const shownFolders = 3
-
-// someFolders name the folders of a run, the first few of them.
-func someFolders(folders []string) string {
-	text := printable(strings.Join(folders[:min(len(folders), shownFolders)], ", "))
-	if more := len(folders) - shownFolders; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
 }
 
 func (c *cli) runCommand() *cobra.Command {

@@ -128,7 +128,7 @@ func TestARunHasSeveralFolders(t *testing.T) {
 	l.put("a.md", "One.")
 	var want []string
 	out := l.out
-	for i := range shownFolders + 2 {
+	for i := range shownNames + 2 {
 		l.out = fmt.Sprintf("%s-%d", out, i)
 		l.summarize("--name", "spring").want(t, 0)
 		want = slices.Insert(want, 0, l.out)
@@ -143,9 +143,9 @@ func TestARunHasSeveralFolders(t *testing.T) {
 	if row.Out != l.out || run.Out != l.out {
 		t.Errorf("the last folder is %s and %s, want %s", row.Out, run.Out, l.out)
 	}
-	shows(t, l.call("", "runs").want(t, 0).stdout, strings.Join(want[:shownFolders], ", ")+" and 2 more\n")
+	shows(t, l.call("", "runs").want(t, 0).stdout, strings.Join(want[:shownNames], ", ")+" and 2 more\n")
 	shows(t, l.call("", "run", "spring").want(t, 0).stdout, "summaries are in "+l.out+"; ")
-	shows(t, l.call("", "run", "spring").want(t, 0).stdout, "earlier commands of this run have written to "+strings.Join(want[1:1+shownFolders], ", ")+" and 1 more\n")
+	shows(t, l.call("", "run", "spring").want(t, 0).stdout, "earlier commands of this run have written to "+strings.Join(want[1:1+shownNames], ", ")+" and 1 more\n")
 }
 
 func TestSummarizeFetchesAddresses(t *testing.T) {

@@ -164,7 +164,7 @@ func (w *runWatch) show(t totals) error {
 		said = fmt.Sprintf("summaries go to %s; the command that writes them has not come to its end", out)
 	}
 	if earlier := w.run.Folders[1:]; len(earlier) > 0 {
-		said += "\nearlier commands of this run have written to " + someFolders(earlier)
+		said += "\nearlier commands of this run have written to " + someOf(earlier)
 	}
 	return printLine(w.stdout, "%s", said)
 }
