@@ -167,12 +167,15 @@ func (p *pulse) look(ctx context.Context) (stuck string) {
 	if w.requests == 0 && p.onIdle != nil {
 		p.onIdle(ctx)
 	}
+	var own client.Budget // without an amount where there is none
 	if i := slices.IndexFunc(budgets, func(b client.Budget) bool { return b.Name == p.budget }); i >= 0 {
-		w.budget = budgets[i].Amount
-		stuck = p.starved(ctx, budgets[i], w.requests)
+		own = budgets[i]
 	}
-	if stuck == "" && w.requests == 0 {
+	w.budget = own.Amount
+	if stuck = p.starved(ctx, own, w.requests); p.idle == 0 && w.requests == 0 {
 		stuck = p.elsewhere(ctx, budgets)
+	} else {
+		p.away = 0
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -191,3 +191,46 @@ func TestFollowingEndsOnASpentBudget(t *testing.T) {
 		})
 	}
 }
+
+// Nothing goes on only if that is so three times in a row. While the budget of the run is
+// waited for, what else is waited for is not looked up.
+func TestPulseIsCertainBeforeItSaysSo(t *testing.T) {
+	t.Parallel()
+	own := client.Budget{Name: "run-x", Budget: results.Budget{Amount: new(jobs.Dollar)}, Waiting: 1}
+	other := client.Budget{Name: "run-y", Budget: results.Budget{Amount: new(jobs.Dollar), Group: "y", Per: results.PerTotal}}
+	underWay := []jobs.Job{{ID: "job_1", State: jobs.StateRunning}}
+	asked := 0
+	g := &groupOfJobs{}
+	p := &pulse{
+		from: g, budget: "run-x", raise: "Raise it.", name: func(jobs.Job) string { return "b.md" }, call: (&cli{}).call,
+		parked: func(context.Context) map[string]*parked {
+			asked++
+			return map[string]*parked{"run-y": {documents: []string{"a.md"}}}
+		},
+	}
+	for i, step := range []struct {
+		budgets []client.Budget
+		jobs    []jobs.Job
+		stuck   string
+		asked   int
+	}{
+		{[]client.Budget{other}, nil, "", 1},
+		{[]client.Budget{other}, nil, "", 2},
+		{[]client.Budget{other}, underWay, "", 2},
+		{[]client.Budget{other}, nil, "", 3},
+		{[]client.Budget{other, own}, nil, "", 3},
+		{[]client.Budget{other, own}, nil, "", 3},
+		{[]client.Budget{other}, nil, "", 4},
+		{[]client.Budget{other, own}, nil, "", 4},
+		{[]client.Budget{other, own}, nil, "", 4},
+		{[]client.Budget{other, own}, nil, "the budget of $1.0000 is spent", 4},
+		{[]client.Budget{other}, nil, "", 5},
+		{[]client.Budget{other}, nil, "", 6},
+		{[]client.Budget{other}, nil, "1 document waits for the budget of run y", 7},
+	} {
+		g.budgets, g.jobs = step.budgets, step.jobs
+		if stuck := p.look(t.Context()); stuck == "" != (step.stuck == "") || !strings.HasPrefix(stuck, step.stuck) || asked != step.asked {
+			t.Errorf("look %d: it is stuck by %q, and what is waited for was looked up %d times, want %q and %d", i, stuck, asked, step.stuck, step.asked)
+		}
+	}
+}
