@@ -218,7 +218,7 @@ func (v view) alone() string {
 	if m.name == string(m.id) {
 		return fmt.Sprintf("%s %s, %s", m.id, what, formatElapsed(v.elapsed))
 	}
-	return fmt.Sprintf("%s %s, %s (%s)", m.name, what, formatElapsed(v.elapsed), m.id)
+	return fmt.Sprintf("%s %s, %s (%s)", printable(m.name), what, formatElapsed(v.elapsed), m.id)
 }
 
 // lineDisplay writes lines: one when something began, then one every few
@@ -233,7 +233,7 @@ type lineDisplay struct {
 func (d *lineDisplay) show(v view) {
 	const often, seldom = 5 * time.Second, time.Minute
 	if v.note != "" && v.note != d.note {
-		d.console.say("%s: %s", v.title, v.note)
+		d.console.say("%s: %s", v.title, printable(v.note))
 	}
 	d.note = v.note
 	text := d.line(v)

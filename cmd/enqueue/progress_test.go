@@ -70,6 +70,21 @@ func TestLineDisplayOfOneJob(t *testing.T) {
 	}
 }
 
+// Names and reasons come from files and from the provider.
+func TestLineDisplayIsSteeredByNothing(t *testing.T) {
+	t.Parallel()
+	var out testlog.Buffer
+	d := &lineDisplay{console: newConsole(&out)}
+	v := view{title: "batch", totals: totals{Total: 1}, standing: standing{note: "esc\x1b[31m waits for a\nworker"}}
+	d.show(v)
+	v.only = &member{id: "job_1", name: "bell\a"}
+	d.stop(v)
+	want := "batch: esc [31m waits for a worker\nbatch: 0 of 1 (0s)\nbell  waiting, 0s (job_1)\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
 func TestBarDisplay(t *testing.T) {
 	t.Parallel()
 	var out testlog.Buffer
