@@ -48,11 +48,8 @@ func whyPaused(lane string, p results.Pause, now time.Time) string {
 }
 
 func (c *Client) whyRunning(ctx context.Context, j jobs.Job) (string, error) {
-	status := cmp.Or(j.Looks.Status, "accepted")
-	why := fmt.Sprintf("the response is %s; looked at %d times", status, j.Looks.Count)
-	if batch := whyBatched(j); batch != "" {
-		why = fmt.Sprintf("%s; looked at %d times", batch, j.Looks.Count)
-	}
+	why := cmp.Or(whyBatched(j), "the response is "+cmp.Or(j.Looks.Status, "accepted"))
+	why += fmt.Sprintf("; looked at %d times", j.Looks.Count)
 	if j.Stop != nil {
 		why += "; it is being cancelled (" + string(j.Stop.Reason) + ")"
 	}

@@ -48,17 +48,27 @@ func (c *cli) advise(j jobs.Job, option string) string {
 		return c.call("release", j.ID) + " asks again now, fail gives it up"
 	case !undecided(j) && !setAside(j):
 		return ""
-	case option != "":
+	}
+	return c.notTriedAgain(j.ID, option)
+}
+
+// notTriedAgain says what asks for another attempt of a job that is for a person to ask for:
+// enqueue retry and, if it is not empty, an option of the command.
+func (c *cli) notTriedAgain(id jobs.ID, option string) string {
+	if option != "" {
 		option = " or " + option
 	}
-	return "it is not tried again unless " + c.call("retry", j.ID) + option + " asks for it"
+	return "it is not tried again unless " + c.call("retry", id) + option + " asks for it"
 }
+
+// summarizeAnew is what asks for summaries anew.
+const summarizeAnew = "summarize --force"
 
 // adviseSummary says what a person can do about a job that summarizes, to whoever looks at the
 // run. One that has failed by an answer fails by it again when it is tried again.
 func (c *cli) adviseSummary(j jobs.Job) string {
 	if c.dev || j.State != jobs.StateFailed || !summarize.Answered(j.Failure) {
-		return c.advise(j, "summarize --force")
+		return c.advise(j, summarizeAnew)
 	}
 	return "this answer stays unless summarize --retry-failed --force asks anew"
 }

@@ -71,7 +71,6 @@ func (g *gatherer) gather(ctx context.Context, args []string) (inputs, error) {
 			return found, err
 		}
 	}
-	byPath := func(a, b input) int { return cmp.Compare(a.Path, b.Path) }
 	slices.SortStableFunc(found.documents, byPath)
 	found.documents = slices.CompactFunc(found.documents, func(a, b input) bool { return a.Path == b.Path })
 	return found, nil
@@ -105,9 +104,11 @@ func (f *inputs) elsewhere() inputs {
 // and is both together, ordered by path.
 func (f *inputs) and(more inputs) inputs {
 	both := inputs{documents: slices.Concat(f.documents, more.documents), failed: slices.Concat(f.failed, more.failed), archives: slices.Concat(f.archives, more.archives)}
-	slices.SortStableFunc(both.documents, func(a, b input) int { return cmp.Compare(a.Path, b.Path) })
+	slices.SortStableFunc(both.documents, byPath)
 	return both
 }
+
+func byPath(a, b input) int { return cmp.Compare(a.Path, b.Path) }
 
 // scheme is that of a URL, "" for what is a path.
 func scheme(arg string) string {

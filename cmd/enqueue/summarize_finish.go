@@ -130,18 +130,13 @@ func (r *summarizeRun) bill(ctx context.Context, s *session, f *follower, entry 
 	}
 	advice := ""
 	if aside && retriable(j) && !r.dev {
-		advice = r.notTriedAgain(j)
+		advice = r.notTriedAgain(j.ID, summarizeAnew)
 	}
 	f.charge(m, usage, sum, before, advice)
 	entry.InputTokens, entry.OutputTokens = usage.InputTokens, usage.OutputTokens
 	entry.CachedTokens, entry.ReasoningTokens = usage.CachedTokens, usage.ReasoningTokens
 	entry.Cost, entry.KnownCost = sum.whole(), sum.part()
 	return nil
-}
-
-// notTriedAgain says what a person can do about a job of which a part is theirs to decide.
-func (r *summarizeRun) notTriedAgain(j jobs.Job) string {
-	return "it is not tried again unless " + r.call("retry", j.ID) + " or summarize --force asks for it"
 }
 
 // joinRemarks puts remarks behind one another.

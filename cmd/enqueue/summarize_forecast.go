@@ -322,15 +322,17 @@ func (f *forecaster) overKnown(ctx context.Context, found []input) error {
 		return err
 	}
 	left, err := f.stock.left(ctx, r, d)
-	if left.stays != nil {
-		r.console.say("%s", left.stays.line())
-	}
-	f.wait(d.Path, left.waits)
-	if err != nil || left.Requests().High == 0 {
+	switch {
+	case err != nil:
 		return err
+	case left.stays != nil:
+		r.console.say("%s", left.stays.line())
+	case len(left.waits) > 0:
+		f.wait(d.Path, left.waits)
+	case left.Requests().High > 0:
+		f.KnownRequests += left.known
+		f.add(left.Forecast)
 	}
-	f.KnownRequests += left.known
-	f.add(left.Forecast)
 	return nil
 }
 

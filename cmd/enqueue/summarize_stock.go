@@ -203,7 +203,7 @@ func (s *stock) aside(ctx context.Context, r *summarizeRun, d *document, j jobs.
 		case part.Job.Held():
 			return r.stays(d, part.Job, r.adviseSummary(part.Job)), nil
 		case retriable(j) && forPerson(part.Job):
-			return r.stays(d, j, r.notTriedAgain(j)), nil
+			return r.stays(d, j, r.notTriedAgain(j.ID, summarizeAnew)), nil
 		}
 	}
 	return nil, nil //nolint:nilnil // it is tried again
