@@ -45,19 +45,25 @@ type document struct {
 
 // read reads all documents and returns those that need a summary. One that cannot
 // be read fails alone.
-func (r *summarizeRun) read(ctx context.Context, found []input) ([]*document, error) {
-	read := make([]*document, len(found))
-	err := inParallel(ctx, runtime.GOMAXPROCS(0), len(found), func(ctx context.Context, i int) error {
-		if !r.wanted(found[i].Path) {
+func (r *summarizeRun) read(ctx context.Context, found inputs) ([]*document, error) {
+	for i, failed := range found.failed {
+		if err := r.refuse(len(found.documents)+i, failed.Path, failed); err != nil {
+			return nil, err
+		}
+	}
+	read := make([]*document, len(found.documents))
+	err := inParallel(ctx, runtime.GOMAXPROCS(0), len(read), func(ctx context.Context, i int) error {
+		in := found.documents[i]
+		if !r.wanted(in.Path) {
 			r.account.leaveAlone()
 			return nil
 		}
-		d, err := r.prepare(ctx, i, found[i])
+		d, err := r.prepare(ctx, i, in)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err != nil:
-			return r.refuse(i, found[i].Path, err)
+			return r.refuse(i, in.Path, err)
 		case r.done(d):
 			r.account.skip()
 			return nil

@@ -153,25 +153,20 @@ func (r *summarizeRun) pass(ctx context.Context, found, all inputs) error {
 	r.kept.Store(0)
 	r.changed.Store(false)
 	r.account.expect(found.count())
-	for i, failed := range found.failed {
-		if err := r.refuse(len(found.documents)+i, failed.Path, failed); err != nil {
-			return err
-		}
-	}
 	asked, err := r.ask(ctx, found, all)
-	if err != nil {
-		stopped := r.stopped(ctx, err, "the same command")
-		if !r.begun && ctx.Err() == nil {
-			return stopped // nothing was done that pages could tell of
-		}
-		return r.noRoom(errors.Join(stopped, r.leaveOff(ctx, found)))
+	if err == nil {
+		return r.report(asked == 0)
 	}
-	return r.report(asked == 0)
+	err = r.stopped(ctx, err, "the same command")
+	if r.begun || ctx.Err() != nil { // else nothing was done that pages could tell of
+		err = errors.Join(err, r.leaveOff(ctx, found))
+	}
+	return r.noRoom(err)
 }
 
 // ask has summarized what needs it, and returns how much that was.
 func (r *summarizeRun) ask(ctx context.Context, found, all inputs) (int, error) {
-	documents, err := r.read(ctx, found.documents)
+	documents, err := r.read(ctx, found)
 	if err != nil {
 		return 0, err
 	}
