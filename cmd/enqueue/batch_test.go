@@ -34,11 +34,26 @@ func batchOf(inputs ...string) string {
 // putFile writes a file into a new folder and returns its path.
 func putFile(t *testing.T, name, content string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
+	return writeText(t, filepath.Join(t.TempDir(), name), content)
+}
+
+// writeText writes a file, in a folder that need not be there yet, and returns its path.
+func writeText(t *testing.T, path, content string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func readText(t *testing.T, path string) string {

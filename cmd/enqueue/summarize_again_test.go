@@ -79,9 +79,7 @@ func TestSummarizeKeepsTheSummaryOverAll(t *testing.T) {
 	l.summarize("--across").want(t, 0)
 	n, across := l.total(), filepath.Join(l.out, report.AcrossName)
 	whole := readText(t, across)
-	if err := os.Remove(across); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, across)
 	l.summarize("--across").want(t, 0)
 	if got := readText(t, across); got != whole {
 		t.Errorf("it was written again as\n%s", got)
@@ -91,9 +89,7 @@ func TestSummarizeKeepsTheSummaryOverAll(t *testing.T) {
 	for _, name := range []string{report.AcrossName, report.HTMLName} {
 		shows(t, readText(t, filepath.Join(l.out, name)), "1 document without a summary is not in it")
 	}
-	if err := os.Remove(bad); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, bad)
 	l.summarize("--across").want(t, 0)
 	if got := readText(t, across); got != whole || l.total() != n {
 		t.Errorf("%d jobs, want %d, and with the failed one gone it says\n%s", l.total(), n, got)
@@ -112,9 +108,7 @@ func TestSummarizeWritesDamagedFilesAgain(t *testing.T) {
 	damage := func(name string) {
 		t.Helper()
 		path := filepath.Join(l.out, name)
-		if err := os.WriteFile(path, []byte(readText(t, path)[:60]), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeText(t, path, readText(t, path)[:60])
 	}
 	damage(report.DataName(report.AcrossName))
 	damage(report.DataName(summarize.OutputName(second)))
@@ -124,9 +118,7 @@ func TestSummarizeWritesDamagedFilesAgain(t *testing.T) {
 	l.put("c.md", "Three.")
 	l.call("", "summarize", filepath.Join(l.dir, "c.md"), "--out", l.out).want(t, 0)
 	shows(t, readText(t, filepath.Join(l.out, report.HTMLName)), report.DataName(summarize.OutputName(second))+" is damaged; the command")
-	if err := os.Remove(filepath.Join(l.dir, "c.md")); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, filepath.Join(l.dir, "c.md"))
 	l.summarize("--across").want(t, 0)
 	if l.data(first).Summary == nil || l.data(second).Summary == nil || l.total() != n+2 {
 		t.Errorf("%d jobs, want %d and those for c.md", l.total(), n)
@@ -163,10 +155,8 @@ func TestSummarizeTellsOldSummariesFromCurrentOnes(t *testing.T) {
 func TestSummarizeAsksAnewForAnAnswerThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
-	var asked atomic.Int64
 	var mended atomic.Bool
-	l.employ(func(request jobs.Request, attempt int) jobs.Event {
-		asked.Add(1)
+	asked := l.employCounting(func(request jobs.Request, attempt int) jobs.Event {
 		if text := inputOf(request); mended.Load() || strings.Contains(text, "Good.") {
 			return summed(request, attempt, "The gist.")
 		}

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -185,9 +184,7 @@ func TestSummarizeWatchesAcrossAll(t *testing.T) {
 	if n := len(a.with("repeat what is new")); n != 2 {
 		t.Errorf("%d requests have what is new, want that for the document and that for all", n)
 	}
-	if err := os.Remove(second); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, second)
 	pass("one that went", 2)
 	before := len(a.with(""))
 	if err := os.Chtimes(first, time.Now(), time.Now()); err != nil {
@@ -267,9 +264,7 @@ func TestSummarizeWatchForgetsWhatIsMended(t *testing.T) {
 	pass("a mended archive", map[string]string{"a.md": "succeeded", "empty.md": blank, "broken.zip": damaged, "good.md": "succeeded"})
 	l.put("broken.zip", zipped(t, "logo.png", "no document"))
 	pass("an archive that can be opened", map[string]string{"a.md": "succeeded", "empty.md": blank, "good.md": "succeeded"})
-	if err := os.Remove(empty); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, empty)
 	pass("one that went", map[string]string{"a.md": "succeeded", "good.md": "succeeded"})
 	interrupt().want(t, 0)
 }
@@ -411,11 +406,7 @@ func TestSummarizeGoesOnInTheMiddle(t *testing.T) {
 		}
 		return a.reads(request, attempt)
 	})
-	var text strings.Builder
-	for i := range 200 {
-		fmt.Fprintf(&text, "# Chapter %d\n\n%s\n\n", i, strings.Repeat(fmt.Sprintf("It says something of its own in %d. ", i), 10))
-	}
-	path := l.put("long.md", text.String())
+	path := l.put("long.md", chapters(200))
 	args := []string{"--chunk-tokens", "3000", "--name", "middle"}
 	_, stderr, interrupt := l.begin(args...)
 	until(t, "two answers", func() bool { return len(a.with("")) == 2 })

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"archive/zip"
-	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -50,9 +46,7 @@ func TestSummarizeWritesThePagesOfARun(t *testing.T) {
 	}
 
 	// Nothing is new, and nothing is written but that none is missing in the summary over all.
-	if err := os.Remove(filepath.Join(l.dir, "bad.md")); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, filepath.Join(l.dir, "bad.md"))
 	l.summarize("--across", "--name", "pages").want(t, 0)
 	before := readText(t, filepath.Join(l.out, report.HTMLName))
 	jobsBefore := l.total()
@@ -98,17 +92,7 @@ func TestSummarizePagesHaveWhatCannotBeOpened(t *testing.T) {
 		t.Errorf("the same command changed the record:\n%s", after)
 	}
 	// An archive that was mended is none of them any more.
-	archive := &bytes.Buffer{}
-	z := zip.NewWriter(archive)
-	w, err := z.Create("inside.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _ = w.Write([]byte("Inside."))
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	l.put("broken.zip", archive.String())
+	l.put("broken.zip", zipped(t, "inside.md", "Inside."))
 	l.summarize().want(t, 0)
 	if got := l.statuses(); got["inside.md"] != "succeeded" || got[filepath.Base(broken)] != "" {
 		t.Errorf("with the archive mended it says %v", got)
@@ -121,10 +105,7 @@ func TestSummarizeADamagedDocumentAlone(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
 	broken := l.put("broken.zip", "no archive")
-	picture := filepath.Join(t.TempDir(), "logo.png")
-	if err := os.WriteFile(picture, []byte("no document"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	picture := putFile(t, "logo.png", "no document")
 	for name, wrong := range map[string][]string{"missing": {filepath.Join(l.dir, "missing.md")}, "no document": {picture}, "no pattern": {"no/such/*.md", ""}} {
 		l.call("", append([]string{"summarize", "--out", l.out}, wrong...)...).want(t, 2)
 		if _, err := os.Stat(l.out); !os.IsNotExist(err) {
@@ -145,30 +126,19 @@ func TestSummarizeOverwritesNothingOfOthers(t *testing.T) {
 	l := newLibrary(t)
 	l.employ(reads)
 	path := l.put("a.md", "A document.")
-	if err := os.MkdirAll(l.out, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	notes := filepath.Join(l.out, summarize.OutputName(path))
-	if err := os.WriteFile(notes, []byte("my notes"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	notes := writeText(t, filepath.Join(l.out, summarize.OutputName(path)), "my notes")
 	got := l.summarize().want(t, 1)
 	if !strings.Contains(got.stdout, "is not this program's; --overwrite replaces it") || readText(t, notes) != "my notes" || l.total() != 0 {
 		t.Errorf("%d jobs, the notes are %q, and stdout is\n%s", l.total(), readText(t, notes), got.stdout)
 	}
-	index := filepath.Join(l.out, report.IndexName)
-	if err := os.WriteFile(index, []byte("my index"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	index := writeText(t, filepath.Join(l.out, report.IndexName), "my index")
 	l.summarize().want(t, 2).says(t, "index.md is not this program's")
 	l.summarize("--overwrite").want(t, 0)
 	if readText(t, notes) == "my notes" || readText(t, index) == "my index" {
 		t.Error("--overwrite replaced nothing")
 	}
 	// From then on they are its own, also when the record of them is gone.
-	if err := os.Remove(filepath.Join(l.out, summarize.ManifestName)); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, filepath.Join(l.out, summarize.ManifestName))
 	l.summarize().want(t, 0)
 }
 
@@ -196,18 +166,15 @@ func TestSummarizeAsksOnlyForChangedParts(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
 	l.employ(reads)
-	var text strings.Builder
-	for i := range 400 {
-		fmt.Fprintf(&text, "# Chapter %d\n\n%s\n\n", i, strings.Repeat(fmt.Sprintf("It says something of its own in %d. ", i), 10))
-	}
-	path := l.put("long.md", text.String())
+	text := chapters(400)
+	path := l.put("long.md", text)
 	args := []string{"--chunk-tokens", "3000"}
 	l.summarize(args...).want(t, 0)
 	before := l.data(path)
 	if before.Entry.Requests < 10 {
 		t.Fatalf("%d requests, want many", before.Entry.Requests)
 	}
-	l.put("long.md", text.String()+"# The end\n\nSomething new.\n")
+	l.put("long.md", text+"# The end\n\nSomething new.\n")
 	l.summarize(args...).want(t, 0)
 	if after := l.data(path); after.Entry.Requests == 0 || after.Entry.Requests > before.Entry.Requests/3 || after.Summary.Coverage.Parts < before.Summary.Coverage.Parts {
 		t.Errorf("%d requests after the change, %d before; read in %d parts and %d", after.Entry.Requests, before.Entry.Requests,
@@ -318,11 +285,7 @@ func TestSummarizeReadsItsOptionsFromFiles(t *testing.T) {
 func TestSummarizeBudgetHoldsAtOnce(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
-	var asked atomic.Int64
-	l.employ(func(request jobs.Request, attempt int) jobs.Event {
-		asked.Add(1)
-		return reads(request, attempt)
-	})
+	asked := l.employCounting(reads)
 	l.put("a.md", "One.")
 	l.summarize().want(t, 0)
 	l.put("b.md", "Two.")

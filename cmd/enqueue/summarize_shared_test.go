@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -14,18 +13,19 @@ import (
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
-// moody answers as reads does, or refuses everything, and counts what it is asked.
-type moody struct {
-	refuses atomic.Bool
-	asked   atomic.Int64
-}
-
-func (m *moody) reads(request jobs.Request, attempt int) jobs.Event {
-	m.asked.Add(1)
-	if m.refuses.Load() {
-		return echo(jobs.Request{Raw: []byte(`{"input":"refuse"}`)}, attempt)
-	}
-	return reads(request, attempt)
+// newMoodyLibrary is a library whose provider refuses everything until it is told to read,
+// and counts what it is asked.
+func newMoodyLibrary(t *testing.T) (l *library, asked *atomic.Int64, read func()) {
+	t.Helper()
+	l = newLibrary(t)
+	var willing atomic.Bool
+	asked = l.employCounting(func(request jobs.Request, attempt int) jobs.Event {
+		if !willing.Load() {
+			return echo(jobs.Request{Raw: []byte(`{"input":"refuse"}`)}, attempt)
+		}
+		return reads(request, attempt)
+	})
+	return l, asked, func() { willing.Store(true) }
 }
 
 // into calls the command for a run of its own, with its own folder.
@@ -38,18 +38,15 @@ func (l *library) into(name string, args ...string) outcome {
 // what it costs shows there. Neither pays for it again.
 func TestSummarizePaysItselfForWhatFailedForAnotherRun(t *testing.T) {
 	t.Parallel()
-	l := newLibrary(t)
-	m := &moody{}
-	m.refuses.Store(true)
-	l.employ(m.reads)
+	l, asked, read := newMoodyLibrary(t)
 	l.put("a.md", "One.")
 	l.put("b.md", "Two.")
 	l.into("x").want(t, 1)
-	m.refuses.Store(false)
+	read()
 
-	before := m.asked.Load()
+	before := asked.Load()
 	got := l.into("y", "--budget", "0.000001").want(t, 1)
-	if n := m.asked.Load() - before; n != 0 || !strings.Contains(got.stdout, "which is too little for what comes next") {
+	if n := asked.Load() - before; n != 0 || !strings.Contains(got.stdout, "which is too little for what comes next") {
 		t.Errorf("%d requests were sent beyond the budget, and it says\n%s", n, got.stdout)
 	}
 	y := decode[summarizeReport](t, l.into("y", "--budget", "5", "--json").want(t, 0).stdout)
@@ -61,7 +58,7 @@ func TestSummarizePaysItselfForWhatFailedForAnotherRun(t *testing.T) {
 			t.Errorf("%s reports %+v", name, got)
 		}
 	}
-	if n := m.asked.Load() - before; n != 2 {
+	if n := asked.Load() - before; n != 2 {
 		t.Errorf("%d requests for two documents", n)
 	}
 }
@@ -70,24 +67,19 @@ func TestSummarizePaysItselfForWhatFailedForAnotherRun(t *testing.T) {
 // after a crash before the line about the new one.
 func TestSummarizeGoesOnWithAFolderOfAnotherRun(t *testing.T) {
 	t.Parallel()
-	l := newLibrary(t)
-	m := &moody{}
-	m.refuses.Store(true)
-	l.employ(m.reads)
+	l, asked, read := newMoodyLibrary(t)
 	l.put("a.md", "One.")
 	l.summarize("--name", "x").want(t, 1)
 	record := readText(t, filepath.Join(l.out, "summaries.jsonl"))
-	m.refuses.Store(false)
+	read()
 	y := decode[summarizeReport](t, l.summarize("--name", "y", "--retry-failed", "--json").want(t, 0).stdout)
 	if y.Shared != 0 || y.InputTokens != 20 {
 		t.Errorf("it reports %+v", y)
 	}
-	n := m.asked.Load()
-	if err := os.WriteFile(filepath.Join(l.out, "summaries.jsonl"), []byte(record), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	n := asked.Load()
+	writeText(t, filepath.Join(l.out, "summaries.jsonl"), record)
 	l.summarize("--name", "y").want(t, 0)
-	if more := m.asked.Load() - n; more != 0 {
+	if more := asked.Load() - n; more != 0 {
 		t.Errorf("%d more requests", more)
 	}
 }
@@ -100,13 +92,7 @@ func TestSummarizeEndsOnTheBudgetOfAnotherRun(t *testing.T) {
 	l.employ(reads)
 	l.put("a.md", "One.")
 	l.into("x", "--budget", "0.000001").want(t, 1)
-	own := filepath.Join(filepath.Dir(l.out), "own")
-	if err := os.Mkdir(own, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(own, "own.md"), []byte("Own."), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	own := putFile(t, "own.md", "Own.")
 	const want = "stopped: 1 document waits for the budget of run x, which the requests are shared with: "
 	got := l.into("y", own).want(t, 1)
 	shows(t, got.stdout, want)

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -15,17 +13,10 @@ import (
 func TestDryRunCountsWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
-	var asked atomic.Int64
-	l.employ(func(request jobs.Request, attempt int) jobs.Event {
-		asked.Add(1)
-		return reads(request, attempt)
-	})
-	var text strings.Builder
-	for i := range 200 {
-		fmt.Fprintf(&text, "# Chapter %d\n\n%s\n\n", i, strings.Repeat(fmt.Sprintf("It says something of its own in %d. ", i), 10))
-	}
+	asked := l.employCounting(reads)
+	text := chapters(200)
 	l.put("short.md", "A short document.")
-	l.put("long.md", text.String())
+	l.put("long.md", text)
 	l.summarize("--chunk-tokens", "3000").want(t, 0)
 	sent, total := asked.Load(), l.total()
 	dry := func(args ...string) dryRun {
@@ -45,7 +36,7 @@ func TestDryRunCountsWhatIsLeft(t *testing.T) {
 	if got := dry("--length", "long"); got.Known != 0 || got.Requests.Low != 2 || got.Requests.Expected != 2 || got.KnownRequests != int(sent)-2 || got.Cost.Expected == 0 || got.Cost.High >= whole.Cost.High {
 		t.Errorf("another length: %+v", got)
 	}
-	l.put("long.md", text.String()+"# The end\n\nSomething new.\n")
+	l.put("long.md", text+"# The end\n\nSomething new.\n")
 	if got := dry(); got.Known != 1 || got.KnownRequests < 3 || got.Requests.Low != 2 || got.ReadTokens == 0 || got.ReadTokens > whole.ReadTokens/2 {
 		t.Errorf("a changed document: %+v", got)
 	}

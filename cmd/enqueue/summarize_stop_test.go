@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -24,16 +22,8 @@ import (
 // start runs the command until it ends or is interrupted.
 func (l *library) start(args ...string) (interrupt func() outcome) {
 	l.t.Helper()
-	ctx, cancel := context.WithCancelCause(l.t.Context())
-	l.t.Cleanup(func() { cancel(nil) })
-	ended := make(chan outcome, 1)
-	go func() {
-		ended <- call(ctx, l.env, "", append([]string{"summarize", l.dir, "--out", l.out}, args...)...)
-	}()
-	return func() outcome {
-		cancel(errInterrupt)
-		return <-ended
-	}
+	_, _, interrupt = l.begin(args...)
+	return interrupt
 }
 
 // pages are the pages about the run by their names.
@@ -195,17 +185,13 @@ func TestSummarizeWritesPagesThatACrashHasLeftBehind(t *testing.T) {
 	l.put("b.md", "Two.")
 	l.summarize().want(t, 0)
 	for _, name := range []string{report.CSVName, report.IndexName, report.HTMLName} {
-		if err := os.WriteFile(filepath.Join(l.out, name), []byte(before[name]), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeText(t, filepath.Join(l.out, name), before[name])
 	}
 	if got := l.summarize().want(t, 0).stdout; !strings.Contains(got, "nothing was submitted") {
 		t.Errorf("stdout is\n%s", got)
 	}
 	l.say("b.md", "2 succeeded", 0)
-	if err := os.Remove(filepath.Join(l.out, report.IndexName)); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, filepath.Join(l.out, report.IndexName))
 	l.summarize().want(t, 0)
 	l.say("b.md", "2 succeeded", 0)
 }

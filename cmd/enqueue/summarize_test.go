@@ -32,14 +32,7 @@ func newLibrary(t *testing.T) *library {
 // put writes a document and returns the path that it goes by.
 func (l *library) put(name, text string) string {
 	l.t.Helper()
-	path := filepath.Join(l.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		l.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		l.t.Fatal(err)
-	}
-	return path
+	return writeText(l.t, filepath.Join(l.dir, name), text)
 }
 
 func (l *library) summarize(args ...string) outcome {
@@ -112,6 +105,15 @@ func numbered(words int) string {
 	return b.String()
 }
 
+// chapters is a text of so many chapters, each with something of its own.
+func chapters(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "# Chapter %d\n\n%s\n\n", i, strings.Repeat(fmt.Sprintf("It says something of its own in %d. ", i), 10))
+	}
+	return b.String()
+}
+
 // summed is an answer with a summary.
 func summed(request jobs.Request, attempt int, text string) jobs.Event {
 	return created(attempt, fmt.Sprintf(`{"id":"resp_%s","status":"completed","model":"gpt-4.1","output":[%s],"usage":{"input_tokens":20,"output_tokens":5}}`,
@@ -165,11 +167,7 @@ func TestSummarizeAgainAsksOnlyForWhatIsNew(t *testing.T) {
 		jobs int64
 	}{
 		{"a changed document", func() { l.put("b.md", "Two and more.") }, nil, 6},
-		{"a summary that is gone", func() {
-			if err := os.Remove(filepath.Join(l.out, summarize.OutputName(changed))); err != nil {
-				t.Fatal(err)
-			}
-		}, nil, 6},
+		{"a summary that is gone", func() { remove(t, filepath.Join(l.out, summarize.OutputName(changed))) }, nil, 6},
 		{"other instructions", func() {}, []string{"--instructions", "In one word."}, 10},
 		{"force", func() {}, []string{"--instructions", "In one word.", "--force"}, 14},
 		{"the same once more", func() {}, []string{"--instructions", "In one word."}, 14},

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/longhaul-jobs/longhaul/internal/app"
@@ -45,6 +46,17 @@ func (b *bench) employ(answer answerFunc) {
 		}
 		server.Close()
 	})
+}
+
+// employCounting is [bench.employ], and counts what the provider is asked.
+func (b *bench) employCounting(answer answerFunc) *atomic.Int64 {
+	b.t.Helper()
+	var asked atomic.Int64
+	b.employ(func(request jobs.Request, attempt int) jobs.Event {
+		asked.Add(1)
+		return answer(request, attempt)
+	})
+	return &asked
 }
 
 // provider answers creates as a test says, and looks with what it has answered.
