@@ -142,21 +142,11 @@ func (f *follower) look(ctx context.Context, members []*member) (read []jobs.Job
 	if read, err = f.read(ctx, members); err != nil {
 		return nil, 0, err
 	}
-	over := make(map[*member]bool)
 	for i, m := range members {
 		f.observe(m, read[i])
-		if read[i].ID != "" && !read[i].State.Terminal() {
-			continue
-		}
-		over[m] = true
-		if err := f.end(ctx, m, read[i]); err != nil {
-			return nil, 0, err
-		}
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.open = slices.DeleteFunc(f.open, func(m *member) bool { return over[m] })
-	return read, len(over), nil
+	ended, err = f.finish(ctx, members, read, func(j jobs.Job) bool { return j.ID == "" || j.State.Terminal() })
+	return read, ended, err
 }
 
 // leave ends the following of held jobs when there are no others. All of them
@@ -173,15 +163,11 @@ func (f *follower) leave(ctx context.Context) error {
 	if len(f.onlyHeld()) != len(held) {
 		return nil
 	}
-	for i, m := range held {
-		if err := f.end(ctx, m, read[i]); err != nil {
-			return err
-		}
-	}
+	_, err = f.finish(ctx, held, read, func(jobs.Job) bool { return true })
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.open, f.counts, f.note = nil, nil, ""
-	return nil
+	f.counts, f.note = nil, ""
+	return err
 }
 
 // onlyHeld returns the open members if all of them are held and no others will
@@ -275,6 +261,26 @@ func (f *follower) hold(id jobs.ID, part jobs.Job, held bool) {
 		f.held = make(map[jobs.ID]jobs.Job)
 	}
 	f.held[id] = part
+}
+
+// finish ends members whose jobs are over, and returns how many. Those are open no more,
+// also if one that comes later fails.
+func (f *follower) finish(ctx context.Context, members []*member, read []jobs.Job, over func(jobs.Job) bool) (int, error) {
+	ended := make(map[*member]bool)
+	var err error
+	for i, m := range members {
+		if !over(read[i]) {
+			continue
+		}
+		if err = f.end(ctx, m, read[i]); err != nil {
+			break
+		}
+		ended[m] = true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open = slices.DeleteFunc(f.open, func(m *member) bool { return ended[m] })
+	return len(ended), err
 }
 
 func (f *follower) end(ctx context.Context, m *member, j jobs.Job) error {

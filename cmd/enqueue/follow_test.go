@@ -276,6 +276,36 @@ func TestFollowerStopsOnAnErrorOfItsCaller(t *testing.T) {
 	}
 }
 
+// What has been dealt with is not open any more when a later one fails in the same pass.
+func TestFollowerKeepsWhatHasEnded(t *testing.T) {
+	t.Parallel()
+	interrupted := errors.New("interrupt signal received")
+	for name, state := range map[string]jobs.State{"ended": jobs.StateSucceeded, "held": jobs.StateUncertain} {
+		s := newShelf()
+		f := newFollower(s)
+		f.leaveHeld = true
+		f.onEnd = func(_ context.Context, m *member, _ jobs.Job) (*jobs.Failure, error) {
+			if m.order == 1 {
+				return nil, interrupted
+			}
+			return nil, nil
+		}
+		for _, id := range s.fill(f, 3) {
+			s.state(id, state)
+		}
+		if err := f.run(t.Context()); !errors.Is(err, interrupted) {
+			t.Errorf("%s: run ended with %v, want %v", name, err, interrupted)
+		}
+		var open []string
+		for _, m := range f.unfinished() {
+			open = append(open, m.name)
+		}
+		if diff := cmp.Diff([]string{"m1", "m2"}, open); diff != "" {
+			t.Errorf("%s: open are (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestAccountAddsUp(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
