@@ -39,6 +39,12 @@ func TestSummarizeCountsWhatIsSharedOnce(t *testing.T) {
 	l.put("e.md", "# Alpha\n\nOne document.")
 	l.call("", "summarize", filepath.Join(l.dir, "e.md"), "--out", l.out, "--force").want(t, 0)
 	shows(t, readText(t, filepath.Join(l.out, report.IndexName)), "3 requests, 60 tokens in, 15 out")
+	last := l.put("f.md", "# Alpha\n\nOne document.")
+	l.summarize().want(t, 0)
+	if d := l.data(last); !strings.Contains(d.Entry.Note, "the same content as "+first) {
+		t.Errorf("of %s: %+v", last, d.Entry)
+	}
+	shows(t, readText(t, filepath.Join(l.out, report.IndexName)), "3 requests, 60 tokens in, 15 out")
 }
 
 // How an editor ends lines, and begins and ends a file, is nothing that is asked.

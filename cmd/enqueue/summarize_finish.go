@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,11 +21,7 @@ import (
 func (r *summarizeRun) finish(ctx context.Context, s *session, f *follower, d *document, m *member, j jobs.Job) (*jobs.Failure, error) {
 	entry := r.lineAbout(d)
 	entry.Note, entry.Output = d.note, ""
-	paidBy := d.copyOf
-	if d.payer.JobID == string(j.ID) {
-		paidBy = d.payer.Document
-	}
-	summary, failed, err := r.outcome(ctx, s, f, &entry, m, j, paidBy)
+	summary, failed, err := r.outcome(ctx, s, f, &entry, m, j, cmp.Or(r.payers[string(j.ID)], d.copyOf))
 	if err != nil {
 		return nil, err
 	}

@@ -38,9 +38,6 @@ type document struct {
 	// copyOf is the document with the same content that pays for the job of both, "" for
 	// the first of them.
 	copyOf string
-	// payer is an entry on record of another document that had the same request and has
-	// paid for its job, which need not be the job of this one.
-	payer summarize.Entry
 }
 
 // read reads all documents and returns those that need a summary. One that cannot
@@ -92,20 +89,18 @@ func (r *summarizeRun) read(ctx context.Context, found inputs) ([]*document, err
 	return documents, err
 }
 
-// findPayers finds for documents those on record that had the same request, such as the
-// one that they are a copy of, or the name that they had before.
+// findPayers finds which jobs other documents on record have paid for, such as one that a
+// document is a copy of, or that had another name before.
 func (r *summarizeRun) findPayers(documents []*document) {
-	asked, payers := make(map[string]bool, len(documents)), make(map[string]summarize.Entry)
+	asked := make(map[string]bool, len(documents))
 	for _, d := range documents {
 		asked[d.Path] = true // what is on record of it is replaced
 	}
+	r.payers = make(map[string]string)
 	for _, entry := range r.folder.Entries() {
 		if entry.Status == summarize.StatusSucceeded && entry.Requests > 0 && !asked[entry.Document] {
-			payers[entry.Fingerprint] = entry
+			r.payers[entry.JobID] = entry.Document
 		}
-	}
-	for _, d := range documents {
-		d.payer = payers[d.fingerprint]
 	}
 }
 

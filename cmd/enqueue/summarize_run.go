@@ -49,6 +49,8 @@ type summarizeRun struct {
 	stuck string
 	// left are the lines about what was handed over and had not ended when the waiting did.
 	left []summarize.Entry
+	// payers are the documents that are not asked for and have paid for a job, by its id.
+	payers map[string]string
 	// paths are the documents by the jobs that summarize them.
 	paths sync.Map
 }
