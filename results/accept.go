@@ -55,7 +55,7 @@ func (s *Store) acceptAs(ctx context.Context, request jobs.Request, options jobs
 	if n, most := len(request.Raw)+len(request.History), s.maxRequestBytes(request.Kind); n > most {
 		return jobs.Job{}, false, jobs.Invalid("request", "has %d bytes; at most %d are accepted", n, most)
 	}
-	if first, err := s.checkDependencies(ctx, request, options); err != nil || first.ID != "" {
+	if first, err := s.checkDependencies(ctx, request, options, instead); err != nil || first.ID != "" {
 		return first, false, err
 	}
 	if err := s.checkMemory(ctx); err != nil {

@@ -13,8 +13,9 @@ import (
 
 // checkDependencies refuses options that name a job which is not there. A job that
 // was submitted before under the same dedupe key is returned all the same: what it
-// waited for may have been deleted since.
-func (s *Store) checkDependencies(ctx context.Context, request jobs.Request, options jobs.Options) (first jobs.Job, err error) {
+// waited for may have been deleted since. One whose place is to be taken is not: who
+// asks for that would have it again and again.
+func (s *Store) checkDependencies(ctx context.Context, request jobs.Request, options jobs.Options, instead jobs.ID) (first jobs.Job, err error) {
 	param, missing, err := s.missing(ctx, options)
 	if err != nil || missing == "" {
 		return jobs.Job{}, err
@@ -26,7 +27,10 @@ func (s *Store) checkDependencies(ctx context.Context, request jobs.Request, opt
 		case err != nil:
 			return jobs.Job{}, fmt.Errorf("accept job: %w", err)
 		case verdict == "duplicate":
-			return s.Load(ctx, id)
+			first, err := s.Load(ctx, id)
+			if failed := first.State.Terminal() && first.State != jobs.StateSucceeded; id != instead || err != nil || !failed {
+				return first, err
+			}
 		}
 	}
 	return jobs.Job{}, jobs.Invalid(param, "names %s, and there is no such job; it may have been deleted, or its retention may be over", missing)

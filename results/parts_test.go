@@ -504,3 +504,29 @@ func TestAcceptInstead(t *testing.T) {
 		}
 	})
 }
+
+// TestAcceptInsteadOfWhatCannotStart says so, and does not return the job whose place was
+// to be taken: who asks until it has another one would ask for ever.
+func TestAcceptInsteadOfWhatCannotStart(t *testing.T) {
+	t.Parallel()
+	h := onRedis(t, results.Config{})
+	before := h.in(jobs.StateSucceeded, jobs.Options{})
+	options := jobs.Options{DedupeKey: "key", After: []jobs.ID{before.ID}}
+	first := h.accept(options)
+	h.step(before.ID, jobs.DeleteRequested{})
+	h.gone(before.ID)
+	instead := func() (jobs.ID, error) {
+		j, _, err := h.AcceptInstead(t.Context(), request(t, "hello"), options, first.ID)
+		return j.ID, err
+	}
+	if id, err := instead(); err != nil || id != first.ID {
+		t.Errorf("while it is open: %s, %v", id, err)
+	}
+	h.step(first.ID, jobs.StopRequested{Reason: jobs.StopCancel})
+	if id, err := instead(); jobs.ClassOf(err) != jobs.ClassInvalid || !strings.Contains(err.Error(), string(before.ID)) {
+		t.Errorf("%s, %v; want what is missing named", id, err)
+	}
+	if j, fresh, err := h.Accept(t.Context(), request(t, "hello"), options); err != nil || fresh || j.ID != first.ID {
+		t.Errorf("accepted as %s, %v; want the first", j.ID, err)
+	}
+}
