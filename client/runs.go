@@ -69,7 +69,7 @@ func (c *Client) Runs(ctx context.Context, since time.Time) ([]results.Run, erro
 }
 
 // Jobs returns the records of some jobs in their order, without an id for one that is
-// gone or cannot be read.
+// gone, cannot be read, or cannot be of this installation.
 func (c *Client) Jobs(ctx context.Context, ids ...jobs.ID) ([]jobs.Job, error) {
 	return c.store.Jobs(ctx, ids)
 }

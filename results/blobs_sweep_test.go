@@ -248,6 +248,7 @@ func TestSearchForStraysGoesOnWhereItWas(t *testing.T) {
 			put(folder + "/s00/readme")
 			put(folder + "/s00/" + string(jobs.NewID(h.Now(), 1)) + "/request") // in another's shard
 			put(folder + "/s00/job_x/request")
+			put(folder + "/sff/" + string(jobs.NewID(h.Now(), 255)) + "/request") // in a shard that there is not
 		})
 		s.age(48 * time.Hour)
 		found := 0
@@ -255,7 +256,7 @@ func TestSearchForStraysGoesOnWhereItWas(t *testing.T) {
 			found += h.strays()
 			found += h.another().strays()
 		}
-		if found != strays || len(s.keys()) != 4 {
+		if found != strays || len(s.keys()) != 5 {
 			t.Errorf("strays of %d jobs deleted, want %d; left are %d blobs", found, strays, len(s.keys()))
 		}
 		stray := folder + "/s00/" + string(jobs.NewID(h.Now(), 0)) + "/request"

@@ -131,25 +131,30 @@ type read struct {
 	err error
 }
 
-// loadAll reads many records in one round trip. One that is gone meanwhile has
-// [ErrNotFound].
+// loadAll reads many records in one round trip. One that is gone has [ErrNotFound],
+// and so has an id that cannot be of this installation.
 func (s *Store) loadAll(ctx context.Context, ids []jobs.ID) ([]read, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
+	found := make([]read, len(ids))
 	answers := make([]*redis.SliceCmd, len(ids))
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
-			answers[i] = p.HMGet(ctx, s.base(id.Shard()).job(id), recordFields()...)
+			var base base
+			if base, found[i].err = s.home(id); found[i].err == nil {
+				answers[i] = p.HMGet(ctx, base.job(id), recordFields()...)
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	found := make([]read, len(ids))
 	for i, id := range ids {
-		found[i].job, found[i].err = s.decode(ctx, id, answers[i].Val())
+		if found[i].err == nil {
+			found[i].job, found[i].err = s.decode(ctx, id, answers[i].Val())
+		}
 	}
 	return found, nil
 }

@@ -298,3 +298,24 @@ func TestCountsFollowAJobThroughItsGroup(t *testing.T) {
 		h.empty()
 	})
 }
+
+// Ids come from outside: what is no id, or one of another installation, is as little there
+// as a job that was deleted.
+func TestJobsReturnsNoneForWhatCannotBeThere(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
+		j := h.accept(jobs.Options{})
+		never := []jobs.ID{"", "abc", "job_zz", jobs.NewID(h.Now(), 255), jobs.NewID(h.Now(), 0)}
+		for _, ids := range [][]jobs.ID{never, append([]jobs.ID{j.ID}, never...)} {
+			found, err := h.Jobs(t.Context(), ids)
+			if err != nil || len(found) != len(ids) {
+				t.Fatalf("%d jobs of %d ids, %v", len(found), len(ids), err)
+			}
+			for i, id := range ids {
+				if want := map[bool]jobs.ID{true: j.ID}[id == j.ID]; found[i].ID != want {
+					t.Errorf("%q gave %q, want %q", id, found[i].ID, want)
+				}
+			}
+		}
+	})
+}

@@ -224,7 +224,7 @@ func (s *Store) PartCounts(ctx context.Context, parent jobs.ID) (open, all int, 
 }
 
 // Jobs returns the records of some jobs in their order, without an id for one that is
-// gone or cannot be read.
+// gone, cannot be read, or cannot be of this installation.
 func (s *Store) Jobs(ctx context.Context, ids []jobs.ID) ([]jobs.Job, error) {
 	found := make([]jobs.Job, 0, len(ids))
 	for page := range slices.Chunk(ids, partsPage) {

@@ -193,7 +193,8 @@ func jobOf(folder, key string) jobs.ID {
 	return id
 }
 
-// withoutRecord returns those of the jobs that have no record.
+// withoutRecord returns those of the jobs that have no record. What cannot be of this
+// installation is not for it to judge.
 func (s *Store) withoutRecord(ctx context.Context, ids []jobs.ID) ([]jobs.ID, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -201,7 +202,9 @@ func (s *Store) withoutRecord(ctx context.Context, ids []jobs.ID) ([]jobs.ID, er
 	answers := make([]*redis.IntCmd, len(ids))
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
-			answers[i] = p.Exists(ctx, s.base(id.Shard()).job(id))
+			if base, err := s.home(id); err == nil {
+				answers[i] = p.Exists(ctx, base.job(id))
+			}
 		}
 		return nil
 	})
@@ -210,7 +213,7 @@ func (s *Store) withoutRecord(ctx context.Context, ids []jobs.ID) ([]jobs.ID, er
 	}
 	var without []jobs.ID
 	for i, answer := range answers {
-		if answer.Val() == 0 {
+		if answer != nil && answer.Val() == 0 {
 			without = append(without, ids[i])
 		}
 	}
