@@ -52,3 +52,10 @@ func (s *Store) Expects(lane string) int64 {
 	}
 	return 0
 }
+
+// ForgetWhenMemoryWasAsked has the store ask anew how full Redis is.
+func (s *Store) ForgetWhenMemoryWasAsked() {
+	s.memory.mu.Lock()
+	defer s.memory.mu.Unlock()
+	s.memory.asked = time.Time{}
+}

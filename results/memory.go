@@ -19,12 +19,17 @@ const watermark = 0.9
 // codeRedisFull is the code of the error of a Redis without room.
 const codeRedisFull = "redis_full"
 
-// memory remembers how full Redis was when it was last asked. The mutex keeps
-// the two fields of one answer together.
+// memoryAge is how old what is known of Redis' memory may be.
+const memoryAge = 5 * time.Second
+
+// memory remembers how full each server was when it last said. The mutex makes one
+// question at a time, and is not held while that is out.
 type memory struct {
 	mu    sync.Mutex
 	asked time.Time
-	full  float64
+	full  map[string]float64 // by the server's address
+	// asking is closed when the question that is out has come back, nil while none is.
+	asking chan struct{}
 }
 
 // checkMemory refuses work when Redis is nearly full.
@@ -35,46 +40,87 @@ func (s *Store) checkMemory(ctx context.Context) error {
 	return nil
 }
 
-// knownFullness is how full Redis is. It asks at most every five seconds; a
-// server that does not say is taken to have room.
+// knownFullness is the used part of Redis' memory, in a Cluster that of the fullest
+// node: any of them may be the one that a new job belongs to. It is asked for at most
+// every five seconds, for all callers and beside them: none waits longer for it than its
+// own context lasts, and one that leaves ends it for nobody.
 func (s *Store) knownFullness(ctx context.Context) float64 {
 	m := &s.memory
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if time.Since(m.asked) > 5*time.Second {
-		m.asked, m.full = time.Now(), s.fullness(ctx)
+	if m.asking == nil && time.Since(m.asked) > memoryAge {
+		m.asking = make(chan struct{})
+		go s.askFullness(context.WithoutCancel(ctx), m.full) // ends after memoryPatience
 	}
-	return m.full
-}
-
-// fullness is the used part of Redis' memory, in a Cluster that of the fullest
-// node: any of them may be the one that a new job belongs to. A node that does
-// not say in a second keeps nobody waiting.
-func (s *Store) fullness(ctx context.Context) float64 {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	var mu sync.Mutex
+	asking := m.asking
+	m.mu.Unlock()
+	if asking != nil {
+		select {
+		case <-asking:
+		case <-ctx.Done():
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	fullest := 0.0
-	_ = s.onMasters(ctx, func(ctx context.Context, node redis.UniversalClient) error { // usedPart returns no errors
-		part := usedPart(ctx, node)
-		mu.Lock()
-		defer mu.Unlock()
+	for _, part := range m.full {
 		fullest = max(fullest, part)
-		return nil
-	})
+	}
 	return fullest
 }
 
-func usedPart(ctx context.Context, node redis.Cmdable) float64 {
+// memoryPatience is how long a server is given to say how full it is.
+const memoryPatience = time.Second
+
+// askFullness asks each server how full it is. Of one that does not say, what it said
+// before counts; one that never did is taken to have room.
+func (s *Store) askFullness(ctx context.Context, before map[string]float64) {
+	ctx, cancel := context.WithTimeout(ctx, memoryPatience)
+	defer cancel()
+	var mu sync.Mutex
+	now := make(map[string]float64)
+	err := s.onMasters(ctx, func(ctx context.Context, node redis.UniversalClient) error { // which returns none
+		addr := addressOf(node)
+		part, ok := usedPart(ctx, node)
+		if !ok {
+			part = before[addr]
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		now[addr] = part
+		return nil
+	})
+	if err != nil {
+		now = before // the nodes are not known
+	}
+	m := &s.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked, m.full = time.Now(), now
+	close(m.asking)
+	m.asking = nil
+}
+
+// addressOf is the address of a node of a Cluster; beside any other client there is none
+// to tell it from.
+func addressOf(node redis.UniversalClient) string {
+	if one, ok := node.(*redis.Client); ok {
+		return one.Options().Addr
+	}
+	return ""
+}
+
+// usedPart is the used part of a server's memory, 0 of one that has no limit. It is not
+// ok when the server does not say.
+func usedPart(ctx context.Context, node redis.Cmdable) (part float64, ok bool) {
 	info, err := node.Info(ctx, "memory").Result()
 	if err != nil {
-		return 0
+		return 0, false
 	}
 	limit := infoInt(info, "\nmaxmemory:")
 	if limit == 0 {
-		return 0
+		return 0, true
 	}
-	return float64(infoInt(info, "\nused_memory:")) / float64(limit)
+	return float64(infoInt(info, "\nused_memory:")) / float64(limit), true
 }
 
 // redisFull is the error of a Redis without room for new jobs.
