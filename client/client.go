@@ -83,6 +83,9 @@ func (c *Client) Close() error { return c.close() }
 // [*jobs.ConflictError]. A bad request or option is a [*jobs.Error] of class
 // invalid that names the field.
 func (c *Client) Submit(ctx context.Context, body json.RawMessage, options jobs.Options) (Submitted, error) {
+	if err := c.store.CheckSize("", len(body)+len(options.History)); err != nil {
+		return Submitted{}, err
+	}
 	request, err := jobs.ParseRequest(body, c.model)
 	if err != nil {
 		return Submitted{}, err
@@ -112,6 +115,9 @@ func (c *Client) SubmitParent(ctx context.Context, kind jobs.Kind, request json.
 func (c *Client) SubmitParentInstead(
 	ctx context.Context, failed jobs.ID, kind jobs.Kind, request json.RawMessage, model string, options jobs.Options,
 ) (Submitted, error) {
+	if err := c.store.CheckSize(kind, len(request)); err != nil {
+		return Submitted{}, err
+	}
 	parsed, err := jobs.ParseParent(kind, request, cmp.Or(model, c.model))
 	if err != nil {
 		return Submitted{}, err

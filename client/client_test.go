@@ -292,3 +292,28 @@ func TestOpenRefusesWhatIsNoAddress(t *testing.T) {
 		t.Errorf("error %v, want one of class invalid without the password", err)
 	}
 }
+
+// TestWhatIsTooLargeIsNotRead: a request over the bound is refused for its size before
+// anything of it is parsed, which takes seconds where it is very large.
+func TestWhatIsTooLargeIsNotRead(t *testing.T) {
+	t.Parallel()
+	c, err := client.Open(t.Context(), client.Config{RedisURL: redistest.URL(t), MaxRequestBytes: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	unreadable := strings.Repeat("x", 1001)
+	responses := func(body string, history int) error {
+		_, err := c.Submit(t.Context(), json.RawMessage(body), jobs.Options{History: []byte(strings.Repeat("x", history))})
+		return err
+	}
+	_, parent := c.SubmitParent(t.Context(), jobs.KindSummarize, make([]byte, jobs.MaxParentBytes+1), "", jobs.Options{})
+	for name, err := range map[string]error{
+		"a body": responses(unreadable, 0), "a body with its history": responses("x", 1000), "a parent": parent,
+	} {
+		f := jobs.FailureOf(err)
+		if f.Class != jobs.ClassInvalid || f.Param != "request" || !strings.Contains(f.Message, "jobs.max_request_bytes") {
+			t.Errorf("%s: %v; want it refused for its size", name, err)
+		}
+	}
+}

@@ -48,12 +48,12 @@ func (s *Store) acceptAs(ctx context.Context, request jobs.Request, options jobs
 	if len(request.Raw) == 0 {
 		return jobs.Job{}, false, jobs.Invalid("request", "is empty; give the body of a Responses API request")
 	}
-	if err := options.ValidateFor(request); err != nil {
+	request.History = options.History
+	if err := s.CheckSize(request.Kind, len(request.Raw)+len(request.History)); err != nil {
 		return jobs.Job{}, false, err
 	}
-	request.History = options.History
-	if n, most := len(request.Raw)+len(request.History), s.maxRequestBytes(request.Kind); n > most {
-		return jobs.Job{}, false, jobs.Invalid("request", "has %d bytes; at most %d are accepted", n, most)
+	if err := options.ValidateFor(request); err != nil {
+		return jobs.Job{}, false, err
 	}
 	if first, err := s.checkDependencies(ctx, request, options, instead); err != nil || first.ID != "" {
 		return first, false, err
@@ -100,6 +100,15 @@ func (s *Store) acceptAs(ctx context.Context, request jobs.Request, options jobs
 		}
 	}
 	return j, true, nil
+}
+
+// CheckSize refuses a request of a kind that has more bytes than are accepted. It costs
+// nothing, and parsing such a request may take seconds.
+func (s *Store) CheckSize(kind jobs.Kind, n int) error {
+	if most := s.maxRequestBytes(kind); n > most {
+		return jobs.Invalid("request", "has %d bytes; at most %d are accepted (jobs.max_request_bytes)", n, most)
+	}
+	return nil
 }
 
 // maxRequestBytes is the largest request of a kind.
