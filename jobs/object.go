@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // object is a JSON object whose members keep their order and their bytes: a
@@ -62,6 +63,14 @@ func parseObject(raw []byte) (object, error) {
 // error value for that.
 const cutJSON = "unexpected end of JSON input"
 
+// deepJSON ends what a decoder says of input that is [ErrDeep]; it has no error value for
+// that either.
+const deepJSON = "exceeded max depth"
+
+// ErrDeep says that the lists and objects of a JSON text are nested deeper than is read
+// here, which is encoding/json's bound.
+var ErrDeep = errors.New("is nested deeper than 10000 levels; make it flatter")
+
 // syntaxError words a decoder's error without quoting the input.
 func syntaxError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -70,6 +79,9 @@ func syntaxError(err error) error {
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		if e.Error() == cutJSON {
 			return syntaxError(io.ErrUnexpectedEOF)
+		}
+		if strings.HasSuffix(e.Error(), deepJSON) {
+			return ErrDeep
 		}
 		return fmt.Errorf("is not valid JSON at byte %d", e.Offset)
 	}

@@ -113,6 +113,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"a bare key", `{input:"Hi"}`, "request", "not valid JSON"},
 		{"text after it", `{"input":"Hi"}{}`, "request", "text after the JSON object"},
 		{"garbage after it", `{"input":"Hi"} x`, "request", "text after the JSON object"},
+		{"too deep", `{"input":"Hi","x":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + `}`, "request", "nested deeper than 10000 levels"},
 		{"another encoding", "{\"input\":\"\xff\xfe\"}", "request", "UTF-8"},
 		{"a field twice", `{"input":"Hi","model":"a","model":"b"}`, "request", `"model" appears twice`},
 		{"a field twice, written differently", `{"input":"Hi","in\u0070ut":"b"}`, "request", `"input" appears twice`},
