@@ -59,6 +59,14 @@ func parseObject(raw []byte) (object, error) {
 	return o, nil
 }
 
+// Members returns the members of a JSON object by their names, each as it was written. One
+// that stands twice is an error, as everything is that is no JSON object: which of the two
+// counts differs between readers. The error follows what is named as the rest of a sentence.
+func Members(raw []byte) (map[string]json.RawMessage, error) {
+	o, err := parseObject(raw)
+	return o.values, err
+}
+
 // cutJSON is what [json.Unmarshal] says of input that ends too early; it has no
 // error value for that.
 const cutJSON = "unexpected end of JSON input"

@@ -182,9 +182,12 @@ func noObject() fault { return fault{"line", "is no JSON object on one line"} }
 
 // parse reads a line and returns all that is wrong with it.
 func (b *batchFile) parse(raw []byte) (customID string, request jobs.Request, wrong []fault) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
+	members, err := jobs.Members(raw)
+	switch {
+	case err != nil && !errors.Is(err, jobs.ErrDeep) && json.Unmarshal(raw, new(map[string]json.RawMessage)) != nil:
 		return "", request, []fault{noObject()}
+	case err != nil: // it is one, and yet cannot be read, or in two ways
+		return "", request, []fault{{"line", err.Error()}}
 	}
 	text := func(field string) (string, bool) {
 		var s string
@@ -220,7 +223,7 @@ func (b *batchFile) parse(raw []byte) (customID string, request jobs.Request, wr
 	if !ok {
 		return customID, request, append(wrong, fault{"body", "is missing"})
 	}
-	request, err := jobs.ParseRequest(body, b.model)
+	request, err = jobs.ParseRequest(body, b.model)
 	if err != nil {
 		f := jobs.FailureOf(err)
 		return customID, request, append(wrong, fault{strings.TrimSuffix("body."+f.Param, ".request"), f.Message})

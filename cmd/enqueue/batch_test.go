@@ -242,6 +242,8 @@ func TestBatchReportsEveryBadLine(t *testing.T) {
 		`{}`,
 		`{"custom_id":" ","method":"POST","url":"/v1/responses","body":{"input":""}}`,
 		`{"custom_id":"late","method":"POST","url":"/v1/responses","body":{"input":"x","store":false}}`,
+		`{"custom_id":"one","custom_id":"another","method":"POST","url":"/v1/responses","body":{"input":"x"}}`,
+		`{"custom_id":"deep","method":"POST","url":"/v1/responses","body":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + `}`,
 	}, "\n")
 	file := putFile(t, "in.jsonl", input)
 	got := b.call("", "batch", file).want(t, 2)
@@ -264,6 +266,8 @@ func TestBatchReportsEveryBadLine(t *testing.T) {
 		`line 9: custom_id: is empty`,
 		`line 9: body.input: is an empty string; give the text to answer`,
 		`line 10: body.store: is set by Longhaul, always to true; remove it`,
+		`line 11: line: field "custom_id" appears twice; keep one`,
+		`line 12: line: is nested deeper than 10000 levels; make it flatter`,
 	}
 	said := lines(text)
 	for i := range said {
