@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -57,12 +58,35 @@ func (m Money) MarshalJSON() ([]byte, error) {
 	return []byte(strings.Replace(m.String(), "$", "", 1)), nil
 }
 
-// UnmarshalJSON reads a number of dollars.
+// UnmarshalJSON reads a number of dollars, which may have an exponent, as JavaScript writes
+// 1e-7. As is usual, null changes nothing.
 func (m *Money) UnmarshalJSON(raw []byte) error {
-	n, err := ParseMoney(string(raw))
+	if isNull(raw) {
+		return nil
+	}
+	n, err := ParseMoney(withoutExponent(string(raw)))
 	if err != nil {
 		return fmt.Errorf("%.40s %w", raw, err)
 	}
 	*m = n
 	return nil
+}
+
+// withoutExponent writes a JSON number with all its digits. What is no number, or one that
+// no amount could be, stays as it is.
+func withoutExponent(number string) string {
+	digits, exponent, ok := strings.Cut(strings.ToLower(number), "e")
+	shift, err := strconv.Atoi(exponent)
+	if !ok || err != nil || max(shift, -shift) > 2*moneyDigits {
+		return number
+	}
+	sign := ""
+	if rest, negative := strings.CutPrefix(digits, "-"); negative {
+		sign, digits = "-", rest
+	}
+	whole, part, _ := strings.Cut(digits, ".")
+	padding := strings.Repeat("0", 2*moneyDigits)
+	all, point := padding+whole+part+padding, len(padding)+len(whole)+shift
+	whole, part = strings.TrimLeft(all[:point], "0"), strings.TrimRight(all[point:], "0")
+	return sign + cmp.Or(whole, "0") + "." + cmp.Or(part, "0")
 }

@@ -41,3 +41,23 @@ func TestMoney(t *testing.T) {
 		t.Errorf("the least amount is %s", got)
 	}
 }
+
+// TestMoneyFromJSON reads what other programs write by themselves.
+func TestMoneyFromJSON(t *testing.T) {
+	for text, want := range map[string]jobs.Money{
+		"0.05": 50_000_000, "1e-3": 1_000_000, "1E2": 100 * jobs.Dollar, "1e+2": 100 * jobs.Dollar, "-1.25e1": -12_500_000_000,
+		"12.5e-1": 1_250_000_000, "1e-9": 1, "-1E-9": -1, "0e0": 0, "0e-18": 0, "1234567890e-9": 1_234_567_890, "9.223372036854775807e9": math.MaxInt64,
+		"null": 7,
+	} {
+		got := jobs.Money(7)
+		if err := json.Unmarshal([]byte(text), &got); err != nil || got != want {
+			t.Errorf("%s: %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"1e-10", "1.5e-9", "1e10", "1e18", "1e99999", "1e-99999", "1e999999999999999999999", `"1e2"`, `"null"`, "true", "{}"} {
+		var got jobs.Money
+		if err := json.Unmarshal([]byte(text), &got); err == nil {
+			t.Errorf("%s is %s", text, got)
+		}
+	}
+}
