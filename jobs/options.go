@@ -72,7 +72,7 @@ type Options struct {
 	// Default none, which is a tenant like any other.
 	Tenant string `json:"tenant,omitempty"`
 	// Stream has the response streamed as well, so that its progress can be followed
-	// while it runs; see [Progress].
+	// while it runs; see [Progress]. A request that goes through a batch has no stream.
 	Stream bool `json:"stream,omitempty"`
 	// Uncertain is the policy for a create whose answer was lost; default
 	// [UncertainResubmit].
@@ -111,7 +111,7 @@ type Options struct {
 	Thread string `json:"thread,omitempty"`
 	// Nonce has a parent share its parts with no other: those with the same nonce are
 	// one job, as with the same dedupe key, and what was paid for before is made anew.
-	// Default none.
+	// At most 512 bytes, and only for a parent; default none.
 	Nonce string `json:"nonce,omitempty"`
 }
 
@@ -204,16 +204,22 @@ func (o Options) ValidateFor(request Request) error {
 	if request.Kind.IsParent() {
 		return o.validateForParent()
 	}
+	var problems []error
+	bad := func(param, format string, args ...any) {
+		problems = append(problems, Invalid(param, format, args...))
+	}
+	if o.Nonce != "" {
+		bad("nonce", "is for a job that has parts, which are made anew with it; leave it out: without a dedupe_key each submission is a new job")
+	}
+	if o.Stream && Batched(request.Raw) {
+		bad("stream", "is given for a request with service_tier %s, and a batch has no streams; leave out one of them", TierBatch)
+	}
 	if o.GrowOutputTo == 0 && o.FallbackTier == "" && len(o.History) == 0 && !o.continues() {
-		return nil
+		return errors.Join(problems...)
 	}
 	fields, err := parseObject(request.Raw)
 	if err != nil {
 		return Invalid("request", "%s", err.Error())
-	}
-	var problems []error
-	bad := func(param, format string, args ...any) {
-		problems = append(problems, Invalid(param, format, args...))
 	}
 	if o.GrowOutputTo > 0 {
 		switch limit := request.outputCap(); {

@@ -117,7 +117,7 @@ func (j Job) PartOptions(r Request, now time.Time) Options {
 	priority := j.Priority
 	o := Options{
 		Lane: j.Lane, Priority: &priority, MaxAttempts: j.MaxAttempts, Deadline: j.Deadline, DedupeKey: j.PartKey(r),
-		Retention: j.Retention, Group: j.PartGroup(), Tenant: j.Tenant, Stream: j.Stream,
+		Retention: j.Retention, Group: j.PartGroup(), Tenant: j.Tenant, Stream: j.Stream && !Batched(r.Raw),
 		Uncertain: j.Uncertain, UncertainWait: j.UncertainWait, PromptCache: j.Plan != nil && j.Plan.PromptCache,
 	}
 	if left := j.Deadline.Sub(now); !j.Deadline.IsZero() && left > 0 {

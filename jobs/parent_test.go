@@ -257,6 +257,13 @@ func TestPartOptions(t *testing.T) {
 	if o.Group != string(testID) || o.DedupeKey != parent.PartKey(request) || o.Retention != time.Hour+50*time.Minute {
 		t.Errorf("group %s, key %s, kept for %s", o.Group, o.DedupeKey, o.Retention)
 	}
+	batched, err := jobs.ParseRequest([]byte(`{"model":"gpt-4.1","input":"one","service_tier":"batch","max_output_tokens":500}`), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := parent.PartOptions(batched, at(600)); o.Stream || o.ValidateFor(batched) != nil {
+		t.Errorf("options that a batch does not allow: %+v", o)
+	}
 	plain, err := jobs.ParseRequest([]byte(`{"model":"gpt-4.1","input":"one","max_output_tokens":2000}`), "")
 	if err != nil {
 		t.Fatal(err)
