@@ -74,6 +74,9 @@ func ParseParent(kind Kind, raw []byte, model string) (Request, error) {
 	if model == "" {
 		return Request{}, Invalid("model", "is empty; name the one that the parts are for")
 	}
+	if err := checkModel(model); err != nil {
+		return Request{}, err
+	}
 	return Request{Raw: raw, Model: model, Kind: kind}, nil
 }
 

@@ -187,6 +187,7 @@ func TestParseParent(t *testing.T) {
 		"a list":          {jobs.KindSummarize, `[]`, "m", "request", ""},
 		"cut":             {jobs.KindSummarize, `{"a":`, "m", "request", ""},
 		"no UTF-8":        {jobs.KindSummarize, "{\"a\":\"\xff\"}", "m", "request", "UTF-8"},
+		"a long model":    {jobs.KindSummarize, `{}`, strings.Repeat("m", 257), "model", "at most 256"},
 		"without a model": {jobs.KindSummarize, `{}`, "", "model", "name the one"},
 	} {
 		t.Run(name, func(t *testing.T) {

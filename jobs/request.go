@@ -23,6 +23,14 @@ const (
 	maxMetadataValue = 512
 )
 
+// Bounds of what a record keeps of a request, which is shown in tables and read with each
+// look. The names of fine-tuned models have some hundred characters, and OpenAI's include
+// is a list of some words.
+const (
+	maxModelName = 256
+	maxInclude   = 4 << 10 // bytes
+)
+
 // Request is the body of POST /v1/responses that a job carries: the caller's
 // own JSON, checked at the door, with fields we do not know left as they are.
 type Request struct {
@@ -63,6 +71,9 @@ func ParseRequest(raw []byte, defaultModel string) (Request, error) {
 	if err := checkMetadata(o); err != nil {
 		return Request{}, err
 	}
+	if n := len(o.values["include"]); n > maxInclude {
+		return Request{}, Invalid("include", "has %d bytes; at most %d are accepted", n, maxInclude)
+	}
 	model, err := stringField(o, "model")
 	if err != nil {
 		return Request{}, err
@@ -73,9 +84,20 @@ func ParseRequest(raw []byte, defaultModel string) (Request, error) {
 		}
 		model = defaultModel
 		o.set("model", quote(model))
-		return Request{Raw: o.encode(), Model: model}, nil
+		raw = o.encode()
+	}
+	if err := checkModel(model); err != nil {
+		return Request{}, err
 	}
 	return Request{Raw: raw, Model: model}, nil
+}
+
+// checkModel refuses what is too long to name a model.
+func checkModel(model string) error {
+	if n := utf8.RuneCountInString(model); n > maxModelName {
+		return Invalid("model", "has %d characters; the name of a model has at most %d", n, maxModelName)
+	}
+	return nil
 }
 
 // Body is what is sent for one attempt: the request as it is, in the

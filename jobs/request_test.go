@@ -129,6 +129,8 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"an empty input beside a prompt", `{"input":"","prompt":{"id":"p"}}`, "input", "empty string"},
 
 		{"an empty model", `{"input":"Hi","model":""}`, "model", "the default, " + jobs.DefaultModel},
+		{"a long model", `{"input":"Hi","model":"` + strings.Repeat("m", 257) + `"}`, "model", "at most 256"},
+		{"a long include", member("include", `["`+strings.Repeat("i", 4<<10)+`"]`), "include", "at most 4096"},
 		{"a null model", `{"input":"Hi","model":null}`, "model", "non-empty string"},
 		{"a number as model", `{"input":"Hi","model":4.1}`, "model", "must be a string"},
 

@@ -65,7 +65,7 @@ func writeBatches(w io.Writer, all []client.Batches, now time.Time) error {
 	_, _ = io.WriteString(columns, "ENDPOINT\tBATCH\tMODEL\tREQUESTS\tDONE\tUNWANTED\tSTAGE\tAT THE PROVIDER\tAGE\tPROBLEM\n") // Flush reports what fails
 	for _, at := range all {
 		for _, b := range at.Batches {
-			_, _ = fmt.Fprintf(columns, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at.Endpoint, b.Number, printable(b.Model), formatCount(int64(b.Lines)),
+			_, _ = fmt.Fprintf(columns, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at.Endpoint, b.Number, clip(b.Model, modelColumns), formatCount(int64(b.Lines)),
 				formatCount(int64(b.Counts.Completed+b.Counts.Failed)), formatCount(int64(b.Unwanted)), b.Stage, cmp.Or(printable(string(b.Status)), "-"),
 				formatElapsed(now.Sub(b.Formed)), cmp.Or(clip(printable(b.Problem), 80), "-"))
 		}
@@ -74,7 +74,7 @@ func writeBatches(w io.Writer, all []client.Batches, now time.Time) error {
 			if since := now.Sub(open.Since); since > 0 {
 				age = formatElapsed(since)
 			}
-			_, _ = fmt.Fprintf(columns, "%s\t-\t%s\t%s\t-\t-\twaiting\t-\t%s\t-\n", at.Endpoint, printable(open.Model), formatCount(int64(open.Count)), age)
+			_, _ = fmt.Fprintf(columns, "%s\t-\t%s\t%s\t-\t-\twaiting\t-\t%s\t-\n", at.Endpoint, clip(open.Model, modelColumns), formatCount(int64(open.Count)), age)
 		}
 	}
 	if err := columns.Flush(); err != nil {

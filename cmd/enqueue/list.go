@@ -162,6 +162,10 @@ func (c *cli) printRecords(page []jobs.Job) error {
 	return nil
 }
 
+// modelColumns is how wide the name of a model is shown in tables: that of a fine-tuned one
+// has some sixty characters.
+const modelColumns = 80
+
 // writePage shows jobs as a table.
 func writePage(w io.Writer, page []jobs.Job, header bool, now time.Time) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -177,7 +181,7 @@ func writePage(w io.Writer, page []jobs.Job, header bool, now time.Time) error {
 			why = clip(j.Failure.String(), 60)
 		}
 		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", j.ID, j.State,
-			formatElapsed(now.Sub(j.Created).Round(time.Second)), printable(j.Model), j.Lane, cmp.Or(j.Group, "-"),
+			formatElapsed(now.Sub(j.Created).Round(time.Second)), clip(j.Model, modelColumns), j.Lane, cmp.Or(j.Group, "-"),
 			tries(j), tokens, spentOn(j).short(), why)
 	}
 	if err := columns.Flush(); err != nil {
