@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Bounds of parents.
@@ -65,8 +64,8 @@ func ParseParent(kind Kind, raw []byte, model string) (Request, error) {
 	if !slices.Contains(ParentKinds(), kind) {
 		return Request{}, Invalid("kind", "%.40q is no kind of parent; one of %v", string(kind), ParentKinds())
 	}
-	if !utf8.Valid(raw) {
-		return Request{}, Invalid("request", "is not valid UTF-8")
+	if err := checkText(raw); err != nil {
+		return Request{}, err
 	}
 	if _, err := parseObject(raw); err != nil {
 		return Request{}, Invalid("request", "%s", err.Error())

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -52,8 +53,8 @@ type Request struct {
 // request gets defaultModel. The error is an [*Error] of class invalid whose
 // Param names the field and whose Message says what to write instead.
 func ParseRequest(raw []byte, defaultModel string) (Request, error) {
-	if !utf8.Valid(raw) {
-		return Request{}, Invalid("request", "is not valid UTF-8")
+	if err := checkText(raw); err != nil {
+		return Request{}, err
 	}
 	o, err := parseObject(raw)
 	if err != nil {
@@ -90,6 +91,27 @@ func ParseRequest(raw []byte, defaultModel string) (Request, error) {
 		return Request{}, err
 	}
 	return Request{Raw: raw, Model: model}, nil
+}
+
+// byteOrderMark is what some editors put before a text; JSON has none.
+const byteOrderMark = "\ufeff"
+
+// checkText refuses a request that is no UTF-8, and says where it is not.
+func checkText(raw []byte) error {
+	switch {
+	case bytes.HasPrefix(raw, []byte(byteOrderMark)):
+		return Invalid("request", "begins with a byte order mark; leave these three bytes out")
+	case bytes.HasPrefix(raw, []byte("\xff\xfe")), bytes.HasPrefix(raw, []byte("\xfe\xff")):
+		return Invalid("request", "is not valid UTF-8: it begins as UTF-16 does; write it in UTF-8")
+	}
+	for at := 0; at < len(raw); {
+		r, size := utf8.DecodeRune(raw[at:])
+		if r == utf8.RuneError && size == 1 {
+			return Invalid("request", "is not valid UTF-8 at byte %d", at+1)
+		}
+		at += size
+	}
+	return nil
 }
 
 // checkModel refuses what is too long to name a model.

@@ -114,7 +114,9 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"text after it", `{"input":"Hi"}{}`, "request", "text after the JSON object"},
 		{"garbage after it", `{"input":"Hi"} x`, "request", "text after the JSON object"},
 		{"too deep", `{"input":"Hi","x":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + `}`, "request", "nested deeper than 10000 levels"},
-		{"another encoding", "{\"input\":\"\xff\xfe\"}", "request", "UTF-8"},
+		{"another encoding", "{\"input\":\"\xff\xfe\"}", "request", "UTF-8 at byte 11"},
+		{"UTF-16", "\xff\xfe{\x00", "request", "as UTF-16 does"},
+		{"a byte order mark", "\ufeff{\"input\":\"Hi\"}", "request", "byte order mark"},
 		{"a field twice", `{"input":"Hi","model":"a","model":"b"}`, "request", `"model" appears twice`},
 		{"a field twice, written differently", `{"input":"Hi","in\u0070ut":"b"}`, "request", `"input" appears twice`},
 
