@@ -1,7 +1,10 @@
 package jobs
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -140,6 +143,8 @@ func (m *move) adoptRequested(ev AdoptRequested) error {
 		return m.refuse(ev.Name(), "it is being deleted")
 	case j.State == StateSucceeded, j.Result != nil && j.Result.ResponseID == ev.ResponseID && j.Result.Status == StatusIncomplete:
 		return m.refuse(ev.Name(), "its result is there already")
+	case a == nil && ev.Attempt != 0:
+		return m.refuse(ev.Name(), fmt.Sprintf("it has no attempt %d on record; name the one that made the response%s", ev.Attempt, m.numbers()))
 	case a == nil:
 		return m.refuse(ev.Name(), "it has no attempt whose answer was lost; name the attempt that made the response")
 	case a.ResponseID != "" && a.ResponseID != ev.ResponseID && a.Adopted.IsZero():
@@ -164,6 +169,18 @@ func (m *move) adoptRequested(ev AdoptRequested) error {
 	}
 	m.reopen(a)
 	return nil
+}
+
+// numbers tells which attempts are on record, as the end of a sentence.
+func (m *move) numbers() string {
+	if len(m.job.Attempts) == 0 {
+		return ", of which there is none yet"
+	}
+	var list []string
+	for _, a := range m.job.Attempts {
+		list = append(list, strconv.Itoa(a.Number))
+	}
+	return ": " + strings.Join(list, ", ")
 }
 
 // adopter is the attempt that a person means.

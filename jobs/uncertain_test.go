@@ -106,6 +106,21 @@ func TestFailRequested(t *testing.T) {
 	}
 }
 
+// TestAdoptNamesTheAttemptsThereAre to who has named another one.
+func TestAdoptNamesTheAttemptsThereAre(t *testing.T) {
+	fresh := newJob(t, jobs.Options{})
+	lost := apply(t, fresh, submit(1), createFailed(1, jobs.ClassAmbiguous), submit(2), createFailed(2, jobs.ClassAmbiguous))
+	for want, j := range map[string]jobs.Job{
+		"it has no attempt 7 on record; name the one that made the response, of which there is none yet": fresh,
+		"it has no attempt 7 on record; name the one that made the response: 1, 2":                       lost,
+	} {
+		_, err := jobs.Transition(j, jobs.AdoptRequested{Attempt: 7, ResponseID: "resp_x"}, j.Updated.Add(time.Second))
+		if refused, ok := errors.AsType[*jobs.RefusedError](err); !ok || refused.Why != want {
+			t.Errorf("%v; want %q", err, want)
+		}
+	}
+}
+
 // A response that a person knows of is looked at and becomes the result.
 func TestAdoptRequested(t *testing.T) {
 	lost := []jobs.Event{submit(1), createFailed(1, jobs.ClassAmbiguous)}

@@ -385,7 +385,7 @@ func TestHeldJobsAreDecidedByHand(t *testing.T) {
 	}
 	b.call("", "release", id(1)).want(t, 1).says(t, "only a job whose create's answer was lost can be released")
 	b.call("", "fail", id(2)).want(t, 1).says(t, "cancel it instead")
-	b.call("", "adopt", id(4), "resp_x", "--attempt", "7").want(t, 1).says(t, "name the attempt")
+	b.call("", "adopt", id(4), "resp_x", "--attempt", "7").want(t, 1).says(t, "no attempt 7 on record; name the one")
 
 	call("2 jobs released", "release", "--all-held", "--lane", "night")
 	call("1 job failed", "fail", "--all-held")
