@@ -164,6 +164,8 @@ func TestValidateFor(t *testing.T) {
 		{"no tier", `{"input":"a"}`, jobs.Options{FallbackTier: "default"}, "fallback_tier", "service_tier"},
 		{"the same tier", `{"input":"a","service_tier":"flex"}`, jobs.Options{FallbackTier: "flex"}, "fallback_tier", "another"},
 		{"no list", `{"input":"a","previous_response_id":"r"}`, jobs.Options{History: json.RawMessage(`{}`)}, "history", "list"},
+		{"a cap that is no integer", `{"input":"a","max_output_tokens":1000.0}`, jobs.Options{GrowOutputTo: 2000}, "grow_output_to", "as an integer"},
+		{"a cap that is no number", `{"input":"a","max_output_tokens":"1000"}`, jobs.Options{GrowOutputTo: 2000}, "grow_output_to", "as an integer"},
 		{"a stream of a batch", `{"input":"a","service_tier":"batch"}`, jobs.Options{Stream: true}, "stream", "a batch has no streams"},
 		{"a nonce without parts", `{"input":"a"}`, jobs.Options{Nonce: "n"}, "nonce", "leave it out"},
 		{"nothing to replace", `{"input":"a"}`, jobs.Options{History: json.RawMessage(`[{}]`)}, "history", "previous_response_id"},

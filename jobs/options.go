@@ -223,6 +223,8 @@ func (o Options) ValidateFor(request Request) error {
 	}
 	if o.GrowOutputTo > 0 {
 		switch limit := request.outputCap(); {
+		case limit <= 0 && fields.has("max_output_tokens"):
+			bad("grow_output_to", "needs a max_output_tokens in the request that is written as an integer over 0, such as 1000")
 		case limit <= 0:
 			bad("grow_output_to", "needs max_output_tokens in the request: without a cap no answer is cut off by one")
 		case limit >= o.GrowOutputTo:
