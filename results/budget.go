@@ -3,6 +3,7 @@ package results
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -31,8 +32,8 @@ const MaxBudget = 9_000_000 * jobs.Dollar
 type Budget struct {
 	// Amount is what may be spent, nil for any amount.
 	Amount *jobs.Money `json:"amount_usd"`
-	// Per is what the amount is for: a day or a month in UTC, or all that the ledger
-	// knows.
+	// Per is what the amount is for: [PerDay] or [PerMonth], in UTC, or [PerTotal], all
+	// that the ledger knows. It is required.
 	Per string `json:"per"`
 	// Lane, Tenant, Group and Model are of what jobs; "" is all, and a * in the model
 	// stands for any part of its name.
@@ -40,29 +41,36 @@ type Budget struct {
 	Tenant string `json:"tenant,omitempty"`
 	Group  string `json:"group,omitempty"`
 	Model  string `json:"model,omitempty"`
-	// Unknown is what becomes of a job whose price is not known.
+	// Unknown is what becomes of a job whose price is not known: [UnknownRefuse], it waits,
+	// or [UnknownAllow], it goes and counts nothing. It is required.
 	Unknown string `json:"unknown_price"`
 }
 
-// Validate returns what is wrong with a budget.
+// Validate returns all that is wrong with a budget, joined; each is a [*jobs.Error] that
+// names its field.
 func (b Budget) Validate() error {
+	var problems []error
+	bad := func(param, format string, args ...any) {
+		problems = append(problems, jobs.Invalid(param, format, args...))
+	}
 	for _, part := range []struct{ param, name string }{{"lane", b.Lane}, {"tenant", b.Tenant}, {"group", b.Group}} {
 		if part.name != "" && !jobs.ValidName(part.name) {
-			return jobs.Invalid(part.param, "%q is no name: letters, digits and . _ - : only, at most 128", part.name)
+			bad(part.param, "%q is no name: letters, digits and . _ - : only, at most 128", part.name)
 		}
 	}
 	if strings.ContainsFunc(b.Model, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return jobs.Invalid("model", "%q is no name of a model: it has white space or a character beyond ASCII", b.Model)
+		bad("model", "%q is no name of a model: it has white space or a character beyond ASCII", b.Model)
 	}
-	switch {
-	case b.Amount != nil && (*b.Amount < 0 || *b.Amount > MaxBudget):
-		return jobs.Invalid("amount", "is %s; give an amount from 0 to %s", *b.Amount, MaxBudget)
-	case b.Per != PerDay && b.Per != PerMonth && b.Per != PerTotal:
-		return jobs.Invalid("per", "is %q; one of %s, %s and %s", b.Per, PerDay, PerMonth, PerTotal)
-	case b.Unknown != UnknownRefuse && b.Unknown != UnknownAllow:
-		return jobs.Invalid("unknown_price", "is %q; one of %s and %s", b.Unknown, UnknownRefuse, UnknownAllow)
+	if b.Amount != nil && (*b.Amount < 0 || *b.Amount > MaxBudget) {
+		bad("amount", "is %s; give an amount from 0 to %s", *b.Amount, MaxBudget)
 	}
-	return nil
+	if b.Per != PerDay && b.Per != PerMonth && b.Per != PerTotal {
+		bad("per", "is %q; one of %s, %s and %s", b.Per, PerDay, PerMonth, PerTotal)
+	}
+	if b.Unknown != UnknownRefuse && b.Unknown != UnknownAllow {
+		bad("unknown_price", "is %q; one of %s and %s", b.Unknown, UnknownRefuse, UnknownAllow)
+	}
+	return errors.Join(problems...)
 }
 
 // Covers reports whether what a job costs is spent within the budget.

@@ -185,6 +185,25 @@ func TestUsageOfBadPeriods(t *testing.T) {
 			t.Errorf("%v: %v", p, err)
 		}
 	}
+	for param, p := range map[string]results.Period{"since": {}, "until": {Since: now}} {
+		if _, err := h.Usage(t.Context(), p); jobs.FailureOf(err).Param != param {
+			t.Errorf("%v: %v; want %s named", p, err, param)
+		}
+	}
+}
+
+// TestBudgetNamesAllThatIsWrong with it, and not one thing after another.
+func TestBudgetNamesAllThatIsWrong(t *testing.T) {
+	t.Parallel()
+	err := results.Budget{Amount: new(-jobs.Dollar), Lane: "a b"}.Validate()
+	for _, field := range []string{"lane", "amount", "per", "unknown_price"} {
+		if err == nil || !strings.Contains(err.Error(), field+": ") {
+			t.Errorf("%v; want %s named", err, field)
+		}
+	}
+	if err := (results.Budget{Per: results.PerDay, Unknown: results.UnknownAllow}).Validate(); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestLinesOfAnotherHand: a line that is none of ours is told of, and keeps no other

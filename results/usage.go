@@ -14,7 +14,7 @@ import (
 // Period is some whole days in UTC and what of them is meant; "" is all, and a * in the
 // model stands for any part of its name.
 type Period struct {
-	Since, Until               time.Time // the first and the last day
+	Since, Until               time.Time // the first and the last day; both are required
 	Lane, Tenant, Group, Model string
 }
 
@@ -23,6 +23,14 @@ const maxPeriod = 10 * 366
 
 // days are the days of the period.
 func (p Period) days() ([]string, error) {
+	for _, day := range []struct {
+		param, which string
+		is           time.Time
+	}{{"since", "first", p.Since}, {"until", "last", p.Until}} {
+		if day.is.IsZero() {
+			return nil, jobs.Invalid(day.param, "is missing; give the %s day of the period", day.which)
+		}
+	}
 	first, last := p.Since.UTC().Truncate(24*time.Hour), p.Until.UTC().Truncate(24*time.Hour)
 	if last.Before(first) {
 		return nil, jobs.Invalid("until", "is before since; give a later day")
