@@ -205,8 +205,8 @@ func (c *Client) Dependents(ctx context.Context, id jobs.ID, limit int) ([]jobs.
 
 // Retry starts a fresh attempt of a job that has ended without success, or is
 // held because a create's answer was lost. The history is kept and the attempt
-// budget starts anew. A job that has succeeded or not ended is a
-// [*jobs.RefusedError].
+// budget starts anew. It starts at once: what [jobs.Options.NotBefore] was is over. A job
+// that has succeeded or not ended is a [*jobs.RefusedError].
 func (c *Client) Retry(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	return c.step(ctx, id, jobs.RetryRequested{})
 }

@@ -47,24 +47,32 @@ const (
 // Options are what a caller may ask for beside the request. The zero value of
 // each field means its default.
 type Options struct {
-	// Lane is the stream of work the job belongs to; default the lane that the
-	// configuration has for the request's model, or "default".
+	// Lane is the stream of work the job belongs to, a name as [ValidName] has them, and
+	// so are Group, Tenant and Thread; default the lane that the configuration has for the
+	// request's model, or "default".
 	Lane string `json:"lane,omitempty"`
 	// Priority is 0 (last) to 9 (first); nil means 5.
 	Priority *int `json:"priority,omitempty"`
-	// MaxAttempts bounds the counted attempts; default 5.
+	// MaxAttempts bounds the counted attempts, 1 to [MaxMaxAttempts]; default 5.
 	MaxAttempts int `json:"max_attempts,omitempty"`
-	// Deadline is when the job ends at the latest; default 24 hours from now.
+	// Deadline is when the job ends at the latest, within the next ten years; default 24
+	// hours after now or NotBefore, and 30 hours for a request with service_tier batch. A
+	// batch may take a day, and a request that is in one is paid for also if the job has
+	// ended by then.
 	Deadline time.Time `json:"deadline,omitzero"`
-	// NotBefore is when the job may start at the earliest.
+	// NotBefore is when the job may start at the earliest, within the next ten years and
+	// not after the deadline. It is over once the job was cancelled: one that is retried
+	// starts at once.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	// DedupeKey makes a second submission of the same request return the first
-	// job, and one of another request a conflict, for as long as the job is kept.
+	// job, and one of another request a conflict, for as long as the job is kept. It has
+	// at most 512 bytes of UTF-8.
 	DedupeKey string `json:"dedupe_key,omitempty"`
 	// Retention is how long the job is kept after its end; default 30 days.
 	Retention time.Duration `json:"retention_ns,omitempty"`
 	// Metadata is the caller's own, kept with the job and not sent to OpenAI
-	// (a request has its own metadata for that).
+	// (a request has its own metadata for that): at most 14 pairs, with keys of at most 64
+	// characters that do not begin with longhaul_, and values of at most 512.
 	Metadata map[string]string `json:"metadata,omitempty"`
 	// Group names the jobs that belong together.
 	Group string `json:"group,omitempty"`

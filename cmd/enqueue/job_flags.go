@@ -31,7 +31,7 @@ func (f *jobFlags) register(fs *pflag.FlagSet) {
 	fs.IntVar(&f.priority, "priority", jobs.DefaultPriority, fmt.Sprintf("%d (last) to %d (first) in its lane", jobs.MinPriority, jobs.MaxPriority))
 	fs.StringVar(&f.group, "group", "", "name of the jobs that belong together")
 	fs.StringVar(&f.tenant, "tenant", "", "name of whom the job is run for, such as a customer or a team")
-	fs.StringVar(&f.deadline, "deadline", "", "when the job ends at the latest: from now (2h, 3d) or a time (RFC 3339) (default 24h)")
+	fs.StringVar(&f.deadline, "deadline", "", "when the job ends at the latest: from now (2h, 3d) or a time (RFC 3339) (default 24h, after --not-before if that is given; longer for batches)")
 	fs.StringVar(&f.notBefore, "not-before", "", "when the job starts at the earliest: from now (30m) or a time (RFC 3339)")
 	fs.IntVar(&f.maxAttempts, "max-attempts", jobs.DefaultMaxAttempts, "how often it is tried at most")
 	fs.StringVar(&f.retention, "retention", "", "how long the ended job is kept, such as 12h or 7d (default 30d)")
