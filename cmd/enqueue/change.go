@@ -205,6 +205,14 @@ type changed struct {
 	Job    json.RawMessage `json:"job"`
 }
 
+// unchanged is what --json prints of an id of which there is no job, or whose job cannot be
+// changed so.
+type unchanged struct {
+	ID    jobs.ID         `json:"id"`
+	Job   json.RawMessage `json:"job"` // null, where a job has its record
+	Error string          `json:"error"`
+}
+
 // changeEach does something with each of the jobs that are named. One that cannot
 // be changed does not keep the others from it.
 func (c *cli) changeEach(ctx context.Context, cfg config.Config, args []string, do changeFunc) error {
@@ -219,6 +227,11 @@ func (c *cli) changeEach(ctx context.Context, cfg config.Config, args []string, 
 			if _, refused := errors.AsType[*jobs.RefusedError](err); refused || errors.Is(err, results.ErrNotFound) {
 				c.console.say("enqueue: %s", err)
 				failed = errReported
+				if c.json {
+					if err := c.print(unchanged{ID: id, Error: err.Error()}); err != nil {
+						return err
+					}
+				}
 				continue
 			}
 			if err != nil {

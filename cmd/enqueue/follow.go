@@ -181,12 +181,19 @@ func (f *follower) onlyHeld() []*member {
 	return slices.Clone(f.open)
 }
 
+// noJob is what is said of an id without a job. It has no class: those are of attempts, and
+// lost means one that was paid for.
+const (
+	codeNoJob = "no_such_job"
+	noJob     = "there is no such job, or no longer"
+)
+
 // observe takes over what was read of a job, a zero record if it is gone.
 func (f *follower) observe(m *member, j jobs.Job) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if j.ID == "" {
-		m.state, m.failure = jobs.StateFailed, &jobs.Failure{Class: jobs.ClassLost, Message: "there is no such job, or no longer"}
+		m.state, m.failure = jobs.StateFailed, &jobs.Failure{Code: codeNoJob, Message: noJob}
 		return
 	}
 	m.observe(j)

@@ -259,8 +259,8 @@ func TestFollowerCountsWhatIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := f.account.totals(time.Now(), true)
-	if got.Failed != 1 || len(got.Failures) != 1 || got.Failures[0].Class != jobs.ClassLost {
-		t.Errorf("totals are %+v, want one lost", got)
+	if got.Failed != 1 || len(got.Failures) != 1 || got.Failures[0].Class != "" || got.Failures[0].Code != codeNoJob {
+		t.Errorf("totals are %+v, want one that there is no job of", got)
 	}
 }
 

@@ -107,7 +107,17 @@ func TestWaitForSeveral(t *testing.T) {
 	if diff := cmp.Diff(map[string]bool{good: true, bad: true}, seen); diff != "" {
 		t.Errorf("printed jobs (-want +got):\n%s", diff)
 	}
-	b.call("", "wait", string(jobs.NewID(time.Now(), 0))).want(t, 1).says(t, "no such job")
+	gone := string(jobs.NewID(time.Now(), 0))
+	b.call("", "wait", gone).want(t, 1).says(t, gone+": failed: there is no such job")
+	missing := 0
+	for _, line := range lines(b.call("", "wait", "--json", good, gone).want(t, 1).stdout) {
+		if u := decode[unchanged](t, line); u.ID == jobs.ID(gone) && strings.Contains(u.Error, "no such job") {
+			missing++
+		}
+	}
+	if missing != 1 {
+		t.Errorf("an id of no job has %d objects, want one with an error", missing)
+	}
 }
 
 func TestListPages(t *testing.T) {
@@ -156,6 +166,12 @@ func TestCancelRetryDelete(t *testing.T) {
 		t.Errorf("cancel printed %q", got.stdout)
 	}
 	b.call("", "cancel", id).want(t, 0)
+	for _, ids := range [][]string{{"cancel", gone}, {"delete", gone}, {"retry", gone}} {
+		u := decode[unchanged](t, b.call("", append(ids, "--json")...).want(t, 1).stdout)
+		if u.ID != jobs.ID(gone) || !strings.Contains(u.Error, "no such job") {
+			t.Errorf("%s prints %+v", ids[0], u)
+		}
+	}
 
 	change := decode[changed](t, b.call("", "retry", "--json", id).want(t, 0).stdout)
 	if change.ID != jobs.ID(id) || decode[jobs.Job](t, string(change.Job)).State != jobs.StateWaiting {

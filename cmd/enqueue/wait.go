@@ -19,7 +19,7 @@ func (c *cli) waitCommand() *cobra.Command {
 		Short: "Wait for jobs to end, and print their results",
 		Long: `wait waits for jobs to end. For one job it prints the text of the answer, for
 several a line each as they end; with --json an object for each job, with its
-record and OpenAI's response object. A job that is held for a person (--uncertain
+record and OpenAI's response object, and one with an error for an id of no job. A job that is held for a person (--uncertain
 hold) is not waited for when it is all that is left: it is shown as it stands.`,
 		Args: someIDs,
 		RunE: c.elsewhere(func(ctx context.Context, cfg config.Config, args []string) error {
@@ -67,6 +67,11 @@ func (c *cli) waitFor(ctx context.Context, s *session, ids []jobs.ID) error {
 	t := a.totals(time.Now(), true)
 	for _, f := range t.Failures {
 		c.console.say("%s", f.line())
+		if c.json && f.Code == codeNoJob {
+			if err := c.print(unchanged{ID: f.JobID, Error: f.Message}); err != nil {
+				return err
+			}
+		}
 	}
 	if !t.clean() {
 		return errReported
