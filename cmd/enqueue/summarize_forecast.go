@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -106,7 +105,7 @@ func (r *summarizeRun) forecast(ctx context.Context, args []string) (err error) 
 	f.Failed = len(found.failed)
 	f.stock, f.Uncounted = r.openStock(ctx)
 	defer func() { err = errors.Join(err, f.stock.close()) }()
-	err = inParallel(ctx, runtime.GOMAXPROCS(0), len(found.documents), func(ctx context.Context, i int) error {
+	err = r.eachRead(ctx, found.documents, func(ctx context.Context, i int) error {
 		return f.document(ctx, i, found.documents[i])
 	})
 	if err != nil {

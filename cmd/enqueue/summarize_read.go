@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -49,7 +50,7 @@ func (r *summarizeRun) read(ctx context.Context, found inputs) ([]*document, err
 		}
 	}
 	read := make([]*document, len(found.documents))
-	err := inParallel(ctx, runtime.GOMAXPROCS(0), len(read), func(ctx context.Context, i int) error {
+	err := r.eachRead(ctx, found.documents, func(ctx context.Context, i int) error {
 		in := found.documents[i]
 		if !r.wanted(in.Path) {
 			r.account.leaveAlone()
@@ -87,6 +88,18 @@ func (r *summarizeRun) read(ctx context.Context, found inputs) ([]*document, err
 	}
 	r.findPayers(documents)
 	return documents, err
+}
+
+// eachRead does something with each document, several at once, and shows how far it is:
+// reading thousands of them takes minutes, before anything is handed over.
+func (r *summarizeRun) eachRead(ctx context.Context, found []input, do func(ctx context.Context, i int) error) error {
+	var done atomic.Int64
+	stop := r.showSteps(ctx, "reading the documents", len(found), func() int { return int(done.Load()) })
+	defer stop()
+	return inParallel(ctx, runtime.GOMAXPROCS(0), len(found), func(ctx context.Context, i int) error {
+		defer done.Add(1)
+		return do(ctx, i)
+	})
 }
 
 // findPayers finds which jobs other documents on record have paid for, such as one that a

@@ -85,7 +85,7 @@ func TestSummarizeOnATerminal(t *testing.T) {
 	}
 	until(t, "the end", func() bool { return strings.Contains(shown.String(), "shows them all\r\n") })
 	text := shown.String()
-	for _, want := range []string{"summarize 2/2 [", "writing the report 2/2 [", "1 succeeded, 1 failed", "succeeded  1\r\n", "failed     1\r\n", "summaries are in "} {
+	for _, want := range []string{"reading the documents 2/2 [", "summarize 2/2 [", "writing the report 2/2 [", "1 succeeded, 1 failed", "succeeded  1\r\n", "failed     1\r\n", "summaries are in "} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the terminal does not show %q:\n%q", want, text)
 		}
