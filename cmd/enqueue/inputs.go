@@ -41,6 +41,9 @@ type gatherer struct {
 	reader *summarize.Reader
 	// exclude is what is not looked into.
 	exclude []string
+	// steps shows how far something has come; see [cli.showSteps].
+	steps    func(ctx context.Context, title string, total int, done func() int) (stop func())
+	archives archives
 }
 
 // close gives back what the gatherer holds.
@@ -54,17 +57,28 @@ func (g *gatherer) close() error {
 func (g *gatherer) gather(ctx context.Context, args []string) (inputs, error) {
 	var found inputs
 	var local []string
+	var packed []remoteArchive
 	for _, arg := range args {
 		switch scheme(arg) {
 		case "http", "https":
-			found.add(g.page(arg))
+			page, archive, err := g.page(arg)
+			if archive != nil {
+				packed = append(packed, *archive)
+				continue
+			}
+			found.add(page, err)
 		case "s3":
-			if err := g.bucket(ctx, arg, &found); err != nil {
+			more, err := g.bucket(ctx, arg, &found)
+			if err != nil {
 				return found, err
 			}
+			packed = append(packed, more...)
 		default:
 			local = append(local, arg)
 		}
+	}
+	if err := g.unpack(ctx, packed, &found); err != nil {
+		return found, err
 	}
 	if len(local) > 0 {
 		if err := g.files(ctx, local, &found); err != nil {
@@ -72,7 +86,12 @@ func (g *gatherer) gather(ctx context.Context, args []string) (inputs, error) {
 		}
 	}
 	slices.SortStableFunc(found.documents, byPath)
-	found.documents = slices.CompactFunc(found.documents, func(a, b input) bool { return a.Path == b.Path })
+	found.documents = slices.CompactFunc(found.documents, func(a, b input) bool {
+		if a.Path == b.Path && a.Archive != b.Archive { // an object whose key is like the name of one in an archive
+			found.skipped = append(found.skipped, &summarize.SourceError{Path: b.Path, Err: errSamePath})
+		}
+		return a.Path == b.Path
+	})
 	return found, nil
 }
 
@@ -141,25 +160,40 @@ func (g *gatherer) files(ctx context.Context, args []string, found *inputs) erro
 	return nil
 }
 
-// page is a document of the web. Of what kind it is, its server says.
-func (g *gatherer) page(address string) (input, error) {
+// errSamePath is why of two documents that go by the same path only one is read.
+var errSamePath = fmt.Errorf("%w: another document goes by this path", summarize.ErrUnsafeName)
+
+// page is a document of the web, or an archive of documents if its address says so. Of what
+// kind a document is, its server says.
+func (g *gatherer) page(address string) (input, *remoteArchive, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return input{Source: summarize.Source{Path: address}}, errors.New("is no URL")
+		return input{Source: summarize.Source{Path: address}}, nil, errors.New("is no URL")
 	}
 	shown := u.Redacted()
 	u.Fragment, u.RawFragment = "", ""
 	d := input{Source: summarize.Source{Path: shown}}
 	if err := fetch.Check(address); err != nil {
-		return d, err
+		return d, nil, err
 	}
 	d.Path = u.String()
+	if summarize.IsArchive(u.Path) {
+		return d, &remoteArchive{Source: d.Source, get: func(ctx context.Context) ([]byte, error) {
+			content, err := g.fetch.Get(ctx, d.Path)
+			return content.Body, err
+		}}, nil
+	}
 	d.read = func(ctx context.Context) (summarize.Document, error) {
 		content, err := g.fetch.Get(ctx, d.Path)
 		if err != nil {
 			return summarize.Document{}, &summarize.SourceError{Path: d.Path, Err: err}
 		}
 		kind, known := summarize.KindOfContent(content.Type, content.Name)
+		if !known && (summarize.IsArchive(content.Name) || strings.HasSuffix(content.Type, "/zip")) {
+			return summarize.Document{}, &summarize.SourceError{
+				Path: d.Path, Err: fmt.Errorf("%w: the server sent an archive, which is opened only at an address whose path ends in .zip", summarize.ErrUnsupported),
+			}
+		}
 		if !known {
 			return summarize.Document{}, &summarize.SourceError{
 				Path: d.Path, Err: fmt.Errorf("%w: the server sent %.100q", summarize.ErrUnsupported, cmp.Or(content.Type, content.Name)),
@@ -167,26 +201,33 @@ func (g *gatherer) page(address string) (input, error) {
 		}
 		return g.reader.Parse(ctx, d.Path, kind, content.Body)
 	}
-	return d, nil
+	return d, nil, nil
 }
 
-// bucket finds the documents below a prefix of a bucket.
-func (g *gatherer) bucket(ctx context.Context, address string, found *inputs) error {
+// bucket finds the documents below a prefix of a bucket, and returns the archives.
+func (g *gatherer) bucket(ctx context.Context, address string, found *inputs) (packed []remoteArchive, err error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return usage("%s is no URL; write s3://bucket/prefix", address)
+		return nil, usage("%s is no URL; write s3://bucket/prefix", address)
 	}
 	reader, err := app.OpenDocuments(g.config, address)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	named := strings.TrimPrefix(u.Path, "/")
 	before := len(found.documents) + len(found.skipped) + len(found.failed)
 	for object, err := range reader.Objects(ctx) {
 		if err != nil {
-			return fmt.Errorf("s3://%s: %w", u.Host, err)
+			return nil, fmt.Errorf("s3://%s: %w", u.Host, err)
 		}
 		source := summarize.Source{Path: "s3://" + u.Host + "/" + object.Key, Bytes: object.Bytes}
+		get := func(ctx context.Context) ([]byte, error) {
+			return reader.Get(ctx, object.Key, summarize.DefaultFileBytes)
+		}
+		if summarize.IsArchive(object.Key) {
+			packed = append(packed, remoteArchive{Source: source, get: get})
+			continue
+		}
 		kind, known := summarize.KindOf(object.Key)
 		switch {
 		case !known && object.Key != named:
@@ -197,15 +238,15 @@ func (g *gatherer) bucket(ctx context.Context, address string, found *inputs) er
 		}
 		source.Kind = kind
 		found.documents = append(found.documents, input{Source: source, read: func(ctx context.Context) (summarize.Document, error) {
-			content, err := reader.Get(ctx, object.Key, summarize.DefaultFileBytes)
+			content, err := get(ctx)
 			if err != nil {
 				return summarize.Document{}, &summarize.SourceError{Path: source.Path, Err: err}
 			}
 			return g.reader.Parse(ctx, source.Path, kind, content)
 		}})
 	}
-	if before == len(found.documents)+len(found.skipped)+len(found.failed) {
+	if len(packed) == 0 && before == len(found.documents)+len(found.skipped)+len(found.failed) {
 		found.failed = append(found.failed, &summarize.SourceError{Path: "s3://" + u.Host + u.Path, Err: errors.New("there is no object below this prefix")})
 	}
-	return nil
+	return packed, nil
 }

@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,8 +14,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"github.com/longhaul-jobs/longhaul/internal/pdftest"
 	"github.com/longhaul-jobs/longhaul/internal/testlog"
@@ -358,29 +354,11 @@ func TestSummarizeReadsBuckets(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
 	l.employ(reads)
-	backend := s3mem.New()
-	if err := backend.CreateBucket("archive"); err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(gofakes3.New(backend).Server())
-	t.Cleanup(server.Close)
-	for key, text := range map[string]string{
-		"minutes/may.md": "# May\n\nWe met.", "minutes/deep/june.txt": "We met again.", "minutes/logo.png": "no document", "other.md": "Not asked for.",
-	} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, server.URL+"/archive/"+key, strings.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := response.Body.Close(); err != nil || response.StatusCode != http.StatusOK {
-			t.Fatalf("put %s: status %d, %v", key, response.StatusCode, err)
-		}
-	}
+	store := bucket(t, map[string][]byte{
+		"minutes/may.md": []byte("# May\n\nWe met."), "minutes/deep/june.txt": []byte("We met again."), "minutes/logo.png": []byte("no document"), "other.md": []byte("Not asked for."),
+	})
 	l.env = append(l.env, "LONGHAUL_BLOBS_ACCESS_KEY=key", "LONGHAUL_BLOBS_SECRET_KEY=secret")
-	address := "s3://archive/minutes?region=eu-central-1&endpoint=" + url.QueryEscape(server.URL)
+	address := "s3://archive/minutes?region=eu-central-1&endpoint=" + url.QueryEscape(store)
 	got := l.call("", "summarize", address, "--out", l.out).want(t, 0).says(t, "passed over s3://archive/minutes/logo.png")
 	shows(t, got.stdout, "succeeded  2\n")
 	if s := l.summary("s3://archive/minutes/may.md"); !strings.HasPrefix(s, "# May\n") {

@@ -283,6 +283,9 @@ func isThere(failed *summarize.SourceError) bool {
 			return failed.Archive != ""
 		}
 	}
+	if scheme(failed.Archive) != "" {
+		return true // it was fetched
+	}
 	info, err := os.Stat(failed.OnDisk())
 	return err == nil && info.Mode().IsRegular()
 }

@@ -66,6 +66,7 @@ func (r *summarizeRun) prepareToRead() (err error) {
 			Limits: summarize.Limits{MaxPages: r.maxPages}, CacheDir: config.CacheDir(), ScannedAsFile: true,
 			AsFile: r.goesAsFile,
 		}),
+		steps: r.showSteps,
 	}
 	return nil
 }

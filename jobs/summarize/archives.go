@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// isArchive reports whether a file is an archive of documents by its name.
-func isArchive(file string) bool { return strings.EqualFold(filepath.Ext(file), ".zip") }
+// IsArchive reports whether a file is an archive of documents by its name.
+func IsArchive(file string) bool { return strings.EqualFold(filepath.Ext(file), ".zip") }
 
 // archive selects the documents inside of an archive.
 func (e *expander) archive(ctx context.Context, file string, info fs.FileInfo) error {
@@ -32,26 +32,18 @@ func (e *expander) archive(ctx context.Context, file string, info fs.FileInfo) e
 	}
 	id := e.identity(file)
 	e.archives[id] = true
-	found, names, refused := z.entries()
+	found, skipped, refused := z.content(id, e.location(file))
 	for _, r := range refused {
-		e.report(&SourceError{Path: id + "/" + r.Path, Err: r.Err, Archive: id, File: e.location(file)})
+		e.report(r)
 	}
-	for i, f := range found {
+	for _, s := range skipped {
+		e.skipped[s.Path] = s
+	}
+	for _, source := range found {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		source := Source{Path: id + "/" + names[i], Archive: id, Entry: f.Name, Bytes: int64(f.UncompressedSize64), File: e.location(file)} //nolint:gosec // checked when it was opened
-		kind, ok := KindOf(names[i])
-		switch {
-		case isArchive(names[i]):
-			e.skipped[source.Path] = &SourceError{Path: source.Path, Err: ErrNested}
-			continue
-		case !ok:
-			e.skipped[source.Path] = &SourceError{Path: source.Path, Err: ErrUnsupported}
-			continue
-		}
-		source.Kind = kind
-		key := resolved + "\x00" + f.Name
+		key := resolved + "\x00" + source.Entry
 		if earlier, ok := e.found[key]; !ok || source.Path < earlier.Path {
 			e.found[key] = source
 		}

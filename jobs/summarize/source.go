@@ -163,7 +163,7 @@ func (e *expander) argument(ctx context.Context, arg string) error {
 		return nil
 	case info.IsDir():
 		return e.walk(ctx, arg)
-	case isArchive(arg) && info.Mode().IsRegular():
+	case IsArchive(arg) && info.Mode().IsRegular():
 		return e.archive(ctx, arg, info)
 	}
 	kind, err := kindOfNamed(arg)

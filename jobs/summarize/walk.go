@@ -48,7 +48,7 @@ func (e *expander) candidate(ctx context.Context, file string, entry fs.DirEntry
 		return nil
 	}
 	kind, ok := KindOf(file)
-	if !ok && !isArchive(file) {
+	if !ok && !IsArchive(file) {
 		e.skip(file, ErrUnsupported)
 		return nil
 	}
@@ -56,7 +56,7 @@ func (e *expander) candidate(ctx context.Context, file string, entry fs.DirEntry
 	switch {
 	case err != nil:
 		e.fail(file, err)
-	case isArchive(file):
+	case IsArchive(file):
 		return e.archive(ctx, file, info)
 	default:
 		e.add(file, kind, info)

@@ -26,18 +26,18 @@ const (
 	maxArchive = 16 << 30
 )
 
-// zipFile is an archive of documents that lies on disk. Its names are never used
-// as paths.
+// zipFile is an archive of documents. Its names are never used as paths.
 type zipFile struct {
-	file *os.File
-	zip  *zip.Reader
-	size int64
+	bytes io.ReaderAt
+	// closer is nil for an archive in memory.
+	closer io.Closer
+	zip    *zip.Reader
+	size   int64
 	// named holds the files by their names, as they are stored.
 	named map[string]*zip.File
 }
 
-// openZipFile opens an archive and refuses what no honest one does: parts that
-// overlap, and a size that its own cannot account for.
+// openZipFile opens an archive that lies on disk.
 func openZipFile(name string) (*zipFile, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -50,15 +50,17 @@ func openZipFile(name string) (*zipFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	z := &zipFile{file: file, size: info.Size()}
+	z := &zipFile{bytes: file, closer: file, size: info.Size()}
 	if err := z.open(); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return z, nil
 }
 
+// open reads what is in an archive and refuses what no honest one does: parts that
+// overlap, and a size that its own cannot account for.
 func (z *zipFile) open() error {
-	bounded := &boundedReaderAt{ReaderAt: z.file}
+	bounded := &boundedReaderAt{ReaderAt: z.bytes}
 	bounded.left.Store(maxDirectory)
 	var err error
 	z.zip, err = zip.NewReader(bounded, z.size)
@@ -110,7 +112,12 @@ func (z *zipFile) check() error {
 	return nil
 }
 
-func (z *zipFile) close() error { return z.file.Close() }
+func (z *zipFile) close() error {
+	if z.closer == nil {
+		return nil
+	}
+	return z.closer.Close()
+}
 
 // holds returns the kind of document that the archive itself is, if it is one
 // by another name.
@@ -155,6 +162,30 @@ func (z *zipFile) entries() (found []*zip.File, names []string, refused []*Sourc
 		found, names = append(found, f), append(names, name)
 	}
 	return found, names, refused
+}
+
+// content sorts what is in an archive into documents, files that are none, and those that
+// are refused. id is the path of the archive, and location where it lies if that does not
+// say it.
+func (z *zipFile) content(id, location string) (found []Source, skipped, refused []*SourceError) {
+	files, names, refused := z.entries()
+	for _, r := range refused {
+		r.Path, r.Archive, r.File = id+"/"+r.Path, id, location
+	}
+	for i, f := range files {
+		source := Source{Path: id + "/" + names[i], Archive: id, Entry: f.Name, Bytes: int64(f.UncompressedSize64), File: location} //nolint:gosec // checked when it was opened
+		kind, ok := KindOf(names[i])
+		switch {
+		case IsArchive(names[i]):
+			skipped = append(skipped, &SourceError{Path: source.Path, Err: ErrNested})
+		case !ok:
+			skipped = append(skipped, &SourceError{Path: source.Path, Err: ErrUnsupported})
+		default:
+			source.Kind = kind
+			found = append(found, source)
+		}
+	}
+	return found, skipped, refused
 }
 
 // entryName returns the name of a file in an archive in UTF-8. Names that are
