@@ -176,6 +176,9 @@ func remarkOn(doc summarize.Document) string {
 	if doc.Pictures > 0 {
 		remarks = append(remarks, plural(doc.Pictures, "page has only a picture, which was not read", "pages have only pictures, which were not read"))
 	}
+	if doc.FormLost {
+		remarks = append(remarks, "it is a form of XFA; what is filled in was not read, and saved as a plain PDF it can be")
+	}
 	return strings.Join(remarks, "; ")
 }
 

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/longhaul-jobs/longhaul/internal/pdftest"
 	"github.com/longhaul-jobs/longhaul/internal/testlog"
+	"github.com/longhaul-jobs/longhaul/jobs/summarize/report"
 )
 
 // Documents are read before anything is handed over, and how far that is shows from the
@@ -49,4 +52,16 @@ func TestSummarizeShowsHowFarItHasRead(t *testing.T) {
 			shows(t, stderr.String(), "reading the documents: 2 of 2 (")
 		})
 	}
+}
+
+// Of a form whose fields cannot be read, its page says so.
+func TestSummarizeSaysThatAFormWasNotRead(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	l.employ(reads)
+	form := l.put("form.pdf", string(pdftest.Document{Pages: []pdftest.Page{{Lines: []string{"Please wait"}}}, XFA: true}.Bytes()))
+	l.summarize().want(t, 0)
+	const want = "it is a form of XFA; what is filled in was not read"
+	shows(t, l.summary(form), want)
+	shows(t, readText(t, filepath.Join(l.out, report.HTMLName)), want)
 }

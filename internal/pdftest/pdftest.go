@@ -18,6 +18,8 @@ type Document struct {
 	Pages []Page
 	// Encrypted marks the document as one that asks for a password. Nobody knows it.
 	Encrypted bool
+	// XFA marks the document as one that is a form of XFA.
+	XFA bool
 }
 
 // Page is a page of a document.
@@ -28,6 +30,17 @@ type Page struct {
 	Lines []string
 	// Picture draws a picture.
 	Picture bool
+	// Fields are those of a form.
+	Fields []Field
+}
+
+// Field is a field of a form.
+type Field struct {
+	// Entries are those of its dictionary, such as "/FT /Tx /T (name) /V (Miller)".
+	Entries string
+	// Boxes are the entries of where the page shows it, "" for one with nothing of its own.
+	// Without any it is shown once.
+	Boxes []string
 }
 
 // Bytes returns the document. The same document gives the same bytes.
@@ -45,7 +58,8 @@ func (d Document) Bytes() []byte {
 			entries++
 		}
 	}
-	w.object(catalog, fmt.Sprintf("<< /Type /Catalog /Pages %d 0 R /Outlines %d 0 R >>", tree, outline))
+	form := d.form(fixed + 3*len(d.Pages))
+	w.object(catalog, fmt.Sprintf("<< /Type /Catalog /Pages %d 0 R /Outlines %d 0 R%s >>", tree, outline, form.entry))
 	w.object(tree, fmt.Sprintf("<< /Type /Pages /Count %d /Kids [%s] >>", len(d.Pages), kids.String()))
 	w.object(font, "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>")
 	w.stream(image, "/Type /XObject /Subtype /Image /Width 2 /Height 2 /ColorSpace /DeviceGray /BitsPerComponent 8", "\x00\xff\xff\x00")
@@ -56,8 +70,8 @@ func (d Document) Bytes() []byte {
 	previous := 0
 	for i, p := range d.Pages {
 		w.object(page(i), fmt.Sprintf(
-			"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Contents %d 0 R /Resources << /Font << /F %d 0 R >> /XObject << /I %d 0 R >> >> >>",
-			tree, page(i)+1, font, image))
+			"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Contents %d 0 R /Resources << /Font << /F %d 0 R >> /XObject << /I %d 0 R >> >>%s >>",
+			tree, page(i)+1, font, image, form.shown[i]))
 		w.stream(page(i)+1, "", p.content())
 		if p.Heading == "" {
 			w.object(page(i)+2, "null")
@@ -73,11 +87,62 @@ func (d Document) Bytes() []byte {
 		w.object(page(i)+2, fmt.Sprintf("<< /Title (%s) /Parent %d 0 R /Dest [%d 0 R /Fit]%s >>", escape(p.Heading), outline, page(i), sides))
 		previous = page(i) + 2
 	}
+	for i, object := range form.objects {
+		w.object(fixed+3*len(d.Pages)+1+i, object)
+	}
 	trailer := fmt.Sprintf("/Root %d 0 R /Info %d 0 R", catalog, properties)
 	if d.Encrypted {
 		trailer += fmt.Sprintf(" /Encrypt %d 0 R /ID [<00> <00>]", encrypt)
 	}
 	return w.finish(trailer)
+}
+
+// form is what a form adds to a document: objects behind the others, an entry of the
+// catalog, and one of each page, by its index.
+type form struct {
+	objects []string
+	entry   string
+	shown   map[int]string
+}
+
+// form makes the form of a document whose objects so far end with the number last.
+func (d Document) form(last int) form {
+	f := form{shown: make(map[int]string)}
+	add := func(object string) string {
+		f.objects = append(f.objects, object)
+		return fmt.Sprintf("%d 0 R ", last+len(f.objects))
+	}
+	const box = "/Type /Annot /Subtype /Widget /Rect [50 50 150 70]"
+	all := ""
+	for i, p := range d.Pages {
+		shown := ""
+		for _, field := range p.Fields {
+			if len(field.Boxes) == 0 {
+				ref := add("<< " + box + " " + field.Entries + " >>")
+				all, shown = all+ref, shown+ref
+				continue
+			}
+			own := len(f.objects)
+			f.objects = append(f.objects, "")
+			ref := fmt.Sprintf("%d 0 R ", last+own+1)
+			kids := make([]string, len(field.Boxes))
+			for k, entries := range field.Boxes {
+				kids[k] = add("<< " + box + " /Parent " + ref + entries + " >>")
+			}
+			f.objects[own] = "<< " + field.Entries + " /Kids [" + strings.Join(kids, "") + "] >>"
+			all, shown = all+ref, shown+strings.Join(kids, "")
+		}
+		if shown != "" {
+			f.shown[i] = " /Annots [" + shown + "]"
+		}
+	}
+	switch {
+	case d.XFA:
+		f.entry = " /NeedsRendering true /AcroForm << /XFA 4 0 R /Fields [" + all + "] >>"
+	case all != "":
+		f.entry = " /AcroForm << /Fields [" + all + "] >>"
+	}
+	return f
 }
 
 func (d Document) outlineEnds(page func(int) int) (first, last int) {

@@ -25,6 +25,9 @@ type Document struct {
 	// Pictures counts the pages that show something and have no text, of a document that has
 	// text on most others.
 	Pictures int
+	// FormLost reports that the document is a form of which nothing can be read that was
+	// filled in.
+	FormLost bool
 	// Omitted is what was left out because the caller wanted the first pages only.
 	Omitted Omitted
 	// Bytes is the size of the file.

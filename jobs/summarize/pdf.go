@@ -19,13 +19,15 @@ func (r *Reader) readPDF(ctx context.Context, content []byte) (extract, error) {
 	if err != nil {
 		return extract{}, pdfError(err)
 	}
-	got := extract{title: pdfTitle(doc.Title), total: doc.Total}
+	got := extract{title: pdfTitle(doc.Title), total: doc.Total, formLost: doc.XFA}
 	for i, p := range doc.Pages {
 		text := p.Text
 		if p.Drawn {
 			text = onlyPicture
 			got.drawn++
 		}
+		text = withFields(text, p.Fields)
+		got.formLost = got.formLost && len(p.Fields) == 0
 		got.sections = append(got.sections, Section{Unit: "Page", Number: i + 1, Name: p.Heading, Text: text})
 	}
 	got.pictures = got.drawn > 0
@@ -33,6 +35,24 @@ func (r *Reader) readPDF(ctx context.Context, content []byte) (extract, error) {
 		got.unit = "Page"
 	}
 	return got, nil
+}
+
+// withFields puts what is filled in of a form below the text of its page.
+func withFields(text string, fields []pdf.Field) string {
+	if len(fields) == 0 {
+		return text
+	}
+	var b strings.Builder
+	if text != "" {
+		b.WriteString(text + "\n\n")
+	}
+	for i, f := range fields {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(strings.TrimSuffix("[Field: "+oneLine(f.Name, titleRunes), ": ") + "] " + f.Value)
+	}
+	return b.String()
 }
 
 // pdfError puts what is wrong with a PDF in the words of this package.

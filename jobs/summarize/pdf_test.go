@@ -2,6 +2,7 @@ package summarize_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -50,6 +51,35 @@ func TestPDF(t *testing.T) {
 	}
 	if doc.Title != "The Plan" || doc.Kind != summarize.KindPDF || doc.Pictures != 1 || doc.Omitted != (summarize.Omitted{}) {
 		t.Errorf("document = %+v", doc)
+	}
+}
+
+// What is filled in of a form is below the text of its page.
+func TestPDFForms(t *testing.T) {
+	field := func(name, value string) pdftest.Field {
+		return pdftest.Field{Entries: fmt.Sprintf("/FT /Tx /T (%s) /V (%s)", name, value)}
+	}
+	content := pdftest.Document{Pages: pages("Name and place", "", "picture", "The end")}
+	content.Pages[0].Fields = []pdftest.Field{field("name", "Miller"), field("place", `Lower\rTown`)}
+	content.Pages[1].Fields = []pdftest.Field{field("remarks", "None"), field(" ", "Nameless")}
+	content.Pages[2].Fields = []pdftest.Field{field("caption", "A map")}
+	doc, err := newReader(t).Parse(t.Context(), "a.pdf", summarize.KindPDF, content.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "[Page 1]\nName and place\n\n[Field: name] Miller\n[Field: place] Lower\nTown\n\n[Page 2]\n[Field: remarks] None\n[Field] Nameless\n\n" +
+		"[Page 3]\n(no text, only a picture)\n\n[Field: caption] A map\n\n[Page 4]\nThe end"
+	if diff := cmp.Diff(want, doc.Text); diff != "" || doc.Pictures != 1 || doc.FormLost {
+		t.Errorf("document %+v, text (-want +got):\n%s", doc, diff)
+	}
+	// Of a form of XFA fields are read where the file has them, and else it is said that they are not.
+	for _, fields := range [][]pdftest.Field{nil, {field("name", "Miller")}} {
+		form := pdftest.Document{Pages: pages("Please wait"), XFA: true}
+		form.Pages[0].Fields = fields
+		doc, err := newReader(t).Parse(t.Context(), "a.pdf", summarize.KindPDF, form.Bytes())
+		if err != nil || doc.FormLost != (fields == nil) {
+			t.Errorf("with %v: %+v, error %v", fields, doc, err)
+		}
 	}
 }
 

@@ -67,6 +67,7 @@ func (r *Reader) parse(ctx context.Context, doc *Document, content []byte) error
 	}
 	r.cut(&packed)
 	doc.Title, doc.Sections, doc.Pictures = packed.title, packed.sections, packed.drawn
+	doc.FormLost = packed.formLost
 	doc.Omitted = Omitted{Count: packed.omitted, Unit: packed.unit}
 	finish(doc)
 	return nil

@@ -20,6 +20,8 @@ type extract struct {
 	pictures bool
 	// drawn counts the sections that are but pictures.
 	drawn int
+	// formLost is set for a form whose fields could not be read.
+	formLost bool
 	// total is how many pages the document has, 0 if it has none.
 	total int
 	// omitted counts what was left out at the end, in this unit.

@@ -85,6 +85,9 @@ type Document struct {
 	Pages []Page
 	// Total is how many pages the document has.
 	Total int
+	// XFA reports that the document is a form of XFA, of which no more is read than what
+	// else the file holds.
+	XFA bool
 }
 
 // Page is a page of a document.
@@ -96,8 +99,19 @@ type Page struct {
 	// which the document draws it. A word that was divided at the end of a line is
 	// whole. Characters of which the document does not tell what they mean are U+FFFD.
 	Text string
-	// Drawn reports that a page without text shows something all the same.
+	// Drawn reports that a page without text shows something all the same, beside Fields.
 	Drawn bool
+	// Fields are those of a form that are filled in and to be seen, in the order of the page,
+	// but for passwords.
+	Fields []Field
+}
+
+// Field is a field of a form.
+type Field struct {
+	// Name is what a reader is shown as its name, or else what the form calls it; may be empty.
+	Name string
+	// Value is what is filled in: a text, the options that are chosen, or that a box is checked.
+	Value string
 }
 
 // Reader reads documents. Its methods may be called from several goroutines. It

@@ -87,6 +87,78 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// What is filled in of a form comes with its page, in the order of the page: what a reader
+// of the form is shown, and not what is hidden or a password.
+func TestFieldsOfForms(t *testing.T) {
+	r := newReader(t)
+	doc := pdftest.Document{Pages: []pdftest.Page{
+		{Lines: []string{"Application"}, Fields: []pdftest.Field{
+			{Entries: `/FT /Tx /T (name) /TU (Your name) /V (M\374ller, \(Jo\))`},
+			{Entries: `/FT /Tx /T (empty) /V ()`},
+			{Entries: `/FT /Tx /T (address) /Ff 4096 /V (1 High Street\rTown)`},
+			{Entries: `/FT /Tx /T (utf16) /V <FEFF6771D83DDE00>`},
+			{Entries: `/FT /Tx /T (pin) /Ff 8192 /V (1234)`},
+			{Entries: `/FT /Tx /T (sum) /F 2 /V (hidden)`},
+			{Entries: `/FT /Ch /T (country) /Ff 131072 /Opt [[(de) (Germany)] [(fr) (France)]] /V (fr)`},
+			{Entries: `/FT /Ch /T (typed) /Ff 393216 /Opt [(One)] /V (Another)`},
+			{Entries: `/FT /Ch /T (languages) /Ff 2097152 /Opt [(English) (French) (German)] /V [(English) (German)]`},
+			{Entries: `/FT /Btn /T (send) /Ff 65536 /V (x)`},
+		}},
+		{Picture: true, Fields: []pdftest.Field{
+			{Entries: `/FT /Btn /T (agrees) /V /Yes /AS /Yes /AP << /N << /Yes 4 0 R /Off 4 0 R >> >>`},
+			{Entries: `/FT /Btn /T (not) /V /Off /AS /Off /AP << /N << /Yes 4 0 R /Off 4 0 R >> >>`},
+			{Entries: `/FT /Btn /T (colour) /Ff 32768 /V /Red`, Boxes: []string{
+				`/AS /Off /AP << /N << /Blue 4 0 R /Off 4 0 R >> >>`, `/AS /Red /AP << /N << /Red 4 0 R /Off 4 0 R >> >>`,
+			}},
+			{Entries: `/FT /Tx /T (twice) /V (the same)`, Boxes: []string{"", ""}},
+			{Entries: `/FT /Sig /T (signature) /V << /Type /Sig >>`},
+			{Entries: `/T (nothing)`},
+		}},
+		{Lines: []string{"No field"}},
+	}}.Bytes()
+	want := pdf.Document{Total: 3, Pages: []pdf.Page{
+		{Text: "Application", Fields: []pdf.Field{
+			{Name: "Your name", Value: "Müller, (Jo)"},
+			{Name: "address", Value: "1 High Street\nTown"},
+			{Name: "utf16", Value: "東😀"},
+			{Name: "country", Value: "France"},
+			{Name: "typed", Value: "Another"},
+			{Name: "languages", Value: "English, German"},
+		}},
+		{Drawn: true, Fields: []pdf.Field{{Name: "agrees", Value: "checked"}, {Name: "colour", Value: "checked: Red"}, {Name: "twice", Value: "the same"}}},
+		{Text: "No field"},
+	}}
+	for range 3 {
+		got, err := r.Read(t.Context(), doc, pdf.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("document (-want +got):\n%s", diff)
+		}
+	}
+	if _, err := r.Read(t.Context(), doc, pdf.Options{TextBytes: 20}); !errors.Is(err, pdf.ErrOversize) {
+		t.Errorf("more than may be: %v", err)
+	}
+}
+
+// Many forms at once have nothing to do with one another.
+func TestFormsAtOnce(t *testing.T) {
+	r := newReader(t)
+	var all sync.WaitGroup
+	for i := range 12 {
+		all.Go(func() {
+			want := fmt.Sprintf("value %d", i)
+			content := pdftest.Document{Pages: []pdftest.Page{{Fields: []pdftest.Field{{Entries: "/FT /Tx /T (a) /V (" + want + ")"}}}}}.Bytes()
+			doc, err := r.Read(t.Context(), content, pdf.Options{})
+			if err != nil || len(doc.Pages[0].Fields) != 1 || doc.Pages[0].Fields[0].Value != want {
+				t.Errorf("%s: %v, error %v", want, doc, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
 func TestReadRefuses(t *testing.T) {
 	r := newReader(t)
 	page := []pdftest.Page{{Lines: []string{"text"}}}

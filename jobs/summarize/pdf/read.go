@@ -43,15 +43,24 @@ func (d *reading) read(ctx context.Context, content []byte) (Document, error) {
 		pages = min(pages, d.opts.Pages)
 	}
 	headings := d.outline(pages)
+	f, err := d.form()
+	if err != nil {
+		return Document{}, fmt.Errorf("%w: open its form: %s", ErrDamaged, said(err))
+	}
+	defer f.close()
+	doc.XFA = f != nil && f.xfa
 	size := 0
 	for i := range pages {
 		if ctx.Err() != nil {
 			return Document{}, context.Cause(ctx)
 		}
 		d.watch.begin(i + 1)
-		page, err := d.page(i)
+		page, err := d.page(i, f)
 		if err != nil {
 			return Document{}, fmt.Errorf("%w: page %d of %d: %s", ErrDamaged, i+1, doc.Total, said(err))
+		}
+		for _, field := range page.Fields {
+			size += len(field.Name) + len(field.Value)
 		}
 		if size += len(page.Text); d.opts.TextBytes > 0 && size > d.opts.TextBytes {
 			return Document{}, fmt.Errorf("%w: its text has more than %d bytes", ErrOversize, d.opts.TextBytes)
@@ -80,8 +89,8 @@ func said(err error) string {
 	return line
 }
 
-// page reads one page.
-func (d *reading) page(index int) (Page, error) {
+// page reads one page, with what is filled in of a form.
+func (d *reading) page(index int, f *form) (Page, error) {
 	loaded, err := d.sandbox.FPDF_LoadPage(&requests.FPDF_LoadPage{Document: d.document, Index: index})
 	if err != nil {
 		return Page{}, err
@@ -99,6 +108,9 @@ func (d *reading) page(index int) (Page, error) {
 			return Page{}, err
 		}
 		page.Drawn = objects.Count > 0
+	}
+	if page.Fields, err = f.fields(ref); err != nil {
+		return Page{}, err
 	}
 	// Its memory is needed for the next.
 	_, err = d.sandbox.FPDF_ClosePage(&requests.FPDF_ClosePage{Page: loaded.Page})
