@@ -93,7 +93,7 @@ func (r *summarizeRun) run(ctx context.Context, args []string) (err error) {
 		r.console.say("%s", err) // there may be one that comes
 	}
 	if r.folder, err = summarize.OpenFolder(r.out); err != nil {
-		return fmt.Errorf("--out: %w", err)
+		return r.noRoom(fmt.Errorf("--out: %w", err))
 	}
 	defer func() { err = errors.Join(err, r.folder.Close()) }()
 	if err := errors.Join(r.claimPages(), r.spare()); err != nil {

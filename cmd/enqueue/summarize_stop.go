@@ -28,12 +28,17 @@ func (r *summarizeRun) leaveOff(ctx context.Context, found inputs) error {
 	return r.writePages(ctx)
 }
 
-// noRoom says of an error by a full disk whose room it is, and what to do.
+// noRoom says of an error by a full disk, or a quota that is used up, whose room it is, and
+// what to do.
 func (r *summarizeRun) noRoom(err error) error {
-	if !errors.Is(err, syscall.ENOSPC) {
+	help := "make room"
+	switch {
+	case errors.Is(err, syscall.EDQUOT):
+		help = "the quota is used up; make room, or have it raised"
+	case !errors.Is(err, syscall.ENOSPC):
 		return err
 	}
-	return fmt.Errorf("%w\nthere is no room for the summaries in %s: make room, and the same command goes on; nothing is paid twice", err, printable(r.out))
+	return fmt.Errorf("%w\nthere is no room for the summaries in %s: %s, and the same command goes on; nothing is paid twice", err, printable(r.out), help)
 }
 
 // settle writes the pages when a command has come to its end, or to that of its budget.

@@ -196,13 +196,16 @@ func TestSummarizeWritesPagesThatACrashHasLeftBehind(t *testing.T) {
 	l.say("b.md", "2 succeeded", 0)
 }
 
-// A full disk is named with the folder, and with what goes on.
+// A full disk is named with the folder, and with what goes on, and so is a quota.
 func TestSummarizeSaysWhereThereIsNoRoom(t *testing.T) {
 	t.Parallel()
 	r := &summarizeRun{summarizeFlags: summarizeFlags{out: "reports/out"}}
-	full := &fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
-	if err := r.noRoom(fmt.Errorf("save: %w", full)); !errors.Is(err, full) || !strings.HasSuffix(err.Error(), "no room for the summaries in reports/out: make room, and the same command goes on; nothing is paid twice") {
-		t.Errorf("it says %v", err)
+	for errno, help := range map[syscall.Errno]string{syscall.ENOSPC: "make room", syscall.EDQUOT: "the quota is used up; make room, or have it raised"} {
+		full := &fs.PathError{Op: "write", Path: "x", Err: errno}
+		want := "no room for the summaries in reports/out: " + help + ", and the same command goes on; nothing is paid twice"
+		if err := r.noRoom(fmt.Errorf("save: %w", full)); !errors.Is(err, full) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("of %v it says %v", errno, err)
+		}
 	}
 	if err := r.noRoom(fs.ErrPermission); !errors.Is(err, fs.ErrPermission) || err.Error() != fs.ErrPermission.Error() {
 		t.Errorf("of another error it says %v", err)
