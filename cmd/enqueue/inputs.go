@@ -28,8 +28,9 @@ type input struct {
 type inputs struct {
 	documents       []input
 	skipped, failed []*summarize.SourceError
-	// archives are those that were opened.
-	archives []string
+	// archives are those that were opened, and folders what else was looked through: folders,
+	// and prefixes of buckets.
+	archives, folders []string
 	// gone are files that were there when it was looked before, where that is known.
 	gone []string
 }
@@ -122,7 +123,10 @@ func (f *inputs) elsewhere() inputs {
 
 // and is both together, ordered by path.
 func (f *inputs) and(more inputs) inputs {
-	both := inputs{documents: slices.Concat(f.documents, more.documents), failed: slices.Concat(f.failed, more.failed), archives: slices.Concat(f.archives, more.archives)}
+	both := inputs{
+		documents: slices.Concat(f.documents, more.documents), failed: slices.Concat(f.failed, more.failed),
+		archives: slices.Concat(f.archives, more.archives), folders: slices.Concat(f.folders, more.folders),
+	}
 	slices.SortStableFunc(both.documents, byPath)
 	return both
 }
@@ -157,6 +161,7 @@ func (g *gatherer) files(ctx context.Context, args []string, found *inputs) erro
 	found.skipped = append(found.skipped, selection.Skipped...)
 	found.failed = append(found.failed, selection.Failed...)
 	found.archives = append(found.archives, selection.Archives...)
+	found.folders = append(found.folders, selection.Folders...)
 	return nil
 }
 
@@ -245,6 +250,7 @@ func (g *gatherer) bucket(ctx context.Context, address string, found *inputs) (p
 			return g.reader.Parse(ctx, source.Path, kind, content)
 		}})
 	}
+	found.folders = append(found.folders, strings.TrimSuffix("s3://"+u.Host+"/"+named, "/"))
 	if len(packed) == 0 && before == len(found.documents)+len(found.skipped)+len(found.failed) {
 		found.failed = append(found.failed, &summarize.SourceError{Path: "s3://" + u.Host + u.Path, Err: errors.New("there is no object below this prefix")})
 	}

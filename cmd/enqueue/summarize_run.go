@@ -173,6 +173,9 @@ func (r *summarizeRun) ask(ctx context.Context, found, all inputs) (int, error) 
 	if err != nil {
 		return 0, err
 	}
+	if err := r.markGone(all); err != nil {
+		return 0, err
+	}
 	mended := r.mended(all)
 	if len(documents)+len(mended) > 0 {
 		if err := r.connect(ctx); err != nil {

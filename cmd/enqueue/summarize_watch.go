@@ -52,7 +52,11 @@ func (r *summarizeRun) keepWatching(ctx context.Context, args []string, found in
 		all.gone = slices.DeleteFunc(slices.Collect(maps.Keys(seen)), func(path string) bool { return looks[path] != stamp{} })
 		seen, last = looks, looks
 		if changed.count() == 0 && (!r.across || len(all.gone) == 0) && len(r.mended(all)) == 0 {
-			continue // the summaries of what was removed stay
+			// The summaries of what was removed stay, and the pages say so.
+			if err := errors.Join(r.markGone(all), r.writePages(ctx)); err != nil {
+				return r.noRoom(err)
+			}
+			continue
 		}
 		if before = r.pass(ctx, changed, all); before != nil && !errors.Is(before, errReported) {
 			return before

@@ -77,6 +77,8 @@ type Entry struct {
 	KnownCost *jobs.Money `json:"known_cost_usd,omitempty"`
 	// Note is a remark for readers of the summary.
 	Note string `json:"note,omitempty"`
+	// Gone says that the document was looked for where it was, and is not there.
+	Gone bool `json:"gone,omitempty"`
 	// Error is why there is no complete summary, of an open document why there was none
 	// before.
 	Error *EntryError `json:"error,omitempty"`
@@ -152,7 +154,7 @@ func (e *Entry) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	for _, key := range []string{
-		"document", "name", "fingerprint", "sha256", "model", "status", "output", "job_id", "response_id", "requests", "note",
+		"document", "name", "fingerprint", "sha256", "model", "status", "output", "job_id", "response_id", "requests", "note", "gone",
 		"input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd", "known_cost_usd", "error", "finished_at",
 	} {
 		delete(extra, key)

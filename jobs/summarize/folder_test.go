@@ -287,7 +287,7 @@ func TestEntryKnowsItsFields(t *testing.T) {
 	cost := jobs.Money(5)
 	e := summarize.Entry{
 		Document: "a.md", Name: "A", Fingerprint: "f", SHA256: "s", Model: "m", Status: summarize.StatusFailed, Output: "a.md", JobID: "job_1",
-		ResponseID: "resp_1", InputTokens: 1, OutputTokens: 2, CachedTokens: 3, ReasoningTokens: 4, Cost: &cost, KnownCost: &cost, Requests: 5, Note: "n",
+		ResponseID: "resp_1", InputTokens: 1, OutputTokens: 2, CachedTokens: 3, ReasoningTokens: 4, Cost: &cost, KnownCost: &cost, Requests: 5, Note: "n", Gone: true,
 		Error: &summarize.EntryError{Class: "c", Code: "o", Message: "m"}, FinishedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
 	for v, i := reflect.ValueOf(e), 0; i < v.NumField(); i++ {

@@ -78,6 +78,9 @@ type Selection struct {
 	// Archives are the archives that were opened, by their [Source.Path], ordered,
 	// also those in which there is no document.
 	Archives []string
+	// Folders are the folders whose documents are among the sources, as a [Source.Path]
+	// begins with them, ordered.
+	Folders []string
 }
 
 // ExpandOptions narrow down what [Expand] finds. The zero value is usable.
@@ -126,8 +129,8 @@ type expander struct {
 	found   map[string]Source
 	skipped map[string]*SourceError
 	failed  []*SourceError
-	// archives are those that were opened.
-	archives map[string]bool
+	// archives are those that were opened, and folders those that were walked.
+	archives, folders map[string]bool
 }
 
 func newExpander(opts ExpandOptions) (*expander, error) {
@@ -135,7 +138,10 @@ func newExpander(opts ExpandOptions) (*expander, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the working folder: %w", err)
 	}
-	e := &expander{folder: folder, found: make(map[string]Source), skipped: make(map[string]*SourceError), archives: make(map[string]bool)}
+	e := &expander{
+		folder: folder, found: make(map[string]Source), skipped: make(map[string]*SourceError),
+		archives: make(map[string]bool), folders: make(map[string]bool),
+	}
 	for _, p := range opts.Exclude {
 		abs := e.absolute(p)
 		e.excluded = append(e.excluded, abs)
@@ -215,7 +221,7 @@ func (e *expander) skip(file string, reason error) {
 
 // selection orders what was found.
 func (e *expander) selection() Selection {
-	s := Selection{Failed: e.failed, Archives: slices.Sorted(maps.Keys(e.archives))}
+	s := Selection{Failed: e.failed, Archives: slices.Sorted(maps.Keys(e.archives)), Folders: slices.Sorted(maps.Keys(e.folders))}
 	for _, source := range e.found {
 		s.Sources = append(s.Sources, source)
 		// A file that one argument passes over may be what another one names.

@@ -11,6 +11,7 @@ import (
 
 // walk selects the documents in a folder that the caller named, at any depth.
 func (e *expander) walk(ctx context.Context, folder string) error {
+	e.folders[e.identity(folder)] = true
 	// The trailing dot has a symbolic link to a folder followed, as naming it
 	// asks for; filepath.WalkDir follows none by itself, and so no loop.
 	root := folder + string(filepath.Separator) + "."

@@ -76,7 +76,7 @@ func csvRecord(d Document) []string {
 		s.Coverage.Unit, n(s.Coverage.Sections), n(s.Coverage.Sources), n(s.Coverage.Unverified),
 		e.Model, n(e.Requests), strconv.FormatInt(e.InputTokens, 10), strconv.FormatInt(e.OutputTokens, 10),
 		amount(e.Cost), amount(e.KnownCost), n(p.CostUnknown), finished, e.JobID,
-		failure.Class, failure.Message, e.Note, e.Output,
+		failure.Class, failure.Message, remark(e), e.Output,
 	}
 	for i := range record {
 		record[i] = cell(record[i])

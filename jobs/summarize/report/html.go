@@ -234,7 +234,7 @@ func writeData(out *bufio.Writer, run Run, documents Documents) error {
 func newRecord(md goldmark.Markdown, d Document) (record, error) {
 	e := d.Entry
 	r := record{
-		Path: e.Document, Title: title(d), Status: string(e.Status), Word: word(e.Status), Reason: reason(e), Note: e.Note,
+		Path: e.Document, Title: title(d), Status: string(e.Status), Word: word(e.Status), Reason: reason(e), Note: remark(e),
 		Gist: brief(d), Price: price(e), Cost: cmp.Or(e.Cost, e.KnownCost), Tokens: e.InputTokens + e.OutputTokens, File: e.Output, Data: DataName(e.Output),
 		Origin: facts(e),
 	}

@@ -84,10 +84,13 @@ func indexLink(d Document) string {
 	if d.Entry.Output != "" {
 		name = "[" + name + "](" + strings.NewReplacer("(", "%28", ")", "%29").Replace(url.PathEscape(d.Entry.Output)) + ")"
 	}
-	if name == path {
-		return name
+	if name != path {
+		name += "<br>" + path
 	}
-	return name + "<br>" + path
+	if d.Entry.Gone {
+		name += "<br>(" + noLongerThere + ")"
+	}
+	return name
 }
 
 // brief is the beginning of what is known of a document.

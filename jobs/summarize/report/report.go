@@ -136,6 +136,8 @@ type Totals struct {
 	paid
 	// StandIn counts the documents that a stand-in has answered for.
 	StandIn int
+	// Gone counts those that are no longer where they were.
+	Gone int
 	// Sources counts the citations that could be checked, Unverified those of them that are
 	// wrong, and Uncheckable those of documents that were given as files.
 	Sources, Unverified, Uncheckable int
@@ -189,6 +191,9 @@ func (t *Totals) add(d Document) {
 	if e.StandIn() {
 		t.StandIn++
 	}
+	if e.Gone {
+		t.Gone++
+	}
 	t.ByStatus[e.Status]++
 	t.pay(e)
 	if d.Summary != nil {
@@ -237,9 +242,35 @@ func (t *Totals) stoodIn() string {
 	return count(int64(t.StandIn), "document") + " answered by the stand-in of --dev, not by a model; the same command without --dev asks the model"
 }
 
+// gone says that documents are no longer where they were, "" if all are.
+func (t *Totals) gone() string {
+	switch t.Gone {
+	case 0:
+		return ""
+	case 1:
+		return "1 document is no longer where it was: it was removed or renamed"
+	default:
+		return count(int64(t.Gone), "document") + " are no longer where they were: they were removed or renamed"
+	}
+}
+
+// remark is what a reader should know of a document, "" for most.
+func remark(e summarize.Entry) string {
+	switch {
+	case !e.Gone:
+		return e.Note
+	case e.Note == "":
+		return noLongerThere
+	}
+	return noLongerThere + "; " + e.Note
+}
+
+// noLongerThere is said of a document that was removed or renamed.
+const noLongerThere = "the document is no longer there"
+
 // remarks are what a reader should know before all else.
 func (t *Totals) remarks() []string {
-	return slices.DeleteFunc([]string{t.stoodIn(), t.unfinished()}, func(text string) bool { return text == "" })
+	return slices.DeleteFunc([]string{t.stoodIn(), t.unfinished(), t.gone()}, func(text string) bool { return text == "" })
 }
 
 // sum counts all documents.
