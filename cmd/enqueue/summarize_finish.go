@@ -26,7 +26,7 @@ func (r *summarizeRun) finish(ctx context.Context, s *session, f *follower, d *d
 		return nil, err
 	}
 	if summary != nil {
-		entry.Output = summarize.OutputName(d.Path)
+		entry.Output = d.output
 		if err := r.save(report.Document{Entry: entry, Summary: summary, Question: r.options.Question}); err != nil {
 			return nil, err
 		}

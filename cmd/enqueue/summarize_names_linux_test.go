@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -114,5 +115,43 @@ func TestSummarizeRefusesWhatIsNoFolder(t *testing.T) {
 	l.summarize("--overwrite").want(t, 0)
 	if info, err := os.Lstat(filepath.Join(l.out, report.HTMLName)); err != nil || !info.Mode().IsRegular() || readText(t, secret) != "not to be touched" {
 		t.Errorf("the link is now %v, %v, and behind it is %q", info, err, readText(t, secret))
+	}
+}
+
+// Summaries of documents whose names differ in nothing but case are told apart, so that a
+// file system that makes no difference keeps both, and are called the same in each run.
+func TestSummarizeTellsNamesApartThatDifferInCase(t *testing.T) {
+	l := newLibrary(t)
+	l.employ(reads)
+	t.Chdir(filepath.Dir(l.dir))
+	l.put("a.txt", "Please repeat the small one")
+	run := func(failed int) {
+		t.Helper()
+		l.call("", "summarize", "docs", "--out", "out").want(t, failed)
+	}
+	run(0)
+	l.put("A.txt", "Please repeat the large one")
+	run(0)
+	names := folder(t, l.out)
+	text := map[string]string{}
+	for _, name := range names {
+		if strings.HasPrefix(name, "docs--") || strings.HasPrefix(name, "A~") {
+			text[name] = readText(t, filepath.Join(l.out, name))
+		}
+	}
+	if small := text["docs--a.txt.md"]; len(text) != 4 || !strings.Contains(small, "the small one") {
+		t.Errorf("the folder has %v, and the summary of the small one is\n%s", names, small)
+	}
+	jobs := l.total()
+	run(0)
+	l.put("a.txt", "Please repeat another small one")
+	run(0)
+	if got := folder(t, l.out); !slices.Equal(got, names) || l.total() == jobs {
+		t.Errorf("the folder had %v and has %v", names, got)
+	}
+	for name, before := range text {
+		if after := readText(t, filepath.Join(l.out, name)); strings.HasPrefix(name, "A~") != (after == before) {
+			t.Errorf("%s is\n%s", name, after)
+		}
 	}
 }

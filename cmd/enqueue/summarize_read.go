@@ -33,6 +33,7 @@ type document struct {
 	hash        string
 	fingerprint string
 	note        string             // for readers of its summary
+	output      string             // the name of its summary's file
 	scanned     bool               // it goes as a file though nobody has said so
 	prepared    summarize.Prepared // without its request
 	request     json.RawMessage    // nil if it was not kept
@@ -87,7 +88,20 @@ func (r *summarizeRun) read(ctx context.Context, found inputs) ([]*document, err
 		documents = append(documents, d)
 	}
 	r.findPayers(documents)
+	r.nameOutputs(documents)
 	return documents, err
+}
+
+// nameOutputs names the files of the summaries of documents.
+func (r *summarizeRun) nameOutputs(documents []*document) {
+	paths := make([]string, len(documents))
+	for i, d := range documents {
+		paths[i] = d.Path
+	}
+	names := r.folder.Outputs(paths)
+	for _, d := range documents {
+		d.output = names[d.Path]
+	}
 }
 
 // eachRead does something with each document, several at once, and shows how far it is:
@@ -300,8 +314,7 @@ func (r *summarizeRun) claim(d *document) error {
 	if r.overwrite || known && entry.JobID != "" {
 		return nil
 	}
-	output := summarize.OutputName(d.Path)
-	for _, name := range []string{output, report.DataName(output)} {
+	for _, name := range []string{d.output, report.DataName(d.output)} {
 		content, err := r.folder.Read(name, maxPage)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

@@ -35,12 +35,18 @@ const (
 // draft~5e2f0c3a9b71.md.
 //
 // The result is always one file name: without separators, not hidden, and of
-// no more than 140 bytes.
+// no more than 140 bytes. Where the file system makes no difference between large and
+// small letters two names may still be one; see [Folder.Outputs].
 func OutputName(documentPath string) string {
 	p := filepath.ToSlash(documentPath)
 	if name, ok := plainName(p); ok {
 		return name + ".md"
 	}
+	return digestName(p)
+}
+
+// digestName is the name with a digest of the path.
+func digestName(p string) string {
 	sum := sha256.Sum256([]byte(p))
 	return tame(path.Base(p)) + digestMark + hex.EncodeToString(sum[:6]) + ".md"
 }
