@@ -55,7 +55,10 @@ func (p *earlier) add(j jobs.Job, began time.Time) {
 
 // observe takes over what a record says.
 func (m *member) observe(j jobs.Job) {
-	m.id, m.state, m.failure, m.ended = j.ID, j.State, j.Failure, j.Ended
+	if m.id != j.ID { // once, and so before others read it
+		m.id = j.ID
+	}
+	m.state, m.failure, m.ended = j.State, j.Failure, j.Ended
 	m.held, m.decideAt = j.Held(), j.DecideAt
 	m.usage, m.spent, m.advice, m.why = paid(j), spentOn(j), "", ""
 	if j.State == jobs.StateUncertain {
