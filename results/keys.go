@@ -138,7 +138,7 @@ func (b base) dueKey(j jobs.Job) string {
 // be of this installation.
 func (s *Store) home(id jobs.ID) (base, error) {
 	if _, err := jobs.ParseID(string(id)); err != nil {
-		return "", fmt.Errorf("%.64s: %w", id, ErrNotFound)
+		return "", fmt.Errorf("%.64q: %w", string(id), ErrNotFound)
 	}
 	shard := id.Shard()
 	if shard < 0 || shard >= s.shards {

@@ -1,6 +1,8 @@
 package results_test
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -318,4 +320,15 @@ func TestJobsReturnsNoneForWhatCannotBeThere(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestWhatIsNoIDIsQuoted where it is not found, so that it can be seen, also an empty one.
+func TestWhatIsNoIDIsQuoted(t *testing.T) {
+	t.Parallel()
+	h := onRedis(t, results.Config{})
+	for _, id := range []jobs.ID{"", "a b\n"} {
+		if _, err := h.Load(t.Context(), id); !errors.Is(err, results.ErrNotFound) || err.Error() != fmt.Sprintf("%q: no such job", string(id)) {
+			t.Errorf("%v; want %q quoted", err, id)
+		}
+	}
 }
