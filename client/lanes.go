@@ -35,6 +35,9 @@ type Lane struct {
 	InFlight int `json:"places_taken"`
 	// Paused says why the lane stands still, "" for one that goes on.
 	Paused string `json:"paused,omitempty"`
+	// Account says, while the account is at fault, since when that pauses the lane, why,
+	// and when it is found out whether it still is; it does so beside a pause by hand.
+	Account string `json:"account,omitempty"`
 }
 
 // Lanes tells how lanes stand: those that are named, those that living workers serve,
@@ -88,6 +91,9 @@ func (c *Client) describe(ctx context.Context, l *Lane, p results.Pause) error {
 		return err
 	}
 	l.Learned, l.InForce, l.Share, l.HeldUntil, l.InFlight = st.Learned, st.Rates, st.Share, st.HeldUntil, st.InFlight
+	if p.On() {
+		l.Account = whyAccount(p, c.store.Now())
+	}
 	switch {
 	case st.Paused && st.Reason != "":
 		l.Paused = "by hand: " + st.Reason

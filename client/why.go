@@ -33,6 +33,12 @@ func (c *Client) Why(ctx context.Context, j jobs.Job) (string, error) {
 
 // whyPaused says why a lane stands still, and how it will go on.
 func whyPaused(lane string, p results.Pause, now time.Time) string {
+	return fmt.Sprintf("its lane %s, which is paused %s", lane, whyAccount(p, now))
+}
+
+// whyAccount says since when an account at fault pauses a lane, why, and how the lane
+// will go on.
+func whyAccount(p results.Pause, now time.Time) string {
 	next := "its next job to be submitted finds out whether the account works again"
 	switch {
 	case p.Probe != "" && p.Lease.After(now):
@@ -40,7 +46,7 @@ func whyPaused(lane string, p results.Pause, now time.Time) string {
 	case p.ProbeAt.After(now):
 		next = "the next job finds out at " + p.ProbeAt.Format(time.RFC3339) + " whether the account works again"
 	}
-	why := fmt.Sprintf("its lane %s, which is paused since %s: %s", lane, p.Since.Format(time.RFC3339), p.Class)
+	why := fmt.Sprintf("since %s: %s", p.Since.Format(time.RFC3339), p.Class)
 	if p.Message != "" {
 		why += ": " + p.Message
 	}

@@ -96,7 +96,9 @@ wait and keep their attempts; what is in flight goes on to its end.`,
 		Example: `  enqueue lanes pause nightly --reason "the budget of November"`,
 		Args:    someLanes,
 		RunE: c.elsewhere(func(ctx context.Context, cfg config.Config, lanes []string) error {
-			return c.eachLane(ctx, cfg, lanes, "paused", func(s *session, lane string) error { return s.PauseLane(ctx, lane, reason) })
+			return c.eachLane(ctx, cfg, lanes, func(s *session, lane client.Lane) (laneDone, error) {
+				return laneDone{Is: "paused"}, s.PauseLane(ctx, lane.Name, reason)
+			})
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, shown with the jobs that wait")
@@ -108,13 +110,38 @@ func (c *cli) resumeCommand() *cobra.Command {
 		Use:   "resume LANE...",
 		Short: "Have lanes go on that were paused by hand",
 		Long: `resume ends a pause by hand. A lane that is paused because its account is at fault
-goes on by itself when the account works again.`,
+goes on by itself when the account works again; resume says when that is tried next.`,
 		Example: `  enqueue lanes resume nightly`,
 		Args:    someLanes,
 		RunE: c.elsewhere(func(ctx context.Context, cfg config.Config, lanes []string) error {
-			return c.eachLane(ctx, cfg, lanes, "resumed", func(s *session, lane string) error { return s.ResumeLane(ctx, lane) })
+			return c.eachLane(ctx, cfg, lanes, func(s *session, lane client.Lane) (laneDone, error) {
+				return resume(ctx, s, lane)
+			})
 		}),
 	}
+}
+
+// resume ends the pause of a lane by hand, and says so if its account pauses it all the
+// same: that is nothing which a person can end here.
+func resume(ctx context.Context, s *session, lane client.Lane) (laneDone, error) {
+	if err := s.ResumeLane(ctx, lane.Name); err != nil {
+		return laneDone{}, err
+	}
+	after, err := s.Lanes(ctx, lane.Name)
+	if err != nil {
+		return laneDone{}, err
+	}
+	done := laneDone{Is: "resumed"}
+	if i := slices.IndexFunc(after, func(l client.Lane) bool { return l.Name == lane.Name }); i >= 0 && after[i].Account != "" {
+		done.Is, done.Account = "still paused", after[i].Account
+		switch {
+		case lane.Set.Paused:
+			done.Lifted = "by hand"
+		case lane.Configured.Paused && !lane.Set.Resumed:
+			done.Lifted = "by configuration"
+		}
+	}
+	return done, nil
 }
 
 func (c *cli) setCommand() *cobra.Command {
@@ -141,13 +168,13 @@ workers and counts before their configuration.`,
 			if err != nil {
 				return err
 			}
-			return c.eachLane(ctx, cfg, args[:1], "set", func(s *session, lane string) error {
+			return c.eachLane(ctx, cfg, args[:1], func(s *session, lane client.Lane) (laneDone, error) {
 				if changes.reweigh {
-					if err := s.SetWeights(ctx, lane, changes.weights); err != nil {
-						return err
+					if err := s.SetWeights(ctx, lane.Name, changes.weights); err != nil {
+						return laneDone{}, err
 					}
 				}
-				return s.SetLane(ctx, lane, changes.limits)
+				return laneDone{Is: "set"}, s.SetLane(ctx, lane.Name, changes.limits)
 			})
 		}),
 	}
@@ -208,34 +235,59 @@ func someLanes(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+// laneDone is what was done with a lane.
+type laneDone struct {
+	Lane string `json:"lane"`
+	// Is is how the lane is now.
+	Is string `json:"is"`
+	// Lifted is the pause that is over, and Account what pauses the lane all the same.
+	Lifted  string `json:"lifted,omitempty"`
+	Account string `json:"account,omitempty"`
+}
+
+func (d laneDone) String() string {
+	text := d.Lane + "  " + d.Is
+	if d.Account == "" {
+		return text
+	}
+	text += " " + printable(d.Account)
+	if d.Lifted != "" {
+		return text + "; only the pause " + d.Lifted + " is over"
+	}
+	return text + "; it was not paused by hand"
+}
+
 // eachLane does something with some lanes. One that neither the configuration nor a
 // living worker has is refused: it would be a misspelt one.
-func (c *cli) eachLane(ctx context.Context, cfg config.Config, lanes []string, done string, do func(s *session, lane string) error) error {
+func (c *cli) eachLane(ctx context.Context, cfg config.Config, lanes []string, do func(s *session, lane client.Lane) (laneDone, error)) error {
 	return c.withSession(ctx, cfg, func(s *session) error {
 		all, err := s.Lanes(ctx, slices.Collect(maps.Keys(cfg.Lanes))...)
 		if err != nil {
 			return err
 		}
-		var known []string
+		known := make(map[string]client.Lane, len(all))
 		for _, l := range all {
-			known = append(known, l.Name)
+			known[l.Name] = l
 		}
 		for _, lane := range lanes {
-			if !slices.Contains(known, lane) {
-				return usage("%s is no lane of the configuration, and no living worker serves it; there are %s", lane, strings.Join(known, ", "))
+			if _, ok := known[lane]; !ok {
+				return usage("%s is no lane of the configuration, and no living worker serves it; there are %s",
+					lane, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 			}
 		}
 		for _, lane := range lanes {
-			if err := do(s, lane); err != nil {
+			done, err := do(s, known[lane])
+			if err != nil {
 				return err
 			}
+			done.Lane = lane
 			if c.json {
-				err = c.print(map[string]string{"lane": lane, "is": done})
+				err = c.print(done)
 			} else {
-				_, err = fmt.Fprintf(c.stdout, "%s  %s\n", lane, done)
+				err = printLine(c.stdout, "%s", done)
 			}
 			if err != nil {
-				return fmt.Errorf("write to stdout: %w", err)
+				return err
 			}
 		}
 		return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,36 @@ func TestLanePausedByConfiguration(t *testing.T) {
 	}
 	b.call("", "lanes", "pause", "default").want(t, 0)
 	shows(t, b.call("", "lanes").want(t, 0).stdout, "by hand")
+}
+
+// A pause by hand may hide one that the account has brought about.
+func TestResumeSaysThatTheAccountStillPausesALane(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	refused := results.Evidence{
+		Try: jobs.Try{Job: "job_1", Attempt: 1}, Began: b.store.Now(), By: results.PausedByCreate,
+		Failure: &jobs.Failure{Class: jobs.ClassQuota, Message: "You exceeded your current quota"},
+	}
+	if _, _, err := b.store.TripLane(t.Context(), "default", refused, results.ProbeWaits{First: time.Hour, Most: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	pauses, err := b.store.Pauses(t.Context(), "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	still := fmt.Sprintf("default  still paused since %s: quota: You exceeded your current quota; the next job finds out at %s whether the account works again",
+		pauses[0].Since.Format(time.RFC3339), pauses[0].ProbeAt.Format(time.RFC3339))
+
+	b.call("", "lanes", "pause", "default", "--reason", "the bill").want(t, 0)
+	shows(t, b.call("", "lanes", "resume", "default").want(t, 0).stdout, still+"; only the pause by hand is over\n")
+	shows(t, b.call("", "lanes", "resume", "default").want(t, 0).stdout, still+"; it was not paused by hand\n")
+	shows(t, b.call("", "lanes", "resume", "default", "--json").want(t, 0).stdout, `{"lane":"default","is":"still paused","account":"since `)
+
+	worker := results.Worker{ID: "w", Lanes: []string{"default"}, Rates: map[string]results.Rates{"default": {Paused: true}}}
+	if err := b.store.Beat(t.Context(), worker, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	shows(t, b.call("", "lanes", "resume", "default").want(t, 0).stdout, still+"; only the pause by configuration is over\n")
 }
 
 func TestLanesRefuseWhatMakesNoSense(t *testing.T) {
