@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
+	"github.com/longhaul-jobs/longhaul/jobs/prices"
 	"github.com/longhaul-jobs/longhaul/results"
 )
 
@@ -117,8 +118,7 @@ func (c *Client) whyParked(ctx context.Context, j jobs.Job) (string, error) {
 	case j.Waits == jobs.WaitPrice && b.Unknown == results.UnknownAllow:
 		return fmt.Sprintf("budget %s, which lets jobs without a known price go: a worker will send it on", b.Name), nil
 	case j.Waits == jobs.WaitPrice:
-		return fmt.Sprintf("a price: budget %s has to know what model %s costs. Set prices.%s and start the workers anew; it tries again every five minutes. Or have such jobs go with `enqueue budgets set %s --unknown-price allow`",
-			b.Name, j.Model, j.Model, b.Name), nil
+		return c.whyUnpriced(ctx, j, b.Name), nil
 	}
 	raise := fmt.Sprintf("the budget is raised (`enqueue budgets set %s --amount ...`)", b.Name)
 	if j.Needs > *b.Amount {
@@ -131,6 +131,32 @@ func (c *Client) whyParked(ctx context.Context, j jobs.Job) (string, error) {
 	}
 	return fmt.Sprintf("budget %s, which has no room for it: of %s, %s %s spent and %s held for what is under way, and it needs up to %s; it waits until %s%s",
 		b.Name, b.Amount, b.Spent, map[bool]string{true: "or less are", false: "are"}[b.Doubt > 0], b.Held, j.Needs, raise, until), nil
+}
+
+// whyUnpriced says which price a budget has to know. A service tier that a request names
+// needs a factor of its own, which may be all that is missing: the prices that count are
+// the workers'.
+func (c *Client) whyUnpriced(ctx context.Context, j jobs.Job, budget string) string {
+	in, set := "", "prices."+j.Model
+	if tier := c.tier(ctx, j); tier != "" && tier != "auto" && tier != "default" {
+		in = " in service tier " + tier
+		set += fmt.Sprintf(", with the factor of %s in %s.tiers,", tier, set)
+	}
+	return fmt.Sprintf("a price: budget %s has to know what model %s costs%s. Set %s and start the workers anew; it tries again every five minutes. "+
+		"Or have such jobs go with `enqueue budgets set %s --unknown-price allow`", budget, j.Model, in, set, budget)
+}
+
+// tier is the service tier that the next attempt of a job asks for, "" if it asks for none
+// or its request cannot be read: why a job waits is told all the same.
+func (c *Client) tier(ctx context.Context, j jobs.Job) string {
+	if j.Adjust != nil && j.Adjust.ServiceTier != "" {
+		return j.Adjust.ServiceTier
+	}
+	request, err := c.store.Request(ctx, j)
+	if err != nil {
+		return ""
+	}
+	return prices.AskOf(request.Raw, 0).Tier
 }
 
 // whyAside names those that a job waits for, and how they stand, the first few of them.

@@ -51,6 +51,31 @@ func TestJobSaysWhichBudgetItWaitsFor(t *testing.T) {
 	shows(t, b.call("", "get", string(j.ID)).want(t, 0).stdout, "budget all, which is no more")
 }
 
+// A service tier without a factor has no price either, whatever the model costs.
+//
+// Guarantee: G25.
+func TestJobSaysWhichTierItNeedsThePriceOf(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.call("", "budgets", "set", "all", "--amount", "3").want(t, 0)
+	for tier, want := range map[string]string{
+		"foo":     "what model gpt-4.1 costs in service tier foo. Set prices.gpt-4.1, with the factor of foo in prices.gpt-4.1.tiers, and start",
+		"auto":    "what model gpt-4.1 costs. Set prices.gpt-4.1 and start",
+		"default": "what model gpt-4.1 costs. Set prices.gpt-4.1 and start",
+	} {
+		id := jobs.ID(strings.TrimSpace(b.call("", "submit", "--input", "hello", "--service-tier", tier, "--lane", tier).want(t, 0).stdout))
+		if _, err := b.store.Admit(t.Context(), tier, 100); err != nil {
+			t.Fatal(err)
+		}
+		j, err := b.store.Load(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.happens(id, jobs.Postponed{Attempt: 1, Admitted: j.Admitted, Reason: jobs.WaitPrice, Budget: "all"})
+		shows(t, b.call("", "get", string(id)).want(t, 0).stdout, want)
+	}
+}
+
 // Guarantee: G25.
 func TestJobSaysWhichPriceItWaitsFor(t *testing.T) {
 	t.Parallel()

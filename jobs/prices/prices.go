@@ -206,7 +206,7 @@ func (p Price) factor(u Use) (*big.Rat, error) {
 	}
 	percent, ok := p.Tiers[tier]
 	if !ok {
-		return nil, fmt.Errorf("no price for service tier %s of model %s, set prices.%s", tier, u.Model, p.Model)
+		return nil, fmt.Errorf("no price for service tier %s of model %s, set its factor in prices.%s.tiers", tier, u.Model, p.Model)
 	}
 	f := big.NewRat(percent, 100)
 	if u.Regional {

@@ -83,7 +83,7 @@ func TestCost(t *testing.T) {
 		{name: "auto is default", model: "gpt-4.1", tier: "auto", usage: plain, want: "2.8"},
 		{name: "priority", model: "gpt-6-sol", tier: "priority", usage: jobs.Usage{InputTokens: 1000, OutputTokens: 1000}, want: "0.024"},
 		{name: "priority of 5.5", model: "gpt-5.5", tier: "priority", usage: jobs.Usage{InputTokens: 1000}, want: "0.0125"},
-		{name: "priority of a model without", model: "gpt-4.1", tier: "priority", usage: plain, unknown: "no price for service tier priority of model gpt-4.1, set prices.gpt-4.1"},
+		{name: "priority of a model without", model: "gpt-4.1", tier: "priority", usage: plain, unknown: "no price for service tier priority of model gpt-4.1, set its factor in prices.gpt-4.1.tiers"},
 		{name: "another tier", model: "gpt-5.6-sol", tier: "ultrafast", usage: plain, unknown: "service tier ultrafast"},
 		{name: "regional", model: "gpt-6-sol", regional: true, usage: jobs.Usage{OutputTokens: 1000}, want: "0.011"},
 		{name: "regional before it cost more", model: "gpt-4.1", regional: true, usage: plain, want: "2.8"},
