@@ -176,3 +176,28 @@ func TestALateAnswerOfRedisHasItsHint(t *testing.T) {
 		t.Errorf("with --dev it says %q", got)
 	}
 }
+
+// A blob store that is away is nothing that another Redis mends.
+func TestBlobStoreThatIsAwayIsNotTakenForRedis(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	request := filepath.Join(t.TempDir(), "request.json")
+	if err := os.WriteFile(request, []byte(`{"input":"`+strings.Repeat("a long story ", 20_000)+`"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.env = append(b.env, "LONGHAUL_JOBS_COMPRESS_BYTES=512MiB", "LONGHAUL_JOBS_MAX_INLINE_BYTES=100kB",
+		"LONGHAUL_BLOBS_ACCESS_KEY=a", "LONGHAUL_BLOBS_SECRET_KEY=b")
+	nobody, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := nobody.Addr().String()
+	if err := nobody.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := b.call("", "submit", "--request", request, "--blobs-url", "s3://bucket?endpoint=http://"+address).
+		want(t, 1).says(t, "Is the blob store there", "blobs.url")
+	if strings.Contains(got.stderr, "Is Redis running") {
+		t.Errorf("stderr is\n%s", got.stderr)
+	}
+}

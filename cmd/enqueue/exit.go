@@ -85,6 +85,9 @@ func (c *cli) advice(err error) string {
 	if c.dev || c.live || errors.Is(err, context.Canceled) {
 		return ""
 	}
+	if ofBlobs(err) {
+		return "Is the blob store there, and does it take the keys? blobs.url (--blobs-url) names it."
+	}
 	if _, network := errors.AsType[*net.OpError](err); network || errors.Is(err, os.ErrDeadlineExceeded) {
 		hint := "Is Redis running there? --redis-url names another one"
 		if !c.earlier {

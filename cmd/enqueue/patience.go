@@ -40,10 +40,16 @@ func patiently(ctx context.Context, patience time.Duration, note func(error), op
 
 // outage says who is away, in the same words whatever was asked for.
 func outage(err error) string {
-	if e, ok := errors.AsType[*jobs.Error](err); ok && strings.HasPrefix(e.Code, "blobs_") {
+	if ofBlobs(err) {
 		return "trying again: " + err.Error() // which names the blob store
 	}
 	return "Redis does not answer, trying again: " + rootOf(err)
+}
+
+// ofBlobs reports whether it is the blob store that an error is of, and not Redis.
+func ofBlobs(err error) bool {
+	e, ok := errors.AsType[*jobs.Error](err)
+	return ok && strings.HasPrefix(e.Code, "blobs_")
 }
 
 // rootOf is the first of the errors that led to one: the later ones say what it was for, and
