@@ -120,7 +120,9 @@ func (s *search) list(ctx context.Context, csv bool) error {
 	}
 	switch {
 	case s.filter.Cursor != "":
-		s.console.say("There are more: --cursor %s", s.filter.Cursor)
+		if more := s.rest(ctx); more != "" {
+			s.console.say("%s: --cursor %s", more, s.filter.Cursor)
+		}
 		s.warn()
 	case s.most == 0:
 		s.sum("listed")
@@ -128,6 +130,20 @@ func (s *search) list(ctx context.Context, csv bool) error {
 		s.warn()
 	}
 	return nil
+}
+
+// rest says whether there is more behind what was listed, "" if not. It looks ahead for one
+// page: where records have to be read, what is left may all be of other jobs.
+func (s *search) rest(ctx context.Context) string {
+	ahead := s.filter
+	ahead.Limit = 1
+	switch page, err := s.session.List(ctx, ahead); {
+	case err == nil && len(page.Jobs) > 0:
+		return "There are more"
+	case err == nil && page.Next == "":
+		return ""
+	}
+	return "There may be more" // an error is that of whoever goes on
 }
 
 // printer prints pages in the form that was asked for.

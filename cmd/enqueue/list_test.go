@@ -121,6 +121,31 @@ func TestListFindsFailures(t *testing.T) {
 	}
 }
 
+// A search that reads records does not know whether those behind the last one that it
+// lists are selected as well, unless it looks ahead.
+func TestListSaysWhetherThereAreMore(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.late(8*wholePage, jobs.Options{})
+	b.accept(jobs.Options{Group: "early"})
+	b.late(1, jobs.Options{})
+	for range 2 {
+		b.accept(jobs.Options{Group: "wanted"})
+	}
+	for args, want := range map[string]string{
+		"--limit 2 --text wanted":             "There may be more: --cursor ",
+		"--limit 1 --text wanted":             "There are more: --cursor ",
+		"--limit 2 --group wanted":            "",
+		"--limit 1 --group wanted":            "There are more: --cursor ",
+		"--limit 2 --state waiting --text wa": "",
+	} {
+		got := b.call("", append([]string{"list"}, strings.Fields(args)...)...).want(t, 0)
+		if !strings.HasPrefix(got.stderr, want) || want == "" && got.stderr != "" {
+			t.Errorf("list %s: stderr is %q, want %q", args, got.stderr, want)
+		}
+	}
+}
+
 func TestListRefusesWhatMakesNoSense(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
