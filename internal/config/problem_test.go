@@ -85,6 +85,8 @@ func TestProblemsNameKeySourceValueAndFix(t *testing.T) {
 		{"OPENAI_BASE_URL", "https:///v1", `openai.base_url: "https:///v1" (environment LONGHAUL_OPENAI_BASE_URL) ` + notBase},
 		{"OPENAI_BASE_URL", "https://me:pw@gateway/v1", `openai.base_url: "https://me:[redacted]@gateway/v1" (environment LONGHAUL_OPENAI_BASE_URL) contains credentials; set openai.api_key instead`},
 		{"OPENAI_BASE_URL", "https://gateway/v1?key=a", `openai.base_url: "https://gateway/v1?..." (environment LONGHAUL_OPENAI_BASE_URL) has a query or a fragment; end it after the path, as in https://api.openai.com/v1`},
+		{"OPENAI_BASE_URL", "https://gateway/v1/responses", `openai.base_url: "https://gateway/v1/responses" (environment LONGHAUL_OPENAI_BASE_URL) ends in /responses, which is appended to it; end it before that, as in https://api.openai.com/v1`},
+		{"OPENAI_BASE_URL", "https://gateway/responses/", `openai.base_url: "https://gateway/responses/" (environment LONGHAUL_OPENAI_BASE_URL) ends in /responses, which is appended to it; end it before that, as in https://api.openai.com/v1`},
 		{"BLOBS_URL", "/var/lib/blobs", `blobs.url: "/var/lib/blobs" (environment LONGHAUL_BLOBS_URL) ` + notBlobs},
 		{"BLOBS_URL", "https://bucket/x", `blobs.url: "https://bucket/x" (environment LONGHAUL_BLOBS_URL) ` + notBlobs},
 		{"BLOBS_URL", "s3://AKIA:pw@bucket", `blobs.url: "s3://AKIA:[redacted]@bucket" (environment LONGHAUL_BLOBS_URL) contains credentials; set blobs.access_key and blobs.secret_key instead`},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 )
@@ -18,6 +19,8 @@ func parseBaseURL(text string) (string, error) {
 		return "", errors.New("contains credentials; set openai.api_key instead")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#"):
 		return "", errors.New("has a query or a fragment; end it after the path, as in https://api.openai.com/v1")
+	case path.Base(u.Path) == "responses":
+		return "", errors.New("ends in /responses, which is appended to it; end it before that, as in https://api.openai.com/v1")
 	}
 	return strings.TrimRight(text, "/"), nil
 }
