@@ -1,6 +1,9 @@
 package doctor
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Server is what a server said, for the tests of the judgements.
 type Server struct {
@@ -34,3 +37,13 @@ func JudgeCluster(missing []string, info map[string]string, servers ...Server) F
 
 // JudgeSentinels judges a Sentinel set.
 var JudgeSentinels = judgeSentinels
+
+// Probes are the names of the commands that are tried, those that a create may wait
+// with included.
+func Probes() []string {
+	var names []string
+	for _, p := range slices.Concat(probes(), Redis{WaitDisk: true}.waits(), Redis{WaitReplicas: 1}.waits()) {
+		names = append(names, p.full())
+	}
+	return names
+}

@@ -15,6 +15,14 @@ type probe struct {
 	args []any
 }
 
+// full is the name as a rule of an ACL has it.
+func (p probe) full() string {
+	if p.name == "memory" {
+		return "memory|usage"
+	}
+	return p.name
+}
+
 // probes are what a worker sends, to a key or a channel that nobody else has.
 // KEY stands for it.
 func probes() []probe {
@@ -23,10 +31,10 @@ func probes() []probe {
 	return []probe{
 		list("del", key), list("unlink", key), list("exists", key),
 		list("set", key, "1", "px", 1000), list("setex", key, 1, "1"), list("get", key), list("mget", key), list("incr", key),
-		list("expire", key, 1), list("expireat", key, 1), list("del", key),
+		list("expire", key, 1), list("pexpire", key, 1000), list("expireat", key, 1), list("del", key),
 		list("hset", key, "a", "1"), list("hsetnx", key, "a", "1"), list("hget", key, "a"), list("hmget", key, "a"),
-		list("hgetall", key), list("hscan", key, 0), list("hincrby", key, "a", 1), list("hdel", key, "a"), list("del", key),
-		list("sadd", key, "a"), list("smembers", key), list("srem", key, "a"), list("del", key),
+		list("hgetall", key), list("hscan", key, 0), list("hlen", key), list("hincrby", key, "a", 1), list("hdel", key, "a"), list("del", key),
+		list("sadd", key, "a"), list("sismember", key, "a"), list("smembers", key), list("srem", key, "a"), list("del", key),
 		list("lpush", key, "a"), list("rpush", key, "a"), list("llen", key), list("lrange", key, 0, -1), list("lrem", key, 0, "a"),
 		list("rpoplpush", key, key), list("del", key),
 		list("zadd", key, 0, "a"), list("zcard", key), list("zcount", key, "-inf", "+inf"), list("zscore", key, "a"), list("zrange", key, 0, -1),

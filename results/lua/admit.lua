@@ -113,7 +113,7 @@ while room > 0 do
       out[#out + 1] = head[NEXT]
     end
     if leave_ready(id, lane, tenant) and #ids == 1 then
-      redis.call('ZINCRBY', turns, 1, tenant)
+      redis.call('ZADD', turns, 'INCR', 1, tenant)
       if after ~= '' then redis.call('HSET', bands, tenant, after) else redis.call('HDEL', bands, tenant) end
     end
   end
