@@ -219,13 +219,20 @@ func Installed(ctx context.Context, rdb redis.UniversalClient, prefix string) (b
 	return n > 0, nil
 }
 
-// installation reads the number of shards, or fixes it for good.
+// installation reads the number of shards, or fixes it for good. What there is already
+// is only read: who makes room in a Redis that is full opens the store first.
 func (s *Store) installation(ctx context.Context) (int, error) {
 	key := s.installationKey()
-	if err := s.rdb.HSetNX(ctx, key, "shards", s.config.Shards).Err(); err != nil {
-		return 0, fmt.Errorf("read installation: %w", err)
-	}
 	text, err := s.rdb.HGet(ctx, key, "shards").Result()
+	if errors.Is(err, redis.Nil) {
+		err = s.rdb.HSetNX(ctx, key, "shards", s.config.Shards).Err()
+		if redis.HasErrorPrefix(err, "OOM") {
+			return 0, redisFull("Redis is at its maxmemory")
+		}
+		if err == nil {
+			text, err = s.rdb.HGet(ctx, key, "shards").Result()
+		}
+	}
 	if err != nil {
 		return 0, fmt.Errorf("read installation: %w", err)
 	}

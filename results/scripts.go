@@ -163,7 +163,7 @@ func vocabulary() string {
 		"local pause_fields = { '" + strings.Join(pauseFields(), "', '") + "' }\n"
 }
 
-// hasScriptFlags tries a flag: they came with Redis 7.0, and servers that only
+// hasScriptFlags tries a flag, one with which a server answers that takes no writes: they came with Redis 7.0, and servers that only
 // speak its protocol may lack them whatever version they report. One that lacks
 // them cannot compile the script. In a Cluster each master must have them; one
 // that does not answer is taken to be like the others.
@@ -175,7 +175,7 @@ func (s *Store) hasScriptFlags(ctx context.Context) (bool, error) {
 	err := s.onMasters(ctx, func(ctx context.Context, node redis.UniversalClient) error {
 		ctx, cancel := context.WithTimeout(ctx, nodePatience)
 		defer cancel()
-		err := node.Eval(ctx, allowOOM+"return 1", nil).Err()
+		err := node.Eval(ctx, noWrites+"return 1", nil).Err()
 		// redis.HasErrorPrefix cannot tell: it takes the general prefix away first.
 		if e, ok := errors.AsType[redis.Error](err); ok && strings.HasPrefix(e.Error(), "ERR ") {
 			refused.Store(true)

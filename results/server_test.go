@@ -112,6 +112,49 @@ func TestFullRedisStillTakesWhatWasPaidFor(t *testing.T) {
 	h.check()
 }
 
+// Who makes room, or looks at what there is, opens the store first.
+func TestStoreOpensWhereNothingCanBeWritten(t *testing.T) {
+	t.Parallel()
+	for name, setting := range map[string][2]string{
+		"full":              {"maxmemory", "1"},
+		"without a replica": {"min-replicas-to-write", "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t)
+			ended := onURL(t, server.URL(), results.Config{}).in(jobs.StateFailed, jobs.Options{})
+			if err := server.Client(t).ConfigSet(t.Context(), setting[0], setting[1]).Err(); err != nil {
+				t.Fatal(err)
+			}
+			h := onURL(t, server.URL(), results.Config{})
+			if page, err := h.List(t.Context(), results.Filter{}); err != nil || len(page.Jobs) != 1 {
+				t.Errorf("List: %d jobs, %v", len(page.Jobs), err)
+			}
+			if counts, err := h.Counts(t.Context(), ""); err != nil || counts.Total() != 1 {
+				t.Errorf("Counts: %v, %v", counts, err)
+			}
+			h.load(ended.ID)
+			if name == "full" {
+				h.step(ended.ID, jobs.DeleteRequested{})
+				h.gone(ended.ID)
+			}
+		})
+	}
+}
+
+// A full Redis without an installation cannot begin one, and says what to do.
+func TestInstallationDoesNotBeginInAFullRedis(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Start(t).Client(t)
+	if err := rdb.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := results.Open(t.Context(), rdb, results.Config{}, slog.New(slog.DiscardHandler), nil)
+	if f := jobs.FailureOf(err); f.Code != "redis_full" || !strings.Contains(err.Error(), "more memory") {
+		t.Errorf("err %v, want Redis said to be full", err)
+	}
+}
+
 // The watermark is looked at every few seconds: a Redis that fills up meanwhile
 // refuses by itself, and the error is the same.
 func TestFullRedisRefusesByItself(t *testing.T) {
