@@ -69,15 +69,15 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(c.due, prometheus.GaugeValue, float64(backlog.Due))
 	ch <- prometheus.MustNewConstMetric(c.oldest, prometheus.GaugeValue, float64(backlog.OldestMilliseconds)/1000)
 	for _, use := range endpoints {
-		var looks, effects float64
+		looks, effects := 0, 0
+		var unknown error
 		if !use.Served {
-			waiting, err := c.tasks.Waiting(use.Name)
-			if err != nil {
-				continue
-			}
-			looks, effects = float64(use.Running), float64(waiting)
+			looks = int(use.Running)
+			effects, unknown = c.tasks.Waiting(use.Name)
 		}
-		ch <- prometheus.MustNewConstMetric(c.unserved, prometheus.GaugeValue, looks, use.Name, debtLook)
-		ch <- prometheus.MustNewConstMetric(c.unserved, prometheus.GaugeValue, effects, use.Name, debtEffect)
+		ch <- prometheus.MustNewConstMetric(c.unserved, prometheus.GaugeValue, float64(looks), use.Name, debtLook)
+		if unknown == nil {
+			ch <- prometheus.MustNewConstMetric(c.unserved, prometheus.GaugeValue, float64(effects), use.Name, debtEffect)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,16 @@ func TestEndpointThatNobodyServes(t *testing.T) {
 	}
 	eventually(t, "the metric tells", func() bool { return unserved("look") == 3 })
 	eventually(t, "the log says so", func() bool { return strings.Contains(b.log.String(), "endpoint is served by no worker") })
+	queues := w.rdb.SMembers(t.Context(), "asynq:queues").Val()
+	if err := w.rdb.Set(t.Context(), "asynq:queues", "", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if n := unserved("look"); n != 3 {
+		t.Errorf("%v looks while the effects cannot be counted, want 3", n)
+	}
+	if err := errors.Join(w.rdb.Del(t.Context(), "asynq:queues").Err(), w.rdb.SAdd(t.Context(), "asynq:queues", queues).Err()); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.client.Cancel(t.Context(), cancelled); err != nil {
 		t.Fatal(err)
 	}
