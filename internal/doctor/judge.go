@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -193,8 +194,13 @@ func judgeLatency(f facts) Finding {
 	return found
 }
 
-// judgeDurability holds the server to what creates have to wait for.
+// judgeDurability holds the server to what its writes and our creates have to wait for.
 func judgeDurability(f facts, want wanted) Finding {
+	if least, err := strconv.Atoi(f.settings["min-replicas-to-write"]); err == nil && f.info["min_slaves_good_slaves"] != "" &&
+		f.number("min_slaves_good_slaves") < int64(least) {
+		return ok("redis replicas", "%s in step of the %d that min-replicas-to-write wants", f.info["min_slaves_good_slaves"], least).
+			advise(Fail, "bring replicas back, or lower min-replicas-to-write: until enough are in step, Redis takes no write")
+	}
 	if want.replicas == 0 && !want.disk {
 		return Finding{}
 	}

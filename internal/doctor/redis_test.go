@@ -86,6 +86,7 @@ func TestServersAsTheyShouldNotBe(t *testing.T) {
 		{"syncs when it likes", redistest.Config{AppendDir: "", Args: []string{"--appendonly", "yes", "--appendfsync", "no"}}, "redis persistence", doctor.Warn, "everysec"},
 		{"evicts", redistest.Config{Args: []string{"--maxmemory-policy", "allkeys-lru", "--maxmemory", "100mb"}}, "redis eviction", doctor.Fail, "noeviction"},
 		{"tells nothing", redistest.Config{Args: []string{"--rename-command", "INFO", ""}}, "redis server", doctor.Fail, "allow INFO"},
+		{"lacks a replica", redistest.Config{Args: []string{"--min-replicas-to-write", "1"}}, "redis replicas", doctor.Fail, "min-replicas-to-write"},
 		{"is full", redistest.Config{Args: []string{"--maxmemory", "1mb"}}, "redis memory", doctor.Fail, "maxmemory"},
 	}
 	for _, tt := range tests {
