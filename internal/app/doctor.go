@@ -82,15 +82,19 @@ func examineInstallation(ctx context.Context, cfg config.Config, rdb redis.Unive
 	if err != nil {
 		return failed(err)
 	}
-	if !there {
-		return doctor.Report{{
-			Check: "installation", Status: doctor.OK,
-			Found: "none yet under the prefix " + cfg.Redis.Prefix + "; the first worker or job starts it",
-		}}
-	}
-	blobs, err := openBlobs(ctx, cfg, true)
-	if err != nil {
-		return failed(err)
+	blobs, wrong := openBlobs(ctx, cfg, true)
+	if !there || wrong != nil {
+		looked := doctor.InspectBlobs(ctx, cfg.Blobs.URL, func(ctx context.Context) (bool, error) {
+			if wrong != nil {
+				return false, wrong
+			}
+			return false, blobs.Check(ctx)
+		})
+		found := "there is one under the prefix " + cfg.Redis.Prefix + "; it is looked at once the blob store is right"
+		if !there {
+			found = "none yet under the prefix " + cfg.Redis.Prefix + "; the first worker or job starts it"
+		}
+		return doctor.Report{{Check: "installation", Status: doctor.OK, Found: found}, looked}
 	}
 	settings, err := StoreConfig(cfg, blobs, false)
 	if err != nil {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -145,6 +147,51 @@ func TestExamineFixesNoBlobStore(t *testing.T) {
 	w.work("LONGHAUL_BLOBS_URL=file://" + there).started()
 	if said := examine(t, "OPENAI_API_KEY=sk-good", "LONGHAUL_REDIS_URL="+server.URL(), "LONGHAUL_BLOBS_URL=file://"+missing); !strings.Contains(said, "has lost its folder") {
 		t.Errorf("of the folder of blobs that are there it says:\n%s", said)
+	}
+}
+
+// TestExamineLooksAtTheBlobStoreOfAFirstWorker, before there is an installation, and
+// tells of one that the worker could not start with.
+func TestExamineLooksAtTheBlobStoreOfAFirstWorker(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartWith(t, redistest.Config{AppendDir: t.TempDir()})
+	bucket := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `<Error><Code>InvalidAccessKeyId</Code></Error>`)
+	}))
+	t.Cleanup(bucket.Close)
+	address := "LONGHAUL_BLOBS_URL=s3://bucket/p?region=eu-central-1&endpoint=" + bucket.URL
+	keys := []string{"LONGHAUL_BLOBS_ACCESS_KEY=AKIA", "LONGHAUL_BLOBS_SECRET_KEY=canary"}
+	missing, file := filepath.Join(t.TempDir(), "a", "blobs"), filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		environ []string
+		says    []string
+	}{
+		"keys that are refused":         {append(keys, address), []string{`"ok": false`, "does not accept the credentials"}},
+		"no keys":                       {[]string{address}, []string{`"ok": false`, "set blobs.access_key"}},
+		"a folder that cannot be made":  {[]string{"LONGHAUL_BLOBS_URL=file://" + filepath.Join(file, "blobs")}, []string{`"ok": false`, "no folder"}},
+		"a folder that is made one day": {[]string{"LONGHAUL_BLOBS_URL=file://" + missing}, []string{`"ok": true`, "not there yet"}},
+		"none":                          {nil, []string{`"ok": true`, "Redis keeps everything"}},
+	} {
+		said := examine(t, append([]string{"OPENAI_API_KEY=sk-good", "LONGHAUL_REDIS_URL=" + server.URL()}, tt.environ...)...)
+		for _, want := range append(tt.says, `"blob store"`) {
+			if !strings.Contains(said, want) {
+				t.Errorf("%s: it does not say %q:\n%s", name, want, said)
+			}
+		}
+		if strings.Contains(said, "findings about Redis") || strings.Contains(said, "canary") {
+			t.Errorf("%s: it says:\n%s", name, said)
+		}
+	}
+	if left, err := os.ReadDir(filepath.Dir(filepath.Dir(missing))); err != nil || len(left) != 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+	if n := server.Client(t).DBSize(t.Context()).Val(); n != 0 {
+		t.Errorf("it left %d keys", n)
 	}
 }
 

@@ -41,7 +41,7 @@ func (i Installation) Inspect(ctx context.Context, store Store) Report {
 	ctx, cancel := context.WithTimeout(ctx, 3*patience)
 	defer cancel()
 	report := Report{i.workers(ctx, store), i.lanes(ctx, store), i.jobs(ctx, store)}
-	return append(report, i.blobs(ctx, store))
+	return append(report, InspectBlobs(ctx, i.Blobs, store.InspectBlobs))
 }
 
 func (i Installation) workers(ctx context.Context, store Store) Finding {
@@ -136,19 +136,21 @@ func (i Installation) jobs(ctx context.Context, store Store) Finding {
 	return found
 }
 
-func (i Installation) blobs(ctx context.Context, store Store) Finding {
-	const check = "blob store"
-	if i.Blobs == "" {
-		return ok(check, "none: Redis keeps everything")
+// InspectBlobs looks at the blob store at an address, "" for none. Inspect asks it, and
+// says whether the installation has blobs there already.
+func InspectBlobs(ctx context.Context, address string, inspect func(context.Context) (begun bool, err error)) Finding {
+	if address == "" {
+		return ok(checkBlobs, "none: Redis keeps everything")
 	}
-	found := ok(check, "%s takes, gives back and deletes", i.Blobs)
-	begun, err := store.InspectBlobs(ctx)
+	begun, err := inspect(ctx)
 	switch {
 	case err != nil && !begun && errors.Is(err, fs.ErrNotExist):
-		found.Found = i.Blobs + " is not there yet; the first worker or job makes it"
+		return ok(checkBlobs, "%s is not there yet; the first worker or job makes it", address)
 	case err != nil:
-		found.Found = fmt.Sprintf("%s: %v", i.Blobs, err)
-		return found.advise(Fail, "correct blobs.url and its credentials, or bring it back: large requests are refused, and large results wait")
+		return ok(checkBlobs, "%s: %v", address, err).
+			advise(Fail, "correct blobs.url and its credentials, or bring it back: large requests are refused, and large results wait")
 	}
-	return found
+	return ok(checkBlobs, "%s takes, gives back and deletes", address)
 }
+
+const checkBlobs = "blob store"

@@ -41,7 +41,8 @@ type Config struct {
 	// Timeout bounds each operation; default [DefaultTimeout].
 	Timeout time.Duration
 	// Existing says that a folder is not made if it is not there. Operations then
-	// fail with [fs.ErrNotExist] and class unavailable.
+	// fail with [fs.ErrNotExist] and class unavailable; [Store.Check] finds out
+	// whether it could be made.
 	Existing bool
 
 	transport http.RoundTripper // of tests

@@ -36,9 +36,11 @@ const (
 // and then the folder is synced. Nothing leaves the folder through a name or a
 // symbolic link.
 type folder struct {
-	path    string
-	timeout time.Duration
-	places  chan struct{}
+	path string
+	// existing says that the folder is not made.
+	existing bool
+	timeout  time.Duration
+	places   chan struct{}
 	// synced are the folders whose place in their parent is known to be durable.
 	synced sync.Map
 }
@@ -53,7 +55,7 @@ func openFolder(ctx context.Context, u *url.URL, config Config) (*folder, error)
 	if _, err := blobsurl.Parameters(u); err != nil {
 		return nil, invalid("%s", err)
 	}
-	f := &folder{path: filepath.FromSlash(path.Clean(u.Path)), timeout: config.Timeout, places: make(chan struct{}, places)}
+	f := &folder{path: filepath.FromSlash(path.Clean(u.Path)), timeout: config.Timeout, existing: config.Existing, places: make(chan struct{}, places)}
 	if config.Existing {
 		return f, nil
 	}
@@ -80,13 +82,42 @@ func makeRoot(dir string) error {
 		return err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+		return unmade(parent, err)
 	}
 	root, err := os.OpenRoot(parent)
 	if err != nil {
 		return err
 	}
 	return errors.Join(syncDir(root, "."), root.Close())
+}
+
+// tryRoot finds out whether the folder of the store could be made, and makes none that
+// stays.
+func tryRoot(dir string) error {
+	if _, err := os.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if _, err := os.Stat(parent); err != nil {
+		return tryRoot(parent)
+	}
+	made, err := os.MkdirTemp(parent, tempPrefix)
+	if err != nil {
+		return unmade(parent, err)
+	}
+	return os.Remove(made)
+}
+
+// unmadeError says that there are no folders in a place, which is there itself.
+type unmadeError struct{ parent string }
+
+func (e unmadeError) Error() string { return "no folder can be made in " + e.parent }
+
+func unmade(parent string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) { // which would look as if the store were gone
+		return unmadeError{parent}
+	}
+	return err
 }
 
 // do does something with files in a goroutine of its own, so that a share that
@@ -252,7 +283,14 @@ func (f *folder) Delete(ctx context.Context, dir string) error {
 }
 
 // Check implements [Store].
-func (f *folder) Check(ctx context.Context) error { return probe(ctx, f) }
+func (f *folder) Check(ctx context.Context) error {
+	if f.existing {
+		if _, err := do(ctx, f, "check blobs", func() (struct{}, error) { return struct{}{}, tryRoot(f.path) }); err != nil {
+			return err
+		}
+	}
+	return probe(ctx, f)
+}
 
 // within opens the folder for one operation: a share that was mounted anew is
 // another one.
@@ -361,6 +399,9 @@ func readDir(root *os.Root, dir string) ([]string, error) {
 
 // fileFailure classifies an error of the file system.
 func fileFailure(op string, err error) error {
+	if e, ok := errors.AsType[unmadeError](err); ok {
+		return broken(op, "names a folder that cannot be made, because "+e.parent+" takes none", err)
+	}
 	switch {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return broken(op, "names a folder that this process may not write to and read; its owner must be the user of all processes", err)
