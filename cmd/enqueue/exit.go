@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/longhaul-jobs/longhaul/internal/app"
 	"github.com/longhaul-jobs/longhaul/internal/config"
 	"github.com/longhaul-jobs/longhaul/jobs"
 )
@@ -94,6 +95,9 @@ func (c *cli) advice(err error) string {
 			hint += "; --dev needs none"
 		}
 		return hint + "."
+	}
+	if advice := app.RedisAdvice(err); advice != "" {
+		return "Redis refuses this: " + advice + "."
 	}
 	return ""
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/longhaul-jobs/longhaul/internal/api"
 	"github.com/longhaul-jobs/longhaul/internal/config"
+	"github.com/longhaul-jobs/longhaul/internal/doctor"
 	"github.com/longhaul-jobs/longhaul/internal/queue"
 	"github.com/longhaul-jobs/longhaul/internal/responses"
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -190,7 +191,13 @@ func (a *App) Connect(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("connect to redis: %w", context.Cause(ctx))
 		}
-		a.log.WarnContext(ctx, "redis does not answer; trying again", slog.Any("err", err))
+		if advice := doctor.Refusal(err); advice != "" {
+			a.health.refused.Store(&advice)
+			a.log.WarnContext(ctx, "redis refuses; trying again", slog.Any("err", err), slog.String("advice", advice))
+		} else {
+			a.health.refused.Store(nil)
+			a.log.WarnContext(ctx, "redis does not answer; trying again", slog.Any("err", err))
+		}
 		timer := time.NewTimer(time.Second)
 		select {
 		case <-ctx.Done():

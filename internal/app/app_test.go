@@ -192,6 +192,24 @@ func TestRedisDownAtTheStart(t *testing.T) {
 	}
 }
 
+// TestRedisThatRefusesAtTheStart answers, so a worker names what is wrong instead of
+// saying that nobody does, and goes on once it is right.
+func TestRedisThatRefusesAtTheStart(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartWith(t, redistest.Config{TCP: true, AppendDir: t.TempDir()})
+	w := newWorldOn(t, server.URL(), quick())
+	r := w.work("LONGHAUL_REDIS_URL=redis://worker:hush@" + server.Addr())
+	eventually(t, "the log says so", func() bool { return strings.Contains(r.log.String(), "redis refuses; trying again") })
+	if status, body := r.get("/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "redis.url") {
+		t.Errorf("/readyz answers %d %s, want it to name the setting", status, body)
+	}
+	rules := []string{"on", ">hush", "~*", "&*", "+@all"}
+	if err := server.Client(t).ACLSetUser(t.Context(), "worker", rules...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is ready", func() bool { status, _ := r.get("/readyz"); return status == http.StatusOK })
+}
+
 func TestStopBeforeRedisEverAnswered(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

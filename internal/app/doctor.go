@@ -51,6 +51,10 @@ func Examine(ctx context.Context, cfg config.Config, version string, log *slog.L
 	return append(report, doctor.InspectWebhooks(addr, endpoints)...), nil
 }
 
+// RedisAdvice says what to do about an error with which a Redis that answers refuses
+// the user, a command or a key, "" for any other.
+func RedisAdvice(err error) string { return doctor.Refusal(err) }
+
 // redisSubject is the configured Redis, as a doctor looks at it.
 func redisSubject(cfg config.Config, rdb redis.UniversalClient) (doctor.Redis, error) {
 	url, err := redisurl.Parse(cfg.Redis.URL.Reveal())

@@ -21,6 +21,8 @@ const (
 type health struct {
 	rdb   redis.UniversalClient
 	phase atomic.Int32
+	// refused is what to do about a Redis that answers and refuses, nil for nothing.
+	refused atomic.Pointer[string]
 }
 
 func (h *health) set(phase int32) { h.phase.Store(phase) }
@@ -29,6 +31,9 @@ func (h *health) set(phase int32) { h.phase.Store(phase) }
 func (h *health) Ready(ctx context.Context) error {
 	switch h.phase.Load() {
 	case healthStarting:
+		if advice := h.refused.Load(); advice != nil {
+			return errors.New("starting: redis refuses: " + *advice)
+		}
 		return errors.New("starting: redis has not answered yet")
 	case healthDraining:
 		return errors.New("draining")

@@ -136,9 +136,11 @@ func (r Redis) refused(ctx context.Context, key string) (commands []string, keyR
 }
 
 // wrongPlace reports whether an ACL refused the key or the channel, not the
-// command.
+// command. Redis 7.2 says it in other words than those before.
 func wrongPlace(err error) bool {
-	return strings.Contains(err.Error(), "of the keys") || strings.Contains(err.Error(), "of the channels")
+	return slices.ContainsFunc([]string{"of the keys", "of the channels", "access a key", "access a channel"}, func(part string) bool {
+		return strings.Contains(err.Error(), part)
+	})
 }
 
 // keeper is the server that has a key.

@@ -75,8 +75,12 @@ func (r Redis) reach(ctx context.Context) Finding {
 	return found.advise(Fail, "%s", reachAdvice(err, r.URL))
 }
 
-// reachAdvice says what an error of the first contact calls for.
-func reachAdvice(err error, url redisurl.URL) string {
+// Refusal says what to do about an error with which a Redis that answers refuses the
+// user, a command or a key, "" for any other.
+func Refusal(err error) string {
+	if _, answered := errors.AsType[redis.Error](err); !answered {
+		return ""
+	}
 	text := err.Error()
 	says := func(part string) bool { return strings.Contains(text, part) }
 	switch {
@@ -84,8 +88,22 @@ func reachAdvice(err error, url redisurl.URL) string {
 		return "correct user and password in redis.url; in a password write %40 for @, %2F for / and %3A for :"
 	case says("NOAUTH"):
 		return "give user and password in redis.url: redis://user:password@host:port/0"
+	case says("NOPERM") && wrongPlace(err):
+		return "correct redis.prefix, or give the user its keys and channels, ~PREFIX:* and &PREFIX:*; the ACL line is in docs/operations.md"
 	case says("NOPERM"):
 		return "give the user the commands and keys of the ACL line in docs/operations.md"
+	}
+	return ""
+}
+
+// reachAdvice says what an error of the first contact calls for.
+func reachAdvice(err error, url redisurl.URL) string {
+	if advice := Refusal(err); advice != "" {
+		return advice
+	}
+	text := err.Error()
+	says := func(part string) bool { return strings.Contains(text, part) }
+	switch {
 	case says("cluster support disabled"):
 		return "this is no Cluster: write redis:// in the place of redis+cluster://"
 	case says("x509"), says("certificate"):

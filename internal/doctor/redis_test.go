@@ -2,6 +2,8 @@ package doctor_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"strings"
@@ -236,5 +238,34 @@ func TestPermissions(t *testing.T) {
 			r.WaitReplicas = 1
 			expect(t, r.Inspect(t.Context()), "redis permissions", tt.status, tt.says)
 		})
+	}
+}
+
+// answer is an error that a server answers with.
+type answer string
+
+func (a answer) Error() string { return string(a) }
+func (answer) RedisError()     {}
+
+// TestRefusal has what servers of several versions refuse with told by what to change.
+func TestRefusal(t *testing.T) {
+	t.Parallel()
+	for text, says := range map[string]string{
+		"WRONGPASS invalid username-password pair or user is disabled.":                   "user and password",
+		"NOAUTH Authentication required.":                                                 "user and password",
+		"NOPERM this user has no permissions to access one of the keys used as arguments": "redis.prefix",
+		"NOPERM No permissions to access a key":                                           "redis.prefix",
+		"NOPERM No permissions to access a channel":                                       "redis.prefix",
+		"NOPERM User me has no permissions to run the 'zadd' command":                     "the commands",
+		"LOADING Redis is loading the dataset in memory":                                  "",
+		"OOM command not allowed when used memory > 'maxmemory'.":                         "",
+	} {
+		got := doctor.Refusal(fmt.Errorf("open store: %w", answer(text)))
+		if got == "" != (says == "") || !strings.Contains(got, says) {
+			t.Errorf("%s: %q, want %q in it", text, got, says)
+		}
+	}
+	if got := doctor.Refusal(errors.New("read tcp: NOPERM")); got != "" {
+		t.Errorf("of an error that no server answered with it says %q", got)
 	}
 }
