@@ -32,7 +32,7 @@ func ParseMoney(text string) (Money, error) {
 	}
 	n, err := strconv.ParseInt(whole+part+strings.Repeat("0", moneyDigits-len(part)), 10, 64)
 	if err != nil {
-		return 0, errors.New("is too large an amount; it goes to some nine thousand million dollars")
+		return 0, errors.New("is too large an amount; give a smaller one")
 	}
 	if negative {
 		n = -n

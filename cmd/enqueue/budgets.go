@@ -149,7 +149,7 @@ until "enqueue budgets unset". Jobs that wait for room go on as far as there is 
 			default:
 				m, err := jobs.ParseMoney(amount)
 				if err != nil {
-					return jobs.Invalid("amount", "%q %v, or any", amount, err)
+					return jobs.Invalid("amount", "%q %v, of at most %s, or any", amount, err, results.MaxBudget)
 				}
 				b.Amount = &m
 			}

@@ -108,7 +108,7 @@ func TestBudgetsRefuseWhatMakesNoSense(t *testing.T) {
 		"budgets set":                                         "name one budget",
 		"budgets set a{b --amount 1":                          "is no name of a budget",
 		"budgets set all":                                     "there is no budget all yet",
-		"budgets set all --amount much":                       "for example 12 or 0.05, or any",
+		"budgets set all --amount much":                       "for example 12 or 0.05, of at most $9000000.00, or any",
 		"budgets set all --amount -1":                         "amount",
 		"budgets set all --amount 9000001":                    "from 0 to $9000000.00",
 		"budgets set all --amount 1 --per week":               "one of day, month and total",

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -74,8 +76,9 @@ func (f *jobFlags) options(fs *pflag.FlagSet, now time.Time) (jobs.Options, erro
 	if fs.Changed("priority") {
 		o.Priority = &f.priority
 	}
-	if f.maxAttempts == 0 {
-		problems = append(problems, jobs.Invalid("max-attempts", "is 0; give 1 to %d", jobs.MaxMaxAttempts))
+	if o.MaxAttempts < 1 || o.MaxAttempts > jobs.MaxMaxAttempts {
+		problems = append(problems, jobs.Invalid("max-attempts", "is %d; give 1 to %d", o.MaxAttempts, jobs.MaxMaxAttempts))
+		o.MaxAttempts = 0
 	}
 	var err error
 	if o.Deadline, err = moment("deadline", f.deadline, now); err != nil {
@@ -86,14 +89,14 @@ func (f *jobFlags) options(fs *pflag.FlagSet, now time.Time) (jobs.Options, erro
 	}
 	if f.retention != "" {
 		if o.Retention, err = span(f.retention); err != nil || o.Retention <= 0 {
-			problems = append(problems, jobs.Invalid("retention", "%q is no length of time; write for example 12h or 7d", f.retention))
+			problems = append(problems, jobs.Invalid("retention", "%q is %s; write for example 12h or 7d", f.retention, notSpan(err)))
 			o.Retention = 0
 		}
 	}
 	if f.uncertainWait != "" {
 		switch o.UncertainWait, err = span(f.uncertainWait); {
 		case err != nil || o.UncertainWait < 0:
-			problems = append(problems, jobs.Invalid("uncertain-wait", "%q is no length of time; write for example 30m or 12h, or 0s for not at all", f.uncertainWait))
+			problems = append(problems, jobs.Invalid("uncertain-wait", "%q is %s; write for example 30m or 12h, or 0s for not at all", f.uncertainWait, notSpan(err)))
 			o.UncertainWait = 0
 		case o.UncertainWait == 0:
 			o.UncertainWait = time.Millisecond // 0 is the workers' setting
@@ -121,8 +124,11 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if d, err := span(text); err == nil {
+	switch d, err := span(text); {
+	case err == nil:
 		return now.Add(d), nil
+	case errors.Is(err, errTooLong):
+		return time.Time{}, jobs.Invalid(flag, "%q is too long a time; it goes to ten years, such as 90m, 2h or 3d", text)
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
@@ -132,19 +138,47 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
+// errTooLong is a length of time that is one, and more than can be counted.
+var errTooLong = errors.New("is too long a time")
+
 // span reads a length of time as [time.ParseDuration] does, and days beside.
 func span(text string) (time.Duration, error) {
+	d, err := parseSpan(text)
+	if err == nil {
+		return d, nil
+	}
+	// It is the numbers that are at fault if it can be read with small ones.
+	if _, other := parseSpan(digits.ReplaceAllString(text, "1")); other == nil {
+		err = errTooLong
+	}
+	return 0, fmt.Errorf("read %q: %w", text, err)
+}
+
+var digits = regexp.MustCompile(`[0-9]+`)
+
+func parseSpan(text string) (time.Duration, error) {
 	days, rest, ok := strings.Cut(text, "d")
 	if !ok {
 		return time.ParseDuration(text)
 	}
 	n, err := strconv.ParseUint(days, 10, 16)
 	if err != nil {
-		return 0, fmt.Errorf("read %q: %w", text, err)
+		return 0, err
 	}
 	d, err := time.ParseDuration(cmp.Or(rest, "0s"))
 	if err != nil {
-		return 0, fmt.Errorf("read %q: %w", text, err)
+		return 0, err
 	}
-	return time.Duration(n)*24*time.Hour + d, nil
+	if whole := time.Duration(n) * 24 * time.Hour; d <= math.MaxInt64-whole {
+		return whole + d, nil
+	}
+	return 0, errTooLong
+}
+
+// notSpan says what is wrong with a length of time.
+func notSpan(err error) string {
+	if errors.Is(err, errTooLong) {
+		return "too long a time"
+	}
+	return "no length of time"
 }

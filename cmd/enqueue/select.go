@@ -101,8 +101,12 @@ func past(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if d, err := span(text); err == nil && d >= 0 {
+	switch d, err := span(text); {
+	case err == nil && d >= 0:
 		return now.Add(-d), nil
+	case errors.Is(err, errTooLong):
+		return time.Time{}, jobs.Invalid(flag, "%q is too long a time ago; write for example 90m, 2h or 3d, or a time such as %s",
+			text, now.UTC().Format(time.DateOnly))
 	}
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {

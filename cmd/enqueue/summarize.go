@@ -16,6 +16,7 @@ import (
 	"github.com/longhaul-jobs/longhaul/internal/config"
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
+	"github.com/longhaul-jobs/longhaul/results"
 )
 
 // summarizeFlags say what to do with documents beside summarizing them.
@@ -223,7 +224,9 @@ func (f *summarizeFlags) complete(flags *pflag.FlagSet, options *summarize.Optio
 	}
 	if f.budget != "" {
 		if amount, err := jobs.ParseMoney(f.budget); err != nil {
-			return usage("--budget: %q %v", f.budget, err)
+			return usage("--budget: %q %v, of at most %s", f.budget, err, results.MaxBudget)
+		} else if amount > results.MaxBudget {
+			return usage("--budget: %s is too large an amount; give a smaller one, of at most %s, or leave it out if there is to be no bound", f.budget, results.MaxBudget)
 		} else if amount <= 0 {
 			return usage("--budget: %s leaves nothing to spend; give the dollars that the run may cost, more than 0", f.budget)
 		}
