@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/longhaul-jobs/longhaul/internal/config"
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -81,6 +82,7 @@ input is wrong and nothing was done.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetFlagErrorFunc(flagProblem)
 	flags := root.PersistentFlags()
 	flags.BoolVar(&c.json, "json", false, "print objects for machines on stdout, and everything else on stderr")
 	flags.BoolVar(&c.dev, "dev", false, "run everything in this process: an embedded Redis, a worker and a stand-in model")
@@ -94,6 +96,28 @@ input is wrong and nothing was done.`,
 		c.versionCommand(),
 	)
 	return root
+}
+
+// flagProblem says of a flag's value what it should be, in place of how it was read.
+func flagProblem(_ *cobra.Command, err error) error {
+	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	takes := ""
+	switch bad.GetFlag().Value.Type() {
+	case "int", "int64":
+		takes = "a whole number"
+	case "bool":
+		takes = "true or false"
+	case "float64":
+		takes = "a number"
+	case "duration":
+		takes = "a length of time, such as 90s or 2h"
+	default:
+		return err
+	}
+	return fmt.Errorf("--%s: %q cannot be read; give %s", bad.GetFlag().Name, clip(bad.GetValue(), 40), takes)
 }
 
 func (c *cli) versionCommand() *cobra.Command {

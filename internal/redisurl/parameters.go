@@ -87,7 +87,7 @@ func setParameters(u *URL, query string) error {
 			return errors.New("has a password among its parameters; write it before the host, as in redis://:password@host:port/0" +
 				" (only that of the sentinels is a parameter, " + paramSentinelPassword + ")")
 		case !ok:
-			return errors.New("has a parameter that is not known; there are " + strings.Join(Parameters(u.Topology), ", "))
+			return fmt.Errorf("has %s that is not known; there are %s", parameter(name, values.Get(name)), strings.Join(Parameters(u.Topology), ", "))
 		case len(values[name]) > 1:
 			return fmt.Errorf("has %s twice; give it once", name)
 		case !valid(values.Get(name)):
@@ -160,4 +160,14 @@ func (u URL) Options() string {
 		options.Del(ours)
 	}
 	return options.Encode()
+}
+
+// parameter names a parameter, unless it may be something else, such as a password
+// behind a question mark.
+func parameter(name, value string) string {
+	word := !strings.ContainsFunc(name, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') })
+	if !word || value == "" {
+		return "a parameter"
+	}
+	return "a parameter " + name
 }

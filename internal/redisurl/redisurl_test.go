@@ -103,6 +103,8 @@ func TestParseRefuses(t *testing.T) {
 		"redis+sentinel://s/m/sw0rdfish":         "mymaster/0",
 		"redis+sentinel://s/m?db=1":              "after the master",
 		"redis+sentinel://s1,,s2/m":              "empty place",
+		"redis://h/0?bogus=1":                    "has a parameter bogus that is not known; there are ca_file, cert_file",
+		"redis://h/0?sw0rdfish":                  "has a parameter that is not known",
 		"redis+sentinel://s/m?replica_only=true": "not known",
 		"redis+cluster://":                       "empty place",
 		"redis+cluster://h1,h2/3":                "only the database 0",
