@@ -123,7 +123,7 @@ func (b *bulk) reset() {
 // pass goes through the jobs once, and reports.
 func (b *bulk) pass(ctx context.Context, c *cli, s *session, out io.Writer) error {
 	look := &search{cli: c, session: s, title: b.name, filter: b.filter}
-	look.also = func() string { return fmt.Sprintf("%s %s", formatCount(int64(b.changed)), b.done) }
+	look.also = func() string { return fmt.Sprintf("%s %s", formatCount(int64(b.changed)), b.outcome()) }
 	err := look.run(ctx, func(ctx context.Context, page results.Page) error { return b.page(ctx, look, page.Jobs) })
 	look.warn()
 	if err := errors.Join(err, b.report(c, out)); err != nil {
@@ -218,6 +218,14 @@ func (b *bulk) spares(j jobs.Job) string {
 	return fmt.Sprintf("%s (--%s %s asks for it)", why, flag, value)
 }
 
+// outcome is what is done to the jobs, or in a dry run would be.
+func (b *bulk) outcome() string {
+	if b.dry {
+		return "would be " + cmp.Or(b.would, b.done)
+	}
+	return b.done
+}
+
 // report says what was done, or in a dry run would be.
 func (b *bulk) report(c *cli, out io.Writer) error {
 	if c.json && out == c.stdout {
@@ -230,12 +238,13 @@ func (b *bulk) report(c *cli, out io.Writer) error {
 		if err := errors.Join(writeCensus(out, b.census), writePage(out, b.shown, true, time.Now())); err != nil {
 			return err
 		}
+		if others := b.changed - len(b.shown); others > 0 {
+			if err := printLine(out, "and %s", plural(others, "other", "others")); err != nil {
+				return err
+			}
+		}
 	}
-	would := ""
-	if b.dry {
-		would = "would be "
-	}
-	said := []string{fmt.Sprintf("%s %s%s", plural(b.changed, "job", "jobs"), would, b.done)}
+	said := []string{plural(b.changed, "job", "jobs") + " " + b.outcome()}
 	for _, r := range b.spared.list() {
 		said = append(said, fmt.Sprintf("%s left alone: %s", formatCount(int64(r.Jobs)), r.Why))
 	}

@@ -73,7 +73,7 @@ func TestTwelveThousandFailures(t *testing.T) {
 	}
 
 	dry := b.call("", "retry", "--all-failed", "--class", "unavailable", "--dry-run").want(t, 0).stdout
-	if !strings.HasSuffix(dry, "12 jobs would be retried\n") || !strings.Contains(dry, "unavailable: no. 11") || strings.Contains(dry, "no. 6") {
+	if !strings.HasSuffix(dry, "\nand 7 others\n12 jobs would be retried\n") || !strings.Contains(dry, "unavailable: no. 11") || strings.Contains(dry, "no. 6") {
 		t.Errorf("the dry run says\n%s", dry)
 	}
 	b.wantCounts(map[jobs.State]int{jobs.StateFailed: rare, jobs.StateExpired: many})
@@ -188,6 +188,10 @@ func TestCancelAll(t *testing.T) {
 	}
 	running := b.begun(jobs.Options{})
 	b.happens(running, created(1, `{"id":"resp_1","status":"in_progress"}`))
+	dry := lines(b.call("", "cancel", "--all", "--lane", "night", "--dry-run").want(t, 0).stdout)
+	if last := dry[len(dry)-1]; last != "3 jobs would be cancelled" || strings.Contains(strings.Join(dry, "\n"), "other") {
+		t.Errorf("the dry run says %q", dry)
+	}
 	if out := b.call("", "cancel", "--all", "--lane", "night").want(t, 0).stdout; out != "3 jobs cancelled or being cancelled\n" {
 		t.Errorf("cancel says %q", out)
 	}

@@ -30,7 +30,9 @@ type upshot struct {
 // all that are in question.
 type change struct {
 	name, done string // "retry", "retried"
-	do         changeFunc
+	// would is what would be done, in a dry run, if that is not as it is told afterwards.
+	would string
+	do    changeFunc
 	// all is the flag for all jobs in question, and meaning what those are.
 	all, meaning string
 	// filter selects the jobs in question, before any flag does.
@@ -53,7 +55,7 @@ an ended job does nothing.`,
   enqueue cancel --all --group batch-requests --dry-run`,
 	}
 	c.changes(cmd, change{
-		name: "cancel", done: "cancelled or being cancelled",
+		name: "cancel", done: "cancelled or being cancelled", would: "cancelled",
 		all: "all", meaning: "cancel all jobs that have not ended and that the other flags select",
 		filter: results.Filter{States: []jobs.State{jobs.StateWaiting, jobs.StateSubmitting, jobs.StateRunning, jobs.StateUncertain}},
 		do:     cancelJob,
@@ -121,7 +123,7 @@ paid for, are left alone unless --state names them.`,
 	}
 	cmd.Flags().BoolVar(&remote, "remote", false, "have a worker delete OpenAI's copies of the responses first")
 	c.changes(cmd, change{
-		name: "delete", done: "deleted or being deleted",
+		name: "delete", done: "deleted or being deleted", would: "deleted",
 		all: "all-failed", meaning: "delete all jobs that are " + stateList(failedStates()) + " and that the other flags select",
 		filter: results.Filter{States: failedStates()}, others: endedStates(),
 		spare: func(j jobs.Job) string {
