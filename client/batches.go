@@ -25,5 +25,13 @@ func (c *Client) Batches(ctx context.Context, endpoint string) (Batches, error) 
 	if err != nil {
 		return Batches{}, err
 	}
-	return Batches{Endpoint: endpoint, Waiting: waiting, Batches: all}, nil
+	return Batches{Endpoint: endpoint, Waiting: orEmpty(waiting), Batches: orEmpty(all)}, nil
+}
+
+// orEmpty is a list that is one in JSON too when nothing is in it.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }

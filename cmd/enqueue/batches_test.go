@@ -12,6 +12,7 @@ func TestBatchesAreShown(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	shows(t, b.call("", "batches").want(t, 0).stdout, "no request waits for a batch")
+	shows(t, b.call("", "batches", "--json").want(t, 0).stdout, `{"endpoint":"default","waiting":[],"batches":[]}`)
 	for _, id := range []string{"line_a", "line_b", "line_c"} {
 		if err := b.store.AddLine(t.Context(), "default", id, "gpt-4.1", 1000); err != nil {
 			t.Fatal(err)
