@@ -18,8 +18,9 @@ func doctorCommand(stdout, stderr io.Writer) *cobra.Command {
 		Use: "doctor", Short: "Look over Redis, the endpoints and the installation, and say what to do", Args: noArgs,
 		Long: `doctor asks Redis and the endpoints what a worker with this configuration
 depends on: persistence, eviction, version, clock, latency, topology,
-permissions, keys and models. It changes nothing. The exit code is 0 when
-nothing fails, and 1 otherwise.`,
+permissions, keys and models. It changes nothing, but for a test blob that it
+writes, reads and deletes in the blob store. The exit code is 0 when nothing
+fails, and 1 otherwise.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := load(cmd)
 			if err != nil {
