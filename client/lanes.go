@@ -107,6 +107,12 @@ func (c *Client) describe(ctx context.Context, l *Lane, p results.Pause) error {
 	return nil
 }
 
+// OpenLanes returns the counts of each lane that has jobs which have not ended, also of one
+// that no worker and no configuration knows.
+func (c *Client) OpenLanes(ctx context.Context) (map[string]results.Counts, error) {
+	return c.store.OpenLanes(ctx)
+}
+
 // PauseLane has a lane send nothing until [Client.ResumeLane]; what is in flight goes
 // on. The reason is shown to whoever asks what a job waits for.
 func (c *Client) PauseLane(ctx context.Context, lane, reason string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -78,6 +79,41 @@ func (s *Store) counts(ctx context.Context, group, lane string) (Counts, error) 
 		return nil, fmt.Errorf("count jobs: %w", err)
 	}
 	return counts, nil
+}
+
+// OpenLanes returns the counts of each lane that has jobs which have not ended, whether or
+// not a worker or a configuration knows it.
+func (s *Store) OpenLanes(ctx context.Context) (map[string]Counts, error) {
+	streams := make([]*redis.StringSliceCmd, s.shards)
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for shard := range streams {
+			streams[shard] = p.SMembers(ctx, string(s.base(shard))+"streams")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read which lanes have jobs: %w", err)
+	}
+	lanes := make(map[string]Counts)
+	for _, answer := range streams {
+		for _, stream := range answer.Val() {
+			// Parents wait beside their lane, as in LaneCounts.
+			if lane, ok := strings.CutPrefix(stream, string(jobs.KindResponse)+":"); ok {
+				lanes[lane] = nil
+			}
+		}
+	}
+	for lane := range lanes {
+		counts, err := s.LaneCounts(ctx, lane)
+		if err != nil {
+			return nil, err
+		}
+		lanes[lane] = counts
+		if counts.Total() == counts.Ended() {
+			delete(lanes, lane)
+		}
+	}
+	return lanes, nil
 }
 
 // Backlog is what the due sets hold.

@@ -23,13 +23,19 @@ func (c *cli) lanesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lanes",
 		Short: "Show how lanes stand, pause and resume them, and change their limits",
-		Long: `lanes shows the lanes that workers serve: how many of their jobs wait and run, the
-limits in force, and whether they are paused. A limit that was set at run time is
+		Long: `lanes shows the lanes that workers serve, that are configured or that have jobs
+which have not ended: how many of their jobs wait and run, the limits in force, and
+whether they are paused. The jobs of one without WORKERS wait for a worker that
+serves it. A limit that was set at run time is
 marked with *, and one that only the provider has told of with ~.`,
 		Args: noArguments,
 		RunE: c.elsewhere(func(ctx context.Context, cfg config.Config, _ []string) error {
 			return c.toRead(ctx, cfg, func(s *session) error {
-				lanes, err := s.Lanes(ctx, slices.Collect(maps.Keys(cfg.Lanes))...)
+				open, err := s.OpenLanes(ctx)
+				if err != nil {
+					return err
+				}
+				lanes, err := s.Lanes(ctx, slices.AppendSeq(slices.Collect(maps.Keys(cfg.Lanes)), maps.Keys(open))...)
 				if err != nil {
 					return err
 				}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/longhaul-jobs/longhaul/jobs"
 	"github.com/longhaul-jobs/longhaul/results"
 )
@@ -34,6 +36,22 @@ func TestLanesAreShownAndChanged(t *testing.T) {
 	b.call("", "lanes", "set", "default", "priority_weights=default").want(t, 0)
 	if out := b.call("", "lanes", "--json").want(t, 0).stdout; strings.Contains(out, "priority_weights") {
 		t.Errorf("taken back:\n%s", out)
+	}
+}
+
+// A lane that no configuration has any more is shown as long as jobs wait in it.
+func TestLanesShowThoseThatOnlyJobsKnow(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.accept(jobs.Options{Lane: "old:lane"})
+	done := b.accept(jobs.Options{Lane: "done"})
+	b.happens(done.ID, jobs.StopRequested{Reason: jobs.StopCancel})
+	var names []string
+	for _, line := range lines(b.call("", "lanes").want(t, 0).stdout)[1:] {
+		names = append(names, strings.Join(strings.Fields(line)[:3], " "))
+	}
+	if diff := cmp.Diff([]string{"default 0 0", "old:lane 0 1"}, names); diff != "" {
+		t.Errorf("lanes, workers and waiting jobs (-want +got):\n%s", diff)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"strings"
 	"testing"
 
@@ -91,9 +92,17 @@ type store struct {
 	counts  results.Counts
 	paused  results.Pause        // the second lane
 	set     results.LaneSettings // of the second lane
+	open    map[string]results.Counts
+	used    []results.EndpointUse
 	begun   bool
 	err     error
 }
+
+func (s store) OpenLanes(context.Context) (map[string]results.Counts, error) {
+	return maps.Clone(s.open), s.err
+}
+
+func (s store) Endpoints(context.Context) ([]results.EndpointUse, error) { return s.used, s.err }
 
 func (s store) LaneSettings(_ context.Context, lane string) (results.LaneSettings, error) {
 	if lane != "nightly" {
@@ -138,10 +147,18 @@ func TestInstallation(t *testing.T) {
 		"no jobs":         {store{}, "jobs", doctor.OK, "none"},
 		"jobs":            {store{counts: results.Counts{jobs.StateWaiting: 2, jobs.StateFailed: 1}}, "jobs", doctor.OK, "2 waiting, 1 failed"},
 		"uncertain ones":  {store{counts: results.Counts{jobs.StateUncertain: 2}}, "jobs", doctor.Warn, "enqueue list"},
-		"blobs":           {store{}, "blob store", doctor.OK, "s3://bucket"},
-		"no blobs":        {store{err: errors.New("no such bucket")}, "blob store", doctor.Fail, "no such bucket"},
-		"blobs to come":   {store{err: fs.ErrNotExist}, "blob store", doctor.OK, "not there yet"},
-		"blobs gone":      {store{begun: true, err: fs.ErrNotExist}, "blob store", doctor.Fail, "bring it back"},
+		"a lane that nobody has": {
+			store{workers: []results.Worker{worker("1.2.0", "default")}, open: map[string]results.Counts{"old": {jobs.StateWaiting: 3, jobs.StateRunning: 1}, "sent": {jobs.StateRunning: 1}, "default": {jobs.StateWaiting: 1}}},
+			"stranded jobs", doctor.Warn, "goes on with 3 waiting in lane old have a worker serve it",
+		},
+		"an endpoint that nobody has": {
+			store{workers: []results.Worker{worker("1.2.0", "default")}, used: []results.EndpointUse{{Name: "eu", Running: 2}, {Name: "us"}, {Name: "default", Served: true, Running: 5}}},
+			"stranded jobs", doctor.Warn, "goes on with 2 running at endpoint eu have a worker serve it",
+		},
+		"blobs":         {store{}, "blob store", doctor.OK, "s3://bucket"},
+		"no blobs":      {store{err: errors.New("no such bucket")}, "blob store", doctor.Fail, "no such bucket"},
+		"blobs to come": {store{err: fs.ErrNotExist}, "blob store", doctor.OK, "not there yet"},
+		"blobs gone":    {store{begun: true, err: fs.ErrNotExist}, "blob store", doctor.Fail, "bring it back"},
 	} {
 		expect(t, here.Inspect(t.Context(), tt.store), tt.check, tt.status, tt.says)
 		if t.Failed() {

@@ -18,6 +18,8 @@ import (
 type Store interface {
 	Workers(ctx context.Context) ([]results.Worker, error)
 	Counts(ctx context.Context, group string) (results.Counts, error)
+	OpenLanes(ctx context.Context) (map[string]results.Counts, error)
+	Endpoints(ctx context.Context) ([]results.EndpointUse, error)
 	Pauses(ctx context.Context, lanes ...string) ([]results.Pause, error)
 	LaneSettings(ctx context.Context, lane string) (results.LaneSettings, error)
 	// InspectBlobs asks the blob store, and changes nothing; begun is false while
@@ -41,6 +43,7 @@ func (i Installation) Inspect(ctx context.Context, store Store) Report {
 	ctx, cancel := context.WithTimeout(ctx, 3*patience)
 	defer cancel()
 	report := Report{i.workers(ctx, store), i.lanes(ctx, store), i.jobs(ctx, store)}
+	report = append(report, stranded(ctx, store)...)
 	return append(report, InspectBlobs(ctx, i.Blobs, store.InspectBlobs))
 }
 
@@ -134,6 +137,52 @@ func (i Installation) jobs(ctx context.Context, store Store) Finding {
 		return found.advise(Warn, "some may wait for a webhook; decide about those that do not: `enqueue list --held`")
 	}
 	return found
+}
+
+// stranded tells of jobs that no living worker goes on with, since their lane or the
+// endpoint of their response is none of its own: those that have left a configuration are
+// told of nowhere else. There is no finding if there are none, or if no worker lives.
+func stranded(ctx context.Context, store Store) Report {
+	const check = "stranded jobs"
+	failed := func(err error) Report {
+		return Report{ok(check, "%v", err).advise(Fail, "see the findings about Redis")}
+	}
+	workers, err := store.Workers(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	if len(workers) == 0 {
+		return nil // which is a finding of its own
+	}
+	open, err := store.OpenLanes(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	for _, w := range workers {
+		for _, lane := range w.Lanes {
+			delete(open, lane)
+		}
+	}
+	endpoints, err := store.Endpoints(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	var told []string
+	for _, lane := range slices.Sorted(maps.Keys(open)) {
+		if n := open[lane][jobs.StateWaiting]; n > 0 { // what was sent goes on all the same
+			told = append(told, fmt.Sprintf("%d waiting in lane %s", n, lane))
+		}
+	}
+	for _, e := range endpoints {
+		if !e.Served && e.Running > 0 {
+			told = append(told, fmt.Sprintf("%d running at endpoint %s", e.Running, e.Name))
+		}
+	}
+	if len(told) == 0 {
+		return nil
+	}
+	return Report{ok(check, "no worker that lives goes on with %s", strings.Join(told, ", ")).
+		advise(Warn, "have a worker serve it: lanes.NAME in its configuration for a lane, endpoints.NAME with its key for an endpoint; or cancel them: `enqueue cancel --all --lane NAME`")}
 }
 
 // InspectBlobs looks at the blob store at an address, "" for none. Inspect asks it, and
