@@ -11,7 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -59,11 +59,11 @@ func Open(ctx context.Context, config Config) (*Client, error) {
 	store, err := results.Open(ctx, rdb, results.Config{
 		Prefix: config.Prefix, MaxRequestBytes: config.MaxRequestBytes, Blobs: config.Blobs, BlobsOver: config.BlobsOver,
 		Routes: config.Routes,
-	}, slog.New(slog.DiscardHandler), nil)
+	}, nil, nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open client: %w", err), rdb.Close())
 	}
-	return &Client{store: store, model: cmp.Or(config.Model, jobs.DefaultModel), close: rdb.Close}, nil
+	return &Client{store: store, model: cmp.Or(config.Model, jobs.DefaultModel), close: sync.OnceValue(rdb.Close)}, nil
 }
 
 // New returns a client on a store that is open already; closing it leaves the
@@ -72,7 +72,7 @@ func New(store *results.Store, model string) *Client {
 	return &Client{store: store, model: cmp.Or(model, jobs.DefaultModel), close: func() error { return nil }}
 }
 
-// Close gives the connection back.
+// Close gives the connection back. To close a client again does nothing more.
 func (c *Client) Close() error { return c.close() }
 
 // Submit hands over a request: the body of POST /v1/responses, without

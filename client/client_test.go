@@ -285,6 +285,22 @@ func TestWhy(t *testing.T) {
 	}
 }
 
+func TestOpenRefusesWhatCannotBe(t *testing.T) {
+	t.Parallel()
+	url := redistest.URL(t)
+	for field, config := range map[string]client.Config{
+		"prefix":            {Prefix: "a b"},
+		"max_request_bytes": {MaxRequestBytes: -1},
+		"blobs_over":        {BlobsOver: -5},
+		"routes[1].lane":    {Routes: []results.Route{{Models: []string{"o*"}}, {Lane: "a b", Models: []string{"*"}}}},
+	} {
+		config.RedisURL = url
+		if _, err := client.Open(t.Context(), config); jobs.FailureOf(err).Class != jobs.ClassInvalid || jobs.FailureOf(err).Param != field {
+			t.Errorf("error %v, want one of class invalid that names %s", err, field)
+		}
+	}
+}
+
 func TestOpenRefusesWhatIsNoAddress(t *testing.T) {
 	t.Parallel()
 	_, err := client.Open(t.Context(), client.Config{RedisURL: "http://:hush@localhost"})

@@ -131,6 +131,37 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// validate says what is wrong with a configuration that has its defaults: an
+// [*jobs.Error] of class invalid that names the field.
+func (c Config) validate() error {
+	if c.Shards < 1 || c.Shards > jobs.MaxShards {
+		return jobs.Invalid("shards", "is %d; 1 to %d are possible", c.Shards, jobs.MaxShards)
+	}
+	if !jobs.ValidName(c.Prefix) {
+		return jobs.Invalid("prefix", "%.40q is no name: letters, digits and . _ - : only, at most 128", c.Prefix)
+	}
+	for _, size := range []struct {
+		param string
+		bytes int
+	}{
+		{"compress_bytes", c.CompressBytes},
+		{"max_request_bytes", c.MaxRequestBytes},
+		{"blobs_over", c.BlobsOver},
+		{"max_inline_bytes", c.MaxInlineBytes},
+	} {
+		if size.bytes < 0 {
+			return jobs.Invalid(size.param, "is %d; give a number of bytes, or 0 for the default", size.bytes)
+		}
+	}
+	for i, route := range c.Routes {
+		// The lane that a job names is checked with it, and the one that it is given is not.
+		if route.Lane != "" && !jobs.ValidName(route.Lane) {
+			return jobs.Invalid(fmt.Sprintf("routes[%d].lane", i), "%.40q is no name: letters, digits and . _ - : only, at most 128", route.Lane)
+		}
+	}
+	return nil
+}
+
 // ErrNotFound says that there is no such job, or no longer.
 var ErrNotFound = errors.New("no such job")
 
@@ -164,14 +195,16 @@ type Store struct {
 
 // Open returns the store of the installation under the prefix, and starts the
 // installation if it is new. It measures the difference between Redis' clock
-// and ours, which [Store.Now] then takes into account.
+// and ours, which [Store.Now] then takes into account. A configuration that cannot
+// be is a [*jobs.Error] of class invalid that names the field. A nil log is one that
+// nobody reads, and nil metrics are kept for nobody.
 func Open(ctx context.Context, rdb redis.UniversalClient, config Config, log *slog.Logger, reg prometheus.Registerer) (*Store, error) {
 	config = config.withDefaults()
-	if config.Shards < 1 || config.Shards > jobs.MaxShards {
-		return nil, fmt.Errorf("open store: %d shards; 1 to %d are possible", config.Shards, jobs.MaxShards)
+	if err := config.validate(); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
 	}
-	if !jobs.ValidName(config.Prefix) {
-		return nil, fmt.Errorf("open store: prefix %q is no name", config.Prefix)
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
 	packer, err := newPacker(config.CompressBytes)
 	if err != nil {

@@ -393,9 +393,11 @@ func TestOpenRefusesBadSettings(t *testing.T) {
 			"prefix with a space":  {Prefix: "a b"},
 			"prefix with a star":   {Prefix: "*"},
 			"prefix of a line end": {Prefix: "\n"},
+			"negative size":        {MaxInlineBytes: -1},
+			"lane with a tag":      {Routes: []results.Route{{Lane: "a{b}", Models: []string{"*"}}}},
 		} {
-			if err := open(config); err == nil {
-				t.Errorf("%s: opened", name)
+			if err := open(config); jobs.ClassOf(err) != jobs.ClassInvalid {
+				t.Errorf("%s: %v", name, err)
 			}
 		}
 		h.rdb.HSet(ctx, "broken:{meta}:installation", "shards", "many")
@@ -447,4 +449,20 @@ func TestMetricsAreWellFormedAndStartAtZero(t *testing.T) {
 	if got := h.metric("longhaul_results_attempt_failures_total"); got != 1 {
 		t.Errorf("attempt_failures_total = %v, want 1", got)
 	}
+}
+
+// Who needs no log gives none.
+func TestStoreWithoutALog(t *testing.T) {
+	t.Parallel()
+	onEach(t, results.Config{}, func(t *testing.T, h *harness) {
+		store, err := results.Open(t.Context(), h.rdb, h.config, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := h.accept(jobs.Options{})
+		h.rdb.HSet(t.Context(), h.key(j.ID, "job:"+string(j.ID)), "record", "{")
+		if _, err := store.Load(t.Context(), j.ID); err == nil || errors.Is(err, results.ErrNotFound) {
+			t.Errorf("a record that cannot be read: %v", err)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import "strings"
 
 // Route says that jobs of some models go to a lane when they name none.
 type Route struct {
+	// Lane is the name of a lane; "" is the default one.
 	Lane string
 	// Models are names of models, in which * stands for any part, also none.
 	Models []string
