@@ -170,7 +170,7 @@ func (c *Client) Text(ctx context.Context, id jobs.ID) (string, error) {
 func (c *Client) Wait(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	const first, most = 20 * time.Millisecond, time.Second
 	for pause := first; ; pause = min(pause*3/2, most) {
-		j, err := c.store.Load(ctx, id)
+		j, err := heeding(ctx, func() (jobs.Job, error) { return c.store.Load(ctx, id) })
 		if err != nil || j.State.Terminal() {
 			return j, err
 		}
@@ -251,5 +251,37 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return context.Cause(ctx)
 	case <-t.C:
 		return nil
+	}
+}
+
+// heeding reads something, and when ctx ends returns its cause at once. The library that
+// reads heeds a deadline, but notices that it was cancelled only when its own timeout is
+// over; a read that nobody waits for any more ends then, and breaks nothing.
+func heeding[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		value, err := read()
+		done <- outcome{value, err}
+	}()
+	var none T
+	select {
+	case <-ctx.Done():
+		return none, context.Cause(ctx)
+	case o := <-done:
+		if o.err == nil {
+			return o.value, nil
+		}
+		// A connection may notice the deadline a moment before ctx does.
+		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+			<-ctx.Done()
+		}
+		if ctx.Err() != nil {
+			return none, context.Cause(ctx)
+		}
+		return o.value, o.err
 	}
 }

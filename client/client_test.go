@@ -83,11 +83,53 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	cause := errors.New("the caller has had enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
-	if _, err := c.Wait(ctx, id); !errors.Is(err, cause) && !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v, want the context's", err)
+	if _, err := c.Wait(ctx, id); !errors.Is(err, cause) {
+		t.Errorf("error %v, want the cause", err)
 	}
 	if j, err := c.Get(t.Context(), id); err != nil || j.State != jobs.StateWaiting {
 		t.Errorf("the job is %s, %v; a caller that leaves changes nothing", j.State, err)
+	}
+}
+
+// A Redis that hangs keeps nobody who leaves, and the reason comes back: the read timeout
+// is so long that only the context can end these calls.
+func TestWaitAndWatchEndWithTheirContextsWhileRedisHangs(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c, err := client.Open(t.Context(), client.Config{RedisURL: server.URL() + "?read_timeout=1h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := submit(t, c, jobs.Options{})
+	server.Pause()
+	defer server.Resume()
+	cause := errors.New("the caller has had enough")
+	for name, ended := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"cancelled": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			stop := time.AfterFunc(20*time.Millisecond, func() { cancel(cause) })
+			return ctx, func() { stop.Stop() }
+		},
+		"a deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeoutCause(ctx, 20*time.Millisecond, cause)
+		},
+	} {
+		ctx, stop := ended(t.Context())
+		if _, err := c.Wait(ctx, id); !errors.Is(err, cause) {
+			t.Errorf("%s: Wait ended with %v, want the cause", name, err)
+		}
+		stop()
+		ctx, stop = ended(t.Context())
+		for _, err := range c.Watch(ctx, id, jobs.Place{}) {
+			if !errors.Is(err, cause) {
+				t.Errorf("%s: Watch ended with %v, want the cause", name, err)
+			}
+		}
+		stop()
+	}
+	server.Resume()
+	if err := errors.Join(c.Close(), c.Close()); err != nil {
+		t.Errorf("closed twice: %v", err)
 	}
 }
 

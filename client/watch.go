@@ -29,13 +29,14 @@ func (c *Client) Watch(ctx context.Context, id jobs.ID, after jobs.Place) iter.S
 		const first, most = 50 * time.Millisecond, 500 * time.Millisecond
 		for pause := first; ; pause = min(pause*3/2, most) {
 			// In this order: what comes before the end is there when the end is.
-			j, err := c.store.Load(ctx, id)
+			j, err := heeding(ctx, func() (jobs.Job, error) { return c.store.Load(ctx, id) })
 			if err != nil {
 				yield(jobs.Progress{}, err)
 				return
 			}
 			for more := true; more; {
-				events, err := c.store.Progress(ctx, id, after, watchPage)
+				place := after
+				events, err := heeding(ctx, func() ([]jobs.Progress, error) { return c.store.Progress(ctx, id, place, watchPage) })
 				if err != nil {
 					yield(jobs.Progress{}, err)
 					return
