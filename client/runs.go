@@ -12,7 +12,8 @@ import (
 
 // BeginRun puts down that a run of documents has begun or goes on, for who looks at it
 // from elsewhere; see [results.Run]. It is kept for some time after it was written to
-// last, as long as ended jobs are with 0.
+// last, as long as ended jobs are with 0. A name that no group could have is a
+// [*jobs.Error] of class invalid.
 func (c *Client) BeginRun(ctx context.Context, r results.Run, keep time.Duration) error {
 	return c.store.BeginRun(ctx, r, kept(keep))
 }
@@ -27,7 +28,8 @@ func (c *Client) RemoveFromRun(ctx context.Context, name string, documents ...st
 	return c.store.RemoveFromRun(ctx, name, documents...)
 }
 
-// EndRun puts down that all is done that the run was begun for.
+// EndRun puts down that all is done that the run was begun for, or returns
+// [results.ErrNotFound] for one that nobody has begun or that is gone.
 func (c *Client) EndRun(ctx context.Context, name string, keep time.Duration) error {
 	return c.store.EndRun(ctx, name, c.store.Now(), kept(keep))
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -50,8 +51,13 @@ type RunDocument struct {
 }
 
 // BeginRun puts down that a command has begun a run or goes on with it, with what is
-// known of its documents so far. What was put down of others stays.
+// known of its documents so far. What was put down of others stays. The name is like that
+// of a group, or the error is a [*jobs.Error] of class invalid; a run that does not say when
+// it was begun has begun now.
 func (s *Store) BeginRun(ctx context.Context, r Run, keep time.Duration) error {
+	if r.Begun.IsZero() {
+		r.Begun = s.Now()
+	}
 	fields := map[string]any{"begun": ms(r.Begun), "ended": "", "out": r.Out}
 	if r.Out != "" {
 		fields[folderField+r.Out] = ms(r.Begun)
@@ -101,13 +107,24 @@ func (s *Store) RemoveFromRun(ctx context.Context, name string, documents ...str
 	return nil
 }
 
-// EndRun puts down when the command that began a run last came to its end.
+// EndRun puts down when the command that began a run last came to its end. A run that
+// nobody has begun, or that is gone, is [ErrNotFound].
 func (s *Store) EndRun(ctx context.Context, name string, ended time.Time, keep time.Duration) error {
+	err := s.rdb.HGet(ctx, s.runKey(name), "begun").Err()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return fmt.Errorf("end run %.128s: %w", name, ErrNotFound)
+	case err != nil:
+		return fmt.Errorf("end run %s: %w", name, err)
+	}
 	return s.putRun(ctx, name, keep, map[string]any{"ended": ms(ended)})
 }
 
 // putRun writes fields of a run, which is kept for some time from now.
 func (s *Store) putRun(ctx context.Context, name string, keep time.Duration, fields map[string]any) error {
+	if err := jobs.CheckName("name", name); err != nil {
+		return fmt.Errorf("put down a run: %w", err)
+	}
 	key, now := s.runKey(name), s.Now()
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.HSet(ctx, key, fields)

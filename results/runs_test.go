@@ -82,3 +82,29 @@ func TestRunsArePutDown(t *testing.T) {
 		}
 	}
 }
+
+// A run has a name that can be told, a beginning, and an end only after that.
+func TestRunsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	h := onRedis(t, results.Config{})
+	ctx := t.Context()
+	for _, name := range []string{"", "a b\n", "{x}"} {
+		f := jobs.FailureOf(h.BeginRun(ctx, results.Run{Name: name, Begun: h.Now()}, time.Hour))
+		if f.Class != jobs.ClassInvalid || f.Param != "name" {
+			t.Errorf("begun as %q: %v", name, f)
+		}
+	}
+	if err := h.EndRun(ctx, "never-begun", h.Now(), time.Hour); !errors.Is(err, results.ErrNotFound) {
+		t.Errorf("ended without a beginning: %v", err)
+	}
+	if names, err := h.Runs(ctx, time.Time{}); err != nil || len(names) != 0 {
+		t.Errorf("runs %q, %v; want none", names, err)
+	}
+	began := h.Now().Truncate(time.Millisecond)
+	if err := h.BeginRun(ctx, results.Run{Name: "now"}, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := h.Run(ctx, "now"); err != nil || r.Started.Before(began) || !r.Begun.Equal(r.Started) {
+		t.Errorf("started %v, begun %v, %v; want now", r.Started, r.Begun, err)
+	}
+}

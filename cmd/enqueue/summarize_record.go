@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 
 	"github.com/longhaul-jobs/longhaul/jobs"
@@ -55,7 +56,11 @@ func (r *summarizeRun) endRun(ctx context.Context) error {
 		if err := r.session.AddToRun(ctx, r.job.Group, r.unread(), r.job.Retention); err != nil {
 			return err
 		}
-		return r.session.EndRun(ctx, r.job.Group, r.job.Retention)
+		err := r.session.EndRun(ctx, r.job.Group, r.job.Retention)
+		if errors.Is(err, results.ErrNotFound) {
+			return nil // it was kept for less time than it took
+		}
+		return err
 	})
 }
 
