@@ -143,15 +143,25 @@ func (c *Client) Get(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 
 // Response returns OpenAI's object that is kept as the job's result, byte for
 // byte, and nil while there is none. Of a job that has parts it is the result that its
-// planner made, a JSON object.
+// planner made, a JSON object. Of a job that is not there the error is
+// [results.ErrNotFound].
 func (c *Client) Response(ctx context.Context, id jobs.ID) (json.RawMessage, error) {
-	return c.store.Body(ctx, id)
+	body, err := c.store.Body(ctx, id)
+	if err != nil || body != nil {
+		return body, err
+	}
+	_, err = c.store.Load(ctx, id)
+	if errors.Is(err, jobs.ErrNewerSchema) {
+		err = nil // it is there
+	}
+	return nil, err
 }
 
 // Text returns the text of the job's response, "" while there is none. Of a job that
-// has parts it is the string under "summary" in its result, "" if there is none.
+// has parts it is the string under "summary" in its result, "" if there is none. Else it
+// is as [Client.Response].
 func (c *Client) Text(ctx context.Context, id jobs.ID) (string, error) {
-	body, err := c.store.Body(ctx, id)
+	body, err := c.Response(ctx, id)
 	if err != nil || body == nil {
 		return "", err
 	}

@@ -180,6 +180,21 @@ func TestDedupe(t *testing.T) {
 	}
 }
 
+// "Not yet" and "no longer" are two things for who asks again and again.
+func TestAnswersOfAJobThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	c, _ := open(t)
+	waiting := submit(t, c, jobs.Options{})
+	for id, want := range map[jobs.ID]error{waiting: nil, jobs.NewID(time.Now(), 0): results.ErrNotFound, "abc": results.ErrNotFound} {
+		if raw, err := c.Response(t.Context(), id); raw != nil || !errors.Is(err, want) {
+			t.Errorf("response of %s: %s, %v; want %v", id, raw, err, want)
+		}
+		if text, err := c.Text(t.Context(), id); text != "" || !errors.Is(err, want) {
+			t.Errorf("text of %s: %q, %v; want %v", id, text, err, want)
+		}
+	}
+}
+
 func TestCancelRetryDelete(t *testing.T) {
 	t.Parallel()
 	c, w := open(t)

@@ -106,13 +106,16 @@ func line(ctx context.Context, response responseFunc, m *member) (outputLine, er
 	}
 	body, err := response(ctx, m.id)
 	switch {
+	case errors.Is(err, results.ErrNotFound):
+		l.Error = &outputError{Code: codeGone, Message: "the job has been deleted"}
+		return l, nil
 	case errors.Is(err, results.ErrBlobMissing): // one answer that is lost must not cost the others
 		l.Error = &outputError{Code: codeGone, Message: err.Error()}
 		return l, nil
 	case err != nil:
 		return l, fmt.Errorf("read response of %s: %w", m.name, err)
 	case body == nil:
-		l.Error = &outputError{Code: codeGone, Message: "the job has been deleted"}
+		l.Error = &outputError{Code: codeGone, Message: "the job has no response any more"}
 		return l, nil
 	}
 	l.Response = &outputResponse{StatusCode: 200, RequestID: m.requestID, Body: body}

@@ -72,6 +72,7 @@ func (r *summarizeRun) outcome(
 			return err
 		})
 		switch {
+		case errors.Is(err, results.ErrNotFound): // it has been deleted meanwhile
 		case errors.Is(err, results.ErrBlobMissing): // it must not cost the others
 			failed = &jobs.Failure{Class: jobs.ClassLost, Code: codeGone, Message: err.Error() + "; summarize --force asks again"}
 		case err != nil:

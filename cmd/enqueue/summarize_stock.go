@@ -261,7 +261,7 @@ func (s *stock) answers(ctx context.Context, found []jobs.Job) ([]jobs.PartEnd, 
 	ends := make([]jobs.PartEnd, len(found))
 	err := inParallel(ctx, readers, len(found), func(ctx context.Context, i int) error {
 		text, err := s.session.Text(ctx, found[i].ID)
-		if errors.Is(err, results.ErrBlobMissing) {
+		if errors.Is(err, results.ErrBlobMissing) || errors.Is(err, results.ErrNotFound) {
 			err = nil
 		}
 		ends[i] = jobs.PartEnd{Job: found[i], Text: text}
