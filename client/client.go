@@ -3,6 +3,19 @@
 // the Redis that the workers share; it needs no worker to be up at the moment,
 // and a job that was accepted goes on when the caller is gone. It does not talk
 // to OpenAI.
+//
+// A deadline of a context ends a call in time, while sentinels are asked for the master a
+// second or two later. That a context was cancelled ends [Client.Wait] and [Client.Watch]
+// at once, and any other call that waits for a Redis which hangs at the end of its read
+// timeout: five seconds, or read_timeout in the address.
+//
+// What is wrong with an input is a [*jobs.Error] of class invalid. An error of Redis
+// itself, such as that it does not answer, is none, and [jobs.ClassOf] calls it internal;
+// the same call may succeed later.
+//
+// The library that speaks to Redis prints on stderr when it cannot connect, for the
+// process as a whole: SetLogger of github.com/redis/go-redis/v9 is for the program to
+// call, and this package does not.
 package client
 
 import (
@@ -50,7 +63,10 @@ type Client struct {
 	close func() error
 }
 
-// Open connects to an installation. The caller closes the client.
+// Open connects to an installation. The caller closes the client. A configuration
+// that cannot be is a [*jobs.Error] of class invalid that names the field. A Redis or a
+// sentinel that cannot be reached is tried again, a dead sentinel for half a minute: give
+// ctx a deadline.
 func Open(ctx context.Context, config Config) (*Client, error) {
 	rdb, err := results.Connect(cmp.Or(config.RedisURL, "redis://127.0.0.1:6379/0"), 0)
 	if err != nil {
@@ -82,6 +98,10 @@ func (c *Client) Close() error { return c.close() }
 // request is returned and Fresh is false; with another request the error is a
 // [*jobs.ConflictError]. A bad request or option is a [*jobs.Error] of class
 // invalid that names the field.
+//
+// After any other error, such as one of Redis or of ctx, the job may be stored all the
+// same: the answer may be what was lost. To submit again is then a second job, which is
+// paid for as well, unless both have the same dedupe key.
 func (c *Client) Submit(ctx context.Context, body json.RawMessage, options jobs.Options) (Submitted, error) {
 	if err := c.store.CheckSize("", len(body)+len(options.History)); err != nil {
 		return Submitted{}, err
@@ -177,6 +197,10 @@ func (c *Client) Text(ctx context.Context, id jobs.ID) (string, error) {
 
 // Wait blocks until the job has ended, or ctx is done, whose cause it then
 // returns. It asks often at first and every second later on.
+//
+// A job that is held for a person, [jobs.Job.Held], has not ended: it is waited for until
+// somebody has decided. An error of Redis ends the wait and not the job: who goes on
+// waiting calls Wait again.
 func (c *Client) Wait(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	const first, most = 20 * time.Millisecond, time.Second
 	for pause := first; ; pause = min(pause*3/2, most) {

@@ -325,8 +325,8 @@ type Effect struct {
 func (e Effect) Local() bool { return e.Endpoint == "" }
 
 // Result is what is indexed of a response; the response itself is kept as
-// OpenAI sent it. Of a parent's result, which no response is, only Status and Bytes
-// are set.
+// OpenAI sent it. Of a parent's result, which no response is, only Status, Model
+// and Bytes are set.
 type Result struct {
 	ResponseID  string `json:"response_id"`
 	Status      string `json:"status"`

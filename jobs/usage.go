@@ -92,7 +92,8 @@ func (a Attempt) Charged() bool {
 }
 
 // Cost is what the job has cost so far, and how many of its attempts cost something
-// that is not known.
+// that is not known. Of a job that has parts it is nothing: they are jobs of their own,
+// and what they cost is the sum over those whose [Job.Parent] it is.
 func (j Job) Cost() (known Money, unknown int) {
 	for _, a := range j.Attempts {
 		switch {
