@@ -104,7 +104,7 @@ func flagProblem(_ *cobra.Command, err error) error {
 	if !ok {
 		return err
 	}
-	takes := ""
+	var takes string
 	switch bad.GetFlag().Value.Type() {
 	case "int", "int64":
 		takes = "a whole number"
