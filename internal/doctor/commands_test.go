@@ -239,7 +239,7 @@ func commandOf(method string) string {
 			args = append(args, reflect.Zero(in))
 		}
 	}
-	command, _ := m.Call(args)[0].Interface().(redis.Cmder)
+	command, _ := reflect.TypeAssert[redis.Cmder](m.Call(args)[0])
 	if command.Name() == "config" {
 		return "config|get"
 	}
