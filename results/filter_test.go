@@ -148,13 +148,14 @@ func TestListBoundsAreHalfOpen(t *testing.T) {
 // lengths, in pages of many sizes: none may be lost where a list was cut.
 func TestListMergesUnevenLists(t *testing.T) {
 	t.Parallel()
+	const number = 200
 	h := onRedis(t, results.Config{Shards: 4})
 	states := []jobs.State{jobs.StateWaiting, jobs.StateSubmitting, jobs.StateFailed, jobs.StateCancelled}
 	random := rand.New(rand.NewPCG(1, 2))
 	var all []jobs.Job
-	for i := range 400 {
+	for i := range number {
 		state := states[0]
-		if i > 150 && random.IntN(10) == 0 {
+		if i > number/3 && random.IntN(10) == 0 {
 			state = states[1+random.IntN(3)]
 		}
 		all = append(all, h.in(state, jobs.Options{}))
@@ -166,7 +167,7 @@ func TestListMergesUnevenLists(t *testing.T) {
 				want = append(want, j.ID)
 			}
 		}
-		for _, limit := range []int{1, 3, 16, 17, 100, 399, 400, 401, 1000} {
+		for _, limit := range []int{1, 3, 16, 17, 100, number - 1, number, number + 1, 1000} {
 			for _, text := range []string{"", "gpt"} {
 				got := h.pages(results.Filter{States: of, Limit: limit, Text: text}, nil)
 				if diff := cmp.Diff(newestFirst(want), got); diff != "" {
