@@ -8,6 +8,8 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= longhaul
 FUZZTIME ?= 10s
+# Most tests wait more than they compute: as many as this run at once in a package.
+PARALLEL ?= 8
 LINT := go tool -modfile=tools/go.mod golangci-lint
 
 .PHONY: help
@@ -20,7 +22,7 @@ demo: ## summarize this repository's own pages; needs no key and no Redis
 
 .PHONY: test
 test: deps ## every test, with the race detector, against a real redis-server
-	@CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout=30m ./...
+	@CGO_ENABLED=1 go test -race -shuffle=on -count=1 -parallel=$(PARALLEL) -timeout=30m ./...
 
 .PHONY: check
 check: format tidy vet fix lint build ## everything that CI checks before it runs the tests
@@ -47,7 +49,7 @@ lint: ## golangci-lint, built from source on first use (some minutes)
 
 .PHONY: e2e
 e2e: deps ## only the end-to-end tests: real commands, killed and restarted
-	@CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout=30m -v ./internal/e2e/...
+	@CGO_ENABLED=1 go test -race -shuffle=on -count=1 -parallel=$(PARALLEL) -timeout=30m -v ./internal/e2e/...
 
 .PHONY: chaos
 chaos: deps ## every fault a worker must survive, some 20 minutes; CHAOS_SEED repeats a run
