@@ -104,6 +104,9 @@ func checkText(raw []byte) error {
 	case bytes.HasPrefix(raw, []byte("\xff\xfe")), bytes.HasPrefix(raw, []byte("\xfe\xff")):
 		return Invalid("request", "is not valid UTF-8: it begins as UTF-16 does; write it in UTF-8")
 	}
+	if utf8.Valid(raw) { // many times faster than to look for the place
+		return nil
+	}
 	for at := 0; at < len(raw); {
 		r, size := utf8.DecodeRune(raw[at:])
 		if r == utf8.RuneError && size == 1 {
