@@ -163,7 +163,8 @@ func vocabulary() string {
 		"local pause_fields = { '" + strings.Join(pauseFields(), "', '") + "' }\n"
 }
 
-// hasScriptFlags tries a flag, one with which a server answers that takes no writes: they came with Redis 7.0, and servers that only
+// hasScriptFlags tries a flag, one with which a server answers that takes no writes:
+// they came with Redis 7.0, and servers that only
 // speak its protocol may lack them whatever version they report. One that lacks
 // them cannot compile the script. In a Cluster each master must have them; one
 // that does not answer is taken to be like the others.

@@ -9,7 +9,7 @@ import (
 	"github.com/longhaul-jobs/longhaul/jobs/summarize"
 )
 
-// keptArchives is how many archives that lie remoteArchive are kept, in memory. Documents are
+// keptArchives is how many archives that lie elsewhere are kept, in memory. Documents are
 // read in the order in which they lie in archives, so that some readers are at the end of
 // one while others have begun with the next.
 const keptArchives = 2
@@ -22,7 +22,7 @@ type remoteArchive struct {
 	get func(ctx context.Context) ([]byte, error)
 }
 
-// archives are those that lie remoteArchive and were read from last.
+// archives are those that lie elsewhere and were read from last.
 type archives struct {
 	// mu is held while one is fetched, so that those who need the same one fetch it once.
 	mu   sync.Mutex
@@ -56,7 +56,7 @@ func (a *archives) open(ctx context.Context, e remoteArchive) (*summarize.Archiv
 	return opened, nil
 }
 
-// unpack finds the documents in archives that lie remoteArchive. They are fetched for that, and
+// unpack finds the documents in archives that lie elsewhere. They are fetched for that, and
 // again where there are many and one of its documents is read.
 func (g *gatherer) unpack(ctx context.Context, packed []remoteArchive, found *inputs) error {
 	if len(packed) == 0 {
