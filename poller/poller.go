@@ -153,13 +153,15 @@ func (p *Poller) Run(ctx context.Context) error {
 
 // handle deals with one claimed job.
 func (p *Poller) handle(ctx context.Context, j jobs.Job) {
-	log := p.log.With(slog.String("job_id", string(j.ID)))
 	if j.State != jobs.StateRunning {
 		if err := p.others.Overdue(ctx, j); err != nil {
-			log.WarnContext(ctx, "overdue job not moved on", slog.String("state", string(j.State)), slog.Any("err", err))
+			p.log.WarnContext(ctx, "overdue job not moved on", slog.String("job_id", string(j.ID)),
+				slog.String("state", string(j.State)), slog.Any("err", err))
 		}
 		return
 	}
+	a, _ := j.CurrentAttempt()
+	log := p.log.With(slog.String("job_id", string(j.ID)), slog.String("response_id", a.ResponseID))
 	if len(j.Outbox) > 0 {
 		p.enqueueEffects(ctx, log, j)
 	}
@@ -173,9 +175,9 @@ func (p *Poller) handle(ctx context.Context, j jobs.Job) {
 		if j = next; j.State != jobs.StateRunning {
 			return
 		}
+		a, _ = j.CurrentAttempt()
+		log = p.log.With(slog.String("job_id", string(j.ID)), slog.String("response_id", a.ResponseID))
 	}
-	a, _ := j.CurrentAttempt()
-	log = log.With(slog.String("response_id", a.ResponseID))
 	api, served := p.endpoints[a.Endpoint]
 	if !served {
 		p.act(ctx, log, j, leave(p.records.Now(), j, p.config.Schedule))
