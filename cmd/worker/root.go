@@ -86,6 +86,7 @@ func runCommand(stderr io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer holdHeap()()
 			return a.Run(cmd.Context())
 		},
 	}
