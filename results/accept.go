@@ -190,7 +190,7 @@ func (s *Store) accept(ctx context.Context, j jobs.Job, place int64, request []b
 	if j.Thread != "" {
 		_, thread = s.hash("thread " + j.Thread)
 	}
-	answer, err := s.run(
+	answer, err := s.runTogether(
 		ctx, s.scripts.accept, s.base(j.ID.Shard()), string(j.ID), nonce(), j.Schema, record,
 		request, j.RequestDigest, j.Lane, string(j.Kind), j.Group, dedupe,
 		place, notBefore, score(j.Deadline), blobs, j.Tenant,

@@ -191,6 +191,7 @@ type Store struct {
 	vault      vault
 	horizon    horizon
 	holder     holder
+	convoy     convoy
 }
 
 // Open returns the store of the installation under the prefix, and starts the
@@ -218,6 +219,9 @@ func Open(ctx context.Context, rdb redis.UniversalClient, config Config, log *sl
 	s := &Store{rdb: rdb, pulse: rdb, config: config, packer: packer, log: log}
 	if config.Pulse != nil {
 		s.pulse = config.Pulse
+	}
+	if _, cluster := rdb.(*redis.ClusterClient); !cluster && !config.Embedded {
+		s.convoy.rdb, s.convoy.patience = rdb, tripPatience
 	}
 	s.horizon.init()
 	if err := s.SyncClock(ctx); err != nil {

@@ -207,6 +207,16 @@ func (s *Store) run(ctx context.Context, script *redis.Script, b base, args ...a
 	return answer
 }
 
+// runTogether is [Store.run] for a script that may be called twice with the same
+// arguments: callers that come at the same time share a round trip.
+func (s *Store) runTogether(ctx context.Context, script *redis.Script, b base, args ...any) *redis.Cmd {
+	cmd := redis.NewCmd(ctx, append([]any{"evalsha", script.Hash(), 1, string(b)}, args...)...)
+	if s.convoy.carry(ctx, cmd) {
+		return cmd
+	}
+	return s.run(ctx, script, b, args...)
+}
+
 // call is one script call of several that travel together.
 type call struct {
 	shard int

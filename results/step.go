@@ -179,7 +179,7 @@ func (s *Store) apply(ctx context.Context, j jobs.Job, change jobs.Change, kept 
 		due, expire, owing, action, body, score(deadline), looksAfter(j, next), deleting, endpoint, ms(s.Now()),
 		aside, j.Links,
 	}
-	answer, err := s.run(ctx, s.scripts.apply, base, append(args, bills...)...).StringSlice()
+	answer, err := s.runTogether(ctx, s.scripts.apply, base, append(args, bills...)...).StringSlice()
 	if err != nil {
 		return "", 0, err
 	}
