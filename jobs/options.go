@@ -129,12 +129,24 @@ func ValidName(s string) bool {
 	return namePattern.MatchString(s)
 }
 
-// CheckName returns the problem of a name that is none.
+// NameRule tells what a name has to be, for messages about those that are none.
+const NameRule = "use 1 to 128 letters, digits and . _ - : and begin with a letter or a digit"
+
+// CheckName returns the problem of a name that is none: an [*Error] of class invalid
+// that names param.
 func CheckName(param, name string) error {
 	if ValidName(name) {
 		return nil
 	}
-	return Invalid(param, "is no name: letters, digits and . _ - : only")
+	return Invalid(param, "%q is not a name; %s", bounded(name, 40), NameRule)
+}
+
+// CheckNameIfSet is [CheckName] for a name that may be left out.
+func CheckNameIfSet(param, name string) error {
+	if name == "" {
+		return nil
+	}
+	return CheckName(param, name)
 }
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
@@ -146,14 +158,10 @@ func (o Options) Validate(now time.Time) error {
 	bad := func(param, format string, args ...any) {
 		problems = append(problems, Invalid(param, format, args...))
 	}
-	if o.Lane != "" && !ValidName(o.Lane) {
-		bad("lane", "%q is no name: letters, digits and . _ - : only, at most 128", bounded(o.Lane, 40))
-	}
-	if o.Group != "" && !ValidName(o.Group) {
-		bad("group", "%q is no name: letters, digits and . _ - : only, at most 128", bounded(o.Group, 40))
-	}
-	if o.Tenant != "" && !ValidName(o.Tenant) {
-		bad("tenant", "%q is no name: letters, digits and . _ - : only, at most 128", bounded(o.Tenant, 40))
+	for _, given := range []struct{ param, name string }{{"lane", o.Lane}, {"group", o.Group}, {"tenant", o.Tenant}} {
+		if err := CheckNameIfSet(given.param, given.name); err != nil {
+			problems = append(problems, err)
+		}
 	}
 	if o.Priority != nil && (*o.Priority < MinPriority || *o.Priority > MaxPriority) {
 		bad("priority", "is %d; it goes from %d (last) to %d (first)", *o.Priority, MinPriority, MaxPriority)

@@ -186,3 +186,22 @@ func TestDefaultsAreValid(t *testing.T) {
 		}
 	}
 }
+
+func TestNameThatIsNoneIsQuotedWithTheRule(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"a b":                    `lane: "a b" is not a name; use 1 to 128 letters, digits and . _ - : and begin with a letter or a digit`,
+		"":                       `lane: "" is not a name; `,
+		strings.Repeat("l", 129): `lane: "` + strings.Repeat("l", 40) + `…" is not a name; `,
+	} {
+		if err := jobs.CheckName("lane", name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if err := jobs.CheckNameIfSet("lane", ""); err != nil {
+		t.Errorf("a name that is left out: %v", err)
+	}
+	if err := errors.Join(jobs.CheckName("lane", "a"), jobs.CheckNameIfSet("lane", "a")); err != nil {
+		t.Errorf("a name: %v", err)
+	}
+}

@@ -121,8 +121,8 @@ func (o Options) validateOrder() []error {
 			problems = append(problems, Invalid("continue_from", "%s", err.Error()))
 		}
 	}
-	if o.Thread != "" && !ValidName(o.Thread) {
-		problems = append(problems, Invalid("thread", "%q is no name: letters, digits and . _ - : only, at most 128", bounded(o.Thread, 40)))
+	if err := CheckNameIfSet("thread", o.Thread); err != nil {
+		problems = append(problems, err)
 	}
 	if o.Thread != "" && o.ContinueFrom != "" {
 		problems = append(problems, Invalid("continue_from", "is given with thread, whose jobs continue one another; leave one of them out"))

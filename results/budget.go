@@ -54,8 +54,8 @@ func (b Budget) Validate() error {
 		problems = append(problems, jobs.Invalid(param, format, args...))
 	}
 	for _, part := range []struct{ param, name string }{{"lane", b.Lane}, {"tenant", b.Tenant}, {"group", b.Group}} {
-		if part.name != "" && !jobs.ValidName(part.name) {
-			bad(part.param, "%q is no name: letters, digits and . _ - : only, at most 128", part.name)
+		if err := jobs.CheckNameIfSet(part.param, part.name); err != nil {
+			problems = append(problems, err)
 		}
 	}
 	if strings.ContainsFunc(b.Model, func(r rune) bool { return r <= ' ' || r > '~' }) {
@@ -112,8 +112,8 @@ const BudgetsSeen = time.Second
 // SetBudget sets a budget at run time. It counts for all workers, before one of the same
 // name in their configuration, until it is taken back.
 func (s *Store) SetBudget(ctx context.Context, name string, b Budget) error {
-	if !jobs.ValidName(name) {
-		return jobs.Invalid("budget", "%q is no name: letters, digits and . _ - : only, at most 128", name)
+	if err := jobs.CheckName("budget", name); err != nil {
+		return err
 	}
 	if err := b.Validate(); err != nil {
 		return err

@@ -59,15 +59,14 @@ func (f Filter) Validate() error {
 			return jobs.Invalid("class", "%.40q is no class of failures; one of %v", string(class), jobs.Classes())
 		}
 	}
+	for _, given := range []struct{ param, name string }{{"lane", f.Lane}, {"group", f.Group}, {"tenant", f.Tenant}} {
+		if err := jobs.CheckNameIfSet(given.param, given.name); err != nil {
+			return err
+		}
+	}
 	switch {
 	case f.Kind != "" && !slices.Contains(jobs.Kinds(), f.Kind):
 		return jobs.Invalid("kind", "%.40q is no kind; one of %v", string(f.Kind), jobs.Kinds())
-	case f.Lane != "" && !jobs.ValidName(f.Lane):
-		return jobs.Invalid("lane", "is no name: letters, digits and . _ - : only")
-	case f.Group != "" && !jobs.ValidName(f.Group):
-		return jobs.Invalid("group", "is no name: letters, digits and . _ - : only")
-	case f.Tenant != "" && !jobs.ValidName(f.Tenant):
-		return jobs.Invalid("tenant", "is no name: letters, digits and . _ - : only")
 	case f.Limit < 0 || f.Limit > maxLimit:
 		return jobs.Invalid("limit", "is %d; it goes from 1 to %d", f.Limit, maxLimit)
 	case empty(f.Since, f.Until):

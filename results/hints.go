@@ -42,7 +42,7 @@ func (s *Store) hints() base { return base(s.config.Prefix + ":{hints}:") }
 // serves the endpoint will look at the response, whatever becomes of this one.
 func (s *Store) Hint(ctx context.Context, webhookID, endpoint, responseID string) (fresh bool, err error) {
 	if !jobs.ValidName(endpoint) {
-		return false, fmt.Errorf("keep hint: endpoint %.40q is no name", endpoint)
+		return false, fmt.Errorf("keep hint: endpoint %.40q is not a name", endpoint)
 	}
 	now := s.Now()
 	n, err := s.run(ctx, s.scripts.hint, s.hints(), webhookID, endpoint, responseID, even(now), ms(now.Add(-rememberWebhooks))).Int()

@@ -137,8 +137,8 @@ func (c Config) validate() error {
 	if c.Shards < 1 || c.Shards > jobs.MaxShards {
 		return jobs.Invalid("shards", "is %d; 1 to %d are possible", c.Shards, jobs.MaxShards)
 	}
-	if !jobs.ValidName(c.Prefix) {
-		return jobs.Invalid("prefix", "%.40q is no name: letters, digits and . _ - : only, at most 128", c.Prefix)
+	if err := jobs.CheckName("prefix", c.Prefix); err != nil {
+		return err
 	}
 	for _, size := range []struct {
 		param string
@@ -155,8 +155,8 @@ func (c Config) validate() error {
 	}
 	for i, route := range c.Routes {
 		// The lane that a job names is checked with it, and the one that it is given is not.
-		if route.Lane != "" && !jobs.ValidName(route.Lane) {
-			return jobs.Invalid(fmt.Sprintf("routes[%d].lane", i), "%.40q is no name: letters, digits and . _ - : only, at most 128", route.Lane)
+		if err := jobs.CheckNameIfSet(fmt.Sprintf("routes[%d].lane", i), route.Lane); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -211,7 +211,7 @@ func oneBudget(_ *cobra.Command, args []string) error {
 	case len(args) != 1:
 		return errors.New("name one budget; `enqueue budgets` shows them")
 	case !jobs.ValidName(args[0]):
-		return fmt.Errorf("%q is no name of a budget: letters, digits and . _ - : only", args[0])
+		return fmt.Errorf("%q is not a name of a budget; %s", args[0], jobs.NameRule)
 	}
 	return nil
 }

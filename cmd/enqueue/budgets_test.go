@@ -106,7 +106,7 @@ func TestBudgetsRefuseWhatMakesNoSense(t *testing.T) {
 	for args, want := range map[string]string{
 		"budgets x":                                           `unexpected argument "x"`,
 		"budgets set":                                         "name one budget",
-		"budgets set a{b --amount 1":                          "is no name of a budget",
+		"budgets set a{b --amount 1":                          "is not a name of a budget",
 		"budgets set all":                                     "there is no budget all yet",
 		"budgets set all --amount much":                       "for example 12 or 0.05, of at most $9000000.00, or any",
 		"budgets set all --amount -1":                         "amount",

@@ -235,7 +235,7 @@ func someLanes(_ *cobra.Command, args []string) error {
 	}
 	for _, name := range args {
 		if !jobs.ValidName(name) {
-			return fmt.Errorf("%q is no name of a lane: letters, digits and . _ - : only", name)
+			return fmt.Errorf("%q is not a name of a lane; %s", name, jobs.NameRule)
 		}
 	}
 	return nil

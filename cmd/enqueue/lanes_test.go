@@ -113,7 +113,7 @@ func TestLanesRefuseWhatMakesNoSense(t *testing.T) {
 	for args, want := range map[string]string{
 		"lanes x":                                           `unexpected argument "x"`,
 		"lanes pause":                                       "name at least one lane",
-		"lanes pause a{b":                                   "is no name of a lane",
+		"lanes pause a{b":                                   "is not a name of a lane",
 		"lanes pause nightly":                               "nightly is no lane of the configuration, and no living worker serves it; there are default",
 		"lanes set default":                                 "at least one limit",
 		"lanes set default rpm=5":                           "one of requests_per_minute, tokens_per_minute, in_flight",

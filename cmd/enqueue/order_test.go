@@ -62,6 +62,6 @@ func TestSubmitPutsJobsIntoAThread(t *testing.T) {
 	if shown := b.call("", "get", alone).want(t, 0).stdout; strings.Contains(shown, first) || strings.Contains(shown, second) {
 		t.Errorf("another thread waits as well:\n%s", shown)
 	}
-	b.call("", "submit", "--input", "x", "--thread", "a b").want(t, 2).says(t, `thread: "a b" is no name`)
+	b.call("", "submit", "--input", "x", "--thread", "a b").want(t, 2).says(t, `thread: "a b" is not a name`)
 	b.call("", "submit", "--input", "x", "--thread", "talk", "--continue-from", first).want(t, 2).says(t, "continue_from: is given with thread")
 }

@@ -198,7 +198,7 @@ the run writes those that are not there.`,
 			case len(args) != 1:
 				return errors.New("name one run; `enqueue runs` lists them")
 			case !jobs.ValidName(args[0]):
-				return fmt.Errorf("%q is no name of a run: letters, digits and . _ - : only", args[0])
+				return fmt.Errorf("%q is not a name of a run; %s", args[0], jobs.NameRule)
 			}
 			return nil
 		},

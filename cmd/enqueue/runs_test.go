@@ -35,7 +35,7 @@ func TestRunsAreListedAndWatched(t *testing.T) {
 		t.Errorf("the run says %+v", got)
 	}
 	l.call("", "run", "nothing").want(t, 2).says(t, "there is no run nothing, or nothing of it is kept any more; `enqueue runs` lists those that there are")
-	l.call("", "run", "a b").want(t, 2).says(t, "no name of a run")
+	l.call("", "run", "a b").want(t, 2).says(t, "is not a name of a run")
 }
 
 // A run knows all documents that it was begun with: copies, and those that cannot be read.

@@ -101,8 +101,10 @@ there already is not counted, since it is not paid again.`,
 		if flags.Changed("name") && flags.Changed("group") {
 			return usage("--name and --group say the same; keep one")
 		}
-		if flags.Changed("name") && job.group != "" && !jobs.ValidName(job.group) {
-			return jobs.Invalid("name", "%q is no name: letters, digits and . _ - : only, at most 128", clip(job.group, 40))
+		if flags.Changed("name") && job.group != "" {
+			if err := jobs.CheckName("name", job.group); err != nil {
+				return err
+			}
 		}
 		jobOptions, err := job.options(flags, time.Now())
 		if err != nil {

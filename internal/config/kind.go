@@ -113,7 +113,7 @@ func size(least, most int) kind {
 func name() kind {
 	return text("name", "a name: letters, digits and . _ - :", func(text string) error {
 		if !jobs.ValidName(text) {
-			return errors.New("is not a name; use 1 to 128 letters, digits and . _ - : and begin with a letter or a digit")
+			return errors.New("is not a name; " + jobs.NameRule)
 		}
 		return nil
 	})

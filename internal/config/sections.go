@@ -112,7 +112,7 @@ func (r *sectionReader) open(name string, raw any, known []string) (fields map[s
 		if strings.ContainsRune("aeiou", rune(r.thing[0])) {
 			article = "an "
 		}
-		r.refuse(r.key, quote(name), "is not a name of "+article+r.thing+"; use 1 to 128 letters, digits and . _ - : and begin with a letter or a digit")
+		r.refuse(r.key, quote(name), "is not a name of "+article+r.thing+"; "+jobs.NameRule)
 		return nil, false
 	}
 	fields, ok = section(raw)

@@ -73,7 +73,7 @@ func (c Config) Validate() error {
 	var problems []error
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if !jobs.ValidName(c.Name) {
-		bad("name: %q is no name: letters, digits and . _ - : only, at most 128", c.Name)
+		bad("name: %q is not a name; %s", c.Name, jobs.NameRule)
 	}
 	if err := validateBaseURL(c.BaseURL); err != nil {
 		bad("base_url: %w", err)
