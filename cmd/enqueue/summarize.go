@@ -101,8 +101,8 @@ there already is not counted, since it is not paid again.`,
 		if flags.Changed("name") && flags.Changed("group") {
 			return usage("--name and --group say the same; keep one")
 		}
-		if flags.Changed("name") && job.group != "" {
-			if err := jobs.CheckName("name", job.group); err != nil {
+		if flags.Changed("name") {
+			if err := jobs.CheckNameIfSet("name", job.group); err != nil {
 				return err
 			}
 		}
