@@ -79,14 +79,13 @@ func (c *convoy) carry(ctx context.Context, cmd redis.Cmder) bool {
 		if c.leave(p) {
 			return false
 		}
-		<-p.done
 	case <-ctx.Done():
 		if c.leave(p) {
 			cmd.SetErr(ctx.Err())
 			return true
 		}
-		<-p.done
 	}
+	<-p.done
 	return !p.again || ctx.Err() != nil
 }
 
@@ -161,7 +160,7 @@ func (c *convoy) trip(aboard []*passenger) {
 	cut := ctx.Err() != nil || bounded && !time.Now().Before(at)
 	for _, p := range aboard {
 		err := p.cmd.Err()
-		p.again = err != nil && cut && unanswered(err) || notCarriedOut(err)
+		p.again = cut && unanswered(err) || notCarriedOut(err)
 	}
 }
 

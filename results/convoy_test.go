@@ -247,22 +247,28 @@ func TestLargeCommandGoesAlone(t *testing.T) {
 	set(t, c, "small")
 }
 
-func TestScriptThatFailsInTheMiddleIsNotRepeated(t *testing.T) {
-	t.Parallel()
-	c, l, rdb := newConvoy(t)
+// besideAnother sends a command on a trip with another, which is carried out, and reports
+// whether the convoy carried it.
+func besideAnother(t *testing.T, c *convoy, l *toll, cmd redis.Cmder) (carried bool) {
+	t.Helper()
 	var all sync.WaitGroup
 	block(t, c, l, &all)
-	all.Go(func() {
-		cmd := redis.NewCmd(t.Context(), "eval", "redis.call('INCR', 'times') return redis.call('SADD', 'times', 'x')", 0)
-		if !c.carry(t.Context(), cmd) || !redis.HasErrorPrefix(cmd.Err(), "WRONGTYPE") {
-			t.Errorf("a script that failed is to go again: %v", cmd.Err())
-		}
-	})
+	all.Go(func() { carried = c.carry(t.Context(), cmd) })
 	c.gathered(1)
 	all.Go(func() { set(t, c, "beside") })
 	c.gathered(2)
 	close(l.open)
 	all.Wait()
+	return carried
+}
+
+func TestScriptThatFailsInTheMiddleIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	c, l, rdb := newConvoy(t)
+	cmd := redis.NewCmd(t.Context(), "eval", "redis.call('INCR', 'times') return redis.call('SADD', 'times', 'x')", 0)
+	if !besideAnother(t, c, l, cmd) || !redis.HasErrorPrefix(cmd.Err(), "WRONGTYPE") {
+		t.Errorf("a script that failed is to go again: %v", cmd.Err())
+	}
 	if n := rdb.Get(t.Context(), "times").Val(); n != "1" {
 		t.Errorf("it was carried out %s times", n)
 	}
@@ -271,19 +277,10 @@ func TestScriptThatFailsInTheMiddleIsNotRepeated(t *testing.T) {
 func TestWhatTheServerRefusesGoesAlone(t *testing.T) {
 	t.Parallel()
 	c, l, rdb := newConvoy(t)
-	var all sync.WaitGroup
-	block(t, c, l, &all)
-	all.Go(func() {
-		cmd := redis.NewCmd(t.Context(), "evalsha", strings.Repeat("0", 40), 0)
-		if c.carry(t.Context(), cmd) || !redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
-			t.Errorf("an unknown script was carried: %v", cmd.Err())
-		}
-	})
-	c.gathered(1)
-	all.Go(func() { set(t, c, "beside") })
-	c.gathered(2)
-	close(l.open)
-	all.Wait()
+	cmd := redis.NewCmd(t.Context(), "evalsha", strings.Repeat("0", 40), 0)
+	if besideAnother(t, c, l, cmd) || !redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+		t.Errorf("an unknown script was carried: %v", cmd.Err())
+	}
 	if rdb.Exists(t.Context(), "beside").Val() != 1 {
 		t.Error("what travelled beside it was not carried out")
 	}
